@@ -1,0 +1,59 @@
+/*
+ * JSON as we accept it from strangers (RFC 8259, strictly): jansson with
+ * doubled members, trailing data and NUL refused.
+ */
+
+#ifndef AKL_JSON_H
+#define AKL_JSON_H
+
+#include <stdint.h>
+#include <jansson.h>
+#include "akl_str.h"
+
+
+/*
+ * A new reference to an object, or NULL for anything else: syntax error,
+ * doubled member at any depth, byte order mark, trailing data, invalid UTF-8,
+ * U+0000 anywhere, nesting beyond 32, array or scalar at the top.
+ */
+json_t *akl_json_object(akl_str_t text);
+
+/*
+ * The string member "key": 0 and *value (borrowed from "object", len 0 for
+ * ""), 1 where the member is absent, -1 where it is no string.  Empty value
+ * is {0, NULL} when not found.
+ */
+int akl_json_string(const json_t *object, const char *key, akl_str_t *value);
+
+/*
+ * A NumericDate (RFC 7519 section 2) in whole seconds: 0 and *value, 1 where
+ * absent, -1 where it is no number, negative, not finite or beyond 2^53.
+ * Fractions are cut off.
+ */
+int akl_json_time(const json_t *object, const char *key, int64_t *value);
+
+
+/*
+ * An append-only JSON text writer over a caller's buffer, for answers and
+ * claims; escapes as RFC 8259 section 7 demands, "/" not escaped, bytes that
+ * are no UTF-8 become U+FFFD.  With buf NULL it only counts, so the same code
+ * measures and writes.  "overflow" is set when "size" did not suffice.
+ */
+typedef struct {
+    unsigned char  *buf;
+    size_t          size;
+    size_t          len;
+    unsigned        overflow:1;
+    unsigned        comma:1;
+} akl_json_out_t;
+
+void akl_json_out_init(akl_json_out_t *out, unsigned char *buf, size_t size);
+void akl_json_out_open(akl_json_out_t *out, const char *key, char bracket);
+void akl_json_out_close(akl_json_out_t *out, char bracket);
+void akl_json_out_str(akl_json_out_t *out, const char *key, akl_str_t value);
+void akl_json_out_int(akl_json_out_t *out, const char *key, int64_t value);
+/* a ready JSON text: "null", "true", a number, an object written before */
+void akl_json_out_raw(akl_json_out_t *out, const char *key, akl_str_t json);
+
+
+#endif /* AKL_JSON_H */

@@ -1,0 +1,27 @@
+/*
+ * A counted string of the plain-C half: never NUL-terminated by contract,
+ * never owned by itself.  The layout is that of nginx's ngx_str_t, so the
+ * glue may hand one over as the other.
+ */
+
+#ifndef AKL_STR_H
+#define AKL_STR_H
+
+#include <stddef.h>
+#include <string.h>
+
+
+typedef struct {
+    size_t                len;
+    const unsigned char  *data;
+} akl_str_t;
+
+
+#define akl_str(text)                                                         \
+    ((akl_str_t) { sizeof(text) - 1, (const unsigned char *) (text) })
+
+#define akl_str_eq(a, b)                                                      \
+    ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+
+
+#endif /* AKL_STR_H */
