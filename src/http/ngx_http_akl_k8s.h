@@ -178,6 +178,7 @@ typedef enum {
  * request's pool.
  */
 typedef struct {
+    ngx_http_request_t          *request;
     ngx_http_akl_k8s_login_t    *login;         /* of endpoint or exchange */
     ngx_uint_t                   established;   /* a reason was set */
     akl_reason_t                 reason;
@@ -221,13 +222,17 @@ ngx_int_t ngx_http_akl_k8s_login_alias(ngx_http_request_t *r,
     ngx_akl_key_t *alias);
 
 
-/* The request's context, made when "create" is set; NULL without, or when
- * out of memory. */
+/*
+ * The request's context, made when "create" is set; NULL without, or when
+ * out of memory.
+ */
 ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
     ngx_uint_t create);
 
-/* Sets the outcome, and logs it at the location's level where it is no ok.
- * "detail" (may be NULL) goes to the log only; printable text. */
+/*
+ * Sets the outcome, and logs it where it is no ok: a refusal at the location's
+ * level, an outage as an error.  "detail" (may be NULL) goes to the log only.
+ */
 void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
 
@@ -239,10 +244,28 @@ ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_find_config(
 ngx_http_akl_k8s_cluster_t *ngx_http_akl_k8s_cluster(
     ngx_http_akl_k8s_config_t *config);
 
-/* The token of "Authorization: Bearer" or of akl_k8s_token_source: NGX_OK,
- * NGX_DECLINED (none), NGX_ERROR (several, or not of that form). */
+/*
+ * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
+ * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (not of that
+ * form).  *token points into the request.
+ */
 ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token);
+
+/*
+ * Adds an answer header whose "key" and "value" outlive the request, and
+ * returns it, or NULL.
+ */
+ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
+    const char *key, ngx_str_t *value);
+
+/*
+ * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
+ * 6750 section 3) with 401 and 403, Retry-After with 503, Cache-Control:
+ * no-store.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
+    akl_reason_t reason, ngx_uint_t status);
 
 
 /* configuration: conf.c and its neighbours */
