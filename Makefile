@@ -1,0 +1,237 @@
+# Build, test and lint targets; GNU make.
+#
+#   make                      module, command line tool, unit programs
+#   make NGINX_SRC=DIR        the same against a plain nginx source tree
+#   make test                 everything that prove can run
+#
+# CONTRIBUTING.md lists all targets.
+
+SHELL =		/bin/bash
+
+OBJS ?=		objs
+NGINX_SRC ?=
+NGINX ?=	$(if $(NGINX_SRC),$(abspath $(OBJS))/nginx-src/objs/nginx,\
+		$(or $(shell command -v nginx),/usr/sbin/nginx))
+PREFIX ?=	/usr/local
+MODULES_DIR ?=	/usr/lib/nginx/modules
+DESTDIR ?=
+
+OPT ?=		-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+WARN =		-std=gnu11 -Wall -Wextra -Werror
+SANITIZE ?=	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_SECONDS ?=	20
+PROVE_JOBS ?=	2
+TESTS ?=	$(wildcard t/*.t)
+
+DEBIAN_SRC =	/usr/share/nginx/src
+NGX_TREE =	$(OBJS)/nginx-src
+MODULE =	$(OBJS)/ngx_http_akl_k8s_module.so
+
+MODULE_SRCS =	ngx_http_akl_k8s_module.c \
+		$(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,\
+		jose k8s net shm http))))
+HEADERS =	$(sort $(wildcard src/*/*.h))
+PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/akl_*.c))
+CLI_SRCS =	$(sort $(wildcard src/cli/*.c))
+UNIT_SRCS =	$(sort $(wildcard t/unit/test_*.c))
+UNIT_HELP =	$(sort $(filter-out $(UNIT_SRCS),$(wildcard t/unit/*.c)))
+UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h))
+FUZZ_SRCS =	$(sort $(wildcard t/fuzz/fuzz_*.c))
+
+CLI =		$(if $(CLI_SRCS),$(OBJS)/akl-k8s)
+UNITS =		$(patsubst t/unit/%.c,$(OBJS)/unit/%,$(UNIT_SRCS))
+FUZZERS =	$(patsubst t/fuzz/%.c,$(OBJS)/fuzz/%,$(FUZZ_SRCS))
+
+PLAIN_LIBS =	-ljansson -lssl -lcrypto
+
+# what the tests read; the harness falls back to the same paths
+
+TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
+		AKL_MODULE="$(abspath $(MODULE))" \
+		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
+		CMOCKA_MESSAGE_OUTPUT=tap
+
+.PHONY:		all module cli unit nginx test test-login test-unit test-asan fuzz \
+		interop bench demo lint clean install FORCE
+.DELETE_ON_ERROR:
+
+all:		module cli unit
+module:		$(MODULE)
+cli:		$(CLI)
+unit:		$(UNITS)
+
+
+# The module.  The nginx tree is copied, so that configuring it leaves the
+# original alone; a stamp notices another tree or another set of files.
+
+ifeq ($(NGINX_SRC),)
+NGX_FROM =	$(DEBIAN_SRC)
+NGX_FLAGS =	. ./conf_flags
+else
+NGX_FROM =	$(abspath $(NGINX_SRC))
+NGX_FLAGS =	NGX_CONF_FLAGS=( --with-compat --with-debug --with-threads \
+		--with-http_ssl_module --with-http_v2_module \
+		--with-http_realip_module --with-http_auth_request_module \
+		--with-http_slice_module --with-http_addition_module \
+		--with-http_stub_status_module )
+endif
+
+NGX_CONFIGURE =	$$(test -x ./configure && echo ./configure \
+		|| echo ./auto/configure)
+
+$(OBJS)/module.stamp: FORCE
+	@mkdir -p $(OBJS)
+	@{ printf '%s\n' '$(NGX_FROM)' '$(OPT) $(CFLAGS) $(LDFLAGS)' \
+	    $(MODULE_SRCS) $(HEADERS); \
+	    cksum config $(NGX_FROM)/src/core/nginx.h; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
+	@test -f $(NGX_FROM)/src/core/nginx.h || { \
+	    echo "no nginx sources in $(NGX_FROM): install nginx-dev," \
+	         "or say make NGINX_SRC=DIR" >&2; exit 1; }
+	rm -rf $(NGX_TREE)
+	mkdir -p $(NGX_TREE)
+	tar cf - -C $(NGX_FROM) --exclude=./objs --exclude=./.git . \
+	    | tar xf - -C $(NGX_TREE)
+	cd $(NGX_TREE) && $(NGX_FLAGS) && \
+	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" \
+	    --with-cc='$(CC)' --with-cc-opt='$(OPT) -fPIC $(CFLAGS)' \
+	    --with-ld-opt='$(LDFLAGS)' \
+	    --add-dynamic-module=$(CURDIR) > configure.out 2>&1 \
+	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
+
+$(MODULE): $(NGX_TREE)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
+	$(MAKE) -s -C $(NGX_TREE) -f objs/Makefile modules
+	cp $(NGX_TREE)/objs/ngx_http_akl_k8s_module.so $@
+
+# with NGINX_SRC, the nginx of that tree too
+
+nginx: $(NGX_TREE)/objs/Makefile
+	$(MAKE) -s -C $(NGX_TREE) -f objs/Makefile binary
+
+
+# The plain half, as unit tests, fuzzers and the command line tool link it.
+
+define PLAIN_LIB
+$(OBJS)/$(1)/libakl.a: $(patsubst %.c,$(OBJS)/$(1)/%.o,$(PLAIN_SRCS))
+	rm -f $$@
+	ar rcs $$@ $$^
+
+$(OBJS)/$(1)/%.o: %.c $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) -I. $(WARN) $(2) $(CFLAGS) -c -o $$@ $$<
+endef
+
+$(eval $(call PLAIN_LIB,plain,$(OPT)))
+$(eval $(call PLAIN_LIB,check,-Og -g -fno-omit-frame-pointer $(SANITIZE)))
+
+$(OBJS)/akl-k8s: $(patsubst %.c,$(OBJS)/plain/%.o,$(CLI_SRCS)) \
+		$(OBJS)/plain/libakl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcurl $(PLAIN_LIBS)
+
+$(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
+		$(OBJS)/check/libakl.a
+	@mkdir -p $(@D)
+	$(CC) -I. -It/unit $(WARN) -Og -g $(SANITIZE) $(CFLAGS) $(LDFLAGS) \
+	    -o $@ $< $(UNIT_HELP) $(OBJS)/check/libakl.a -lcmocka $(PLAIN_LIBS)
+
+
+# Tests.
+
+test: all
+	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
+
+test-login: all
+	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(wildcard t/login*.t)
+
+test-unit: unit
+	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS)
+
+# the same files under an nginx with the module and a sanitizer built in
+
+test-asan: unit cli
+ifeq ($(NGINX_SRC),)
+	@echo "test-asan needs nginx's own sources: make test-asan" \
+	    "NGINX_SRC=DIR" >&2; exit 1
+else
+	$(MAKE) $(OBJS)/asan/objs/nginx
+	$(TEST_ENV) AKL_NGINX="$(abspath $(OBJS))/asan/objs/nginx" AKL_MODULE= \
+	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
+	    UBSAN_OPTIONS=print_stacktrace=1 AKL_SANITIZER=1 \
+	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)
+endif
+
+$(OBJS)/asan/objs/nginx: $(OBJS)/module.stamp $(MODULE_SRCS) $(HEADERS)
+	rm -rf $(OBJS)/asan
+	mkdir -p $(OBJS)/asan
+	tar cf - -C $(NGX_FROM) --exclude=./objs --exclude=./.git . \
+	    | tar xf - -C $(OBJS)/asan
+	cd $(OBJS)/asan && $(NGX_FLAGS) && \
+	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" \
+	    --with-cc='$(CC)' \
+	    --with-cc-opt='-O1 -fno-omit-frame-pointer $(ASAN_FLAGS)' \
+	    --with-ld-opt='$(ASAN_FLAGS)' \
+	    --add-module=$(CURDIR) > configure.out 2>&1 \
+	    || { cat configure.out; exit 1; }
+	$(MAKE) -s -C $(OBJS)/asan -f objs/Makefile binary
+
+# nginx itself passes NULL with a length of 0 to memcpy() and shifts into the
+# sign: not what these tests are after
+
+ASAN_FLAGS =	-fsanitize=address,undefined \
+		-fno-sanitize=nonnull-attribute,shift,alignment,pointer-overflow
+
+
+# Fuzzing: clang's libFuzzer where there is one, else the driver in t/fuzz,
+# which mutates the corpus by itself.
+
+FUZZ_CC ?=	$(shell for c in clang clang-14 clang-16 clang-19; do \
+		command -v $$c && break; done)
+FUZZ_LIB :=	$(shell test -n "$(FUZZ_CC)" \
+		&& echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, \
+		unsigned long n) { return p && n ? 0 : 0; }' \
+		| $(or $(FUZZ_CC),false) -fsanitize=fuzzer -xc - -o /dev/null \
+		2>/dev/null && echo yes)
+
+ifeq ($(FUZZ_LIB),yes)
+FUZZ_BUILD =	$(FUZZ_CC) -I. -std=gnu11 -O1 -g \
+		-fsanitize=fuzzer,address,undefined
+FUZZ_MAIN =
+else
+FUZZ_BUILD =	$(CC) -I. -std=gnu11 -O1 -g $(SANITIZE)
+FUZZ_MAIN =	t/fuzz/driver.c
+endif
+
+$(OBJS)/fuzz/%: t/fuzz/%.c $(FUZZ_MAIN) $(PLAIN_SRCS) $(HEADERS)
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD) -o $@ $< $(FUZZ_MAIN) $(PLAIN_SRCS) $(PLAIN_LIBS)
+
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+	    n=$$(basename $$f); c=$(OBJS)/corpus/$$n; mkdir -p $$c; \
+	    s=t/fuzz/corpus/$${n#fuzz_}; \
+	    echo "== $$n"; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) $$c \
+	        $$(test -d $$s && echo $$s) || exit 1; \
+	done
+
+interop: all
+	$(TEST_ENV) prove --exec '' $(wildcard t/interop/*.t)
+
+bench: all
+	$(TEST_ENV) t/bench/run
+
+demo: all
+	$(TEST_ENV) t/demo/demo.py
+
+lint: $(NGX_TREE)/objs/Makefile
+	OBJS=$(OBJS) CC='$(CC)' t/lint/run
+
+install: module cli
+	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/
+	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin/)
+
+clean:
+	rm -rf $(OBJS)
