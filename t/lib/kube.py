@@ -1,0 +1,341 @@
+"""The state of a pretended cluster, and how it judges bearer tokens.
+
+Plain objects and rules: no sockets here.  The order of the checks and the
+texts are those of kube-apiserver 1.25 and 1.32 (see t/fixtures).
+"""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import tokens
+
+LEEWAY = 60
+LEGACY = 'kubernetes.io/serviceaccount/'
+EXTRA = 'authentication.kubernetes.io/'
+CACHED_TOKENS = 20000
+
+
+class Rejected(Exception):
+    """A token that no authenticator takes; text as in status.error."""
+
+    def __init__(self, text=None):
+        whole = 'invalid bearer token'
+        if text is not None:
+            whole = f'[{whole}, {text}]'
+        super().__init__(whole)
+        self.text = whole
+
+
+@dataclass
+class User:
+    """Whom a credential stands for."""
+
+    username: str
+    uid: str = ''
+    groups: list = field(default_factory=list)
+    extra: dict = field(default_factory=dict)
+    audiences: list = field(default_factory=list)
+
+
+ANONYMOUS = User('system:anonymous', '', ['system:unauthenticated'])
+
+
+def go_quote(values):
+    """Format a list of strings as Go's %q does."""
+    quoted = (json.dumps(value, ensure_ascii=False) for value in values)
+    return '[' + ' '.join(quoted) + ']'
+
+
+class Kube:
+    """Namespaced objects, nodes, keys, rights and a clock."""
+
+    def __init__(self, version='1.32', issuer=tokens.ISSUER,
+                 api_audiences=None, keys=None):
+        self.version = version
+        self.issuer = issuer
+        self.api_audiences = api_audiences or ['api', issuer]
+        self.keys = keys or [tokens.key('RSA-2048', 'cluster')]
+        self.accounts = {}
+        self.pods = {}
+        self.secrets = {}
+        self.nodes = {}
+        self.delegators = {'system:masters'}
+        self.static = {}
+        self.rancher = {}
+        self.offset = 0
+        self.frozen = None
+        self.positive_ttl = 0
+        self._signatures = {}
+        self._positive = {}
+
+    # Time
+
+    def now(self):
+        """The server's idea of the time, in seconds."""
+        if self.frozen is not None:
+            return self.frozen
+        return time.time() + self.offset
+
+    # Objects
+
+    def account(self, namespace, name, uid=None):
+        """Make a service account, or make it anew; return its uid."""
+        uid = uid or str(uuid.uuid4())
+        self.accounts[namespace, name] = {'uid': uid}
+        return uid
+
+    def node(self, name, uid=None):
+        """Make a node; return its uid."""
+        uid = uid or str(uuid.uuid4())
+        self.nodes[name] = {'uid': uid}
+        return uid
+
+    def pod(self, namespace, name, account='default', node=None, uid=None):
+        """Make a pod, or make it anew; return its uid."""
+        uid = uid or str(uuid.uuid4())
+        if (namespace, account) not in self.accounts:
+            self.account(namespace, account)
+        if node is not None and node not in self.nodes:
+            self.node(node)
+        self.pods[namespace, name] = {'uid': uid, 'account': account,
+                                      'node': node, 'deleted': None}
+        return uid
+
+    def secret(self, namespace, name, account='default', uid=None,
+               token=None):
+        """Make a token secret; return its (legacy) token."""
+        if (namespace, account) not in self.accounts:
+            self.account(namespace, account)
+        sa = (account, self.accounts[namespace, account]['uid'])
+        if token is None:
+            token = tokens.k8s_sign(tokens.legacy(namespace, sa, name),
+                                    self.keys[0])
+        self.secrets[namespace, name] = {
+            'uid': uid or str(uuid.uuid4()), 'token': token}
+        return token
+
+    def delete(self, kind, namespace, name, terminating_since=None):
+        """Delete an object; a pod may only be marked as terminating."""
+        if kind == 'node':
+            del self.nodes[name]
+        elif kind == 'pod' and terminating_since is not None:
+            self.pods[namespace, name]['deleted'] = terminating_since
+        else:
+            getattr(self, kind + 's').pop((namespace, name))
+        self._positive.clear()
+
+    def set_keys(self, keys):
+        """Replace the signing keys; the first one signs."""
+        self.keys = keys
+        self._signatures.clear()
+        self._positive.clear()
+
+    def jwks(self):
+        """Return the published key set."""
+        return {'keys': [key.jwk() for key in self.keys]}
+
+    # Tokens
+
+    def issue(self, namespace, account='default', pod=None, secret=None,
+              node=None, audiences=None, ttl=3600, now=None, claims=None,
+              drop=(), header=None, key=0):
+        """Issue a projected token.
+
+        A pod brings its account and node.  claims override members (at
+        the top level), drop names members to leave out, key is an index
+        into the server's keys.
+        """
+        new = self.version != '1.25'
+        refs = {}
+        if pod is not None:
+            held = self.pods[namespace, pod]
+            account = held['account']
+            refs['pod'] = (pod, held['uid'])
+            if new and held['node'] is not None:
+                node = held['node']
+        if secret is not None:
+            refs['secret'] = (secret, self.secrets[namespace, secret]['uid'])
+        if node is not None:
+            refs['node'] = (node, self.nodes[node]['uid'])
+        sa = (account, self.accounts[namespace, account]['uid'])
+        if audiences is None:
+            audiences = self.api_audiences
+        made = tokens.projected(
+            namespace, sa, audiences=audiences, ttl=ttl,
+            now=self.now() if now is None else now, jti=new,
+            issuer=self.issuer, **refs)
+        made.update(claims or {})
+        for name in drop:
+            made.pop(name)
+        return tokens.k8s_sign(made, self.keys[key], **(header or {}))
+
+    def authenticate(self, token, audiences=None):
+        """Return the User of a bearer token, or raise Rejected."""
+        wanted = audiences or self.api_audiences
+        known = self.static.get(token)
+        if known is not None:
+            user = User(**known)
+            user.audiences = [aud for aud in known.get('audiences')
+                              or self.api_audiences if aud in wanted]
+            if not user.audiences:
+                raise Rejected()
+            return user
+        if not self.positive_ttl:
+            return self._authenticate(token, wanted)
+        ident = (token, tuple(wanted))
+        held = self._positive.get(ident)
+        if held is not None and held[0] > self.now():
+            return held[1]
+        user = self._authenticate(token, wanted)
+        self._positive[ident] = (self.now() + self.positive_ttl, user)
+        return user
+
+    def _authenticate(self, token, wanted):
+        claims, error = self._verified(token)
+        if claims is None:
+            raise Rejected(error)
+        held = claims.get('aud')
+        if isinstance(held, str):
+            held = [held]
+        if not held:
+            held = self.api_audiences
+        common = [aud for aud in held if aud in wanted]
+        if not common:
+            raise Rejected(f'token audiences {go_quote(held)} is invalid '
+                           f'for the target audiences {go_quote(wanted)}')
+        if claims['iss'] == tokens.LEGACY_ISSUER:
+            user = self._legacy(token, claims)
+        else:
+            user = self._projected(claims)
+        user.audiences = common
+        return user
+
+    def _verified(self, token):
+        """Return (claims, None), or (None, text or None); cached."""
+        held = self._signatures.get(token)
+        if held is None:
+            if len(self._signatures) >= CACHED_TOKENS:
+                self._signatures.clear()
+            held = self._signatures[token] = self._verify(token)
+        return held
+
+    def _verify(self, token):
+        try:
+            header, claims = tokens.decode(token)
+            signed, _, signature = token.rpartition('.')
+            signature = tokens.unb64u(signature)
+            signed = signed.encode('ascii')
+            if claims['iss'] not in (self.issuer, tokens.LEGACY_ISSUER):
+                return None, None
+            alg = header['alg']
+            kid = header.get('kid', '')
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None, None
+        keys = self.keys
+        if kid and self.version != '1.25':
+            keys = [key for key in keys if key.k8s_kid == kid]
+        if not keys:
+            return None, 'invalid signature, no keys found'
+        for key in keys:
+            if tokens.verify_with(alg, signed, signature, key):
+                return claims, None
+        return None, 'square/go-jose: error in cryptographic primitive'
+
+    def _check_times(self, claims):
+        now = self.now()
+        times = {}
+        for name in ('nbf', 'exp', 'iat'):
+            value = claims.get(name)
+            if value is not None and (isinstance(value, bool) or not
+                                      isinstance(value, (int, float))):
+                raise Rejected('square/go-jose/jwt: expected number value '
+                               'to unmarshal NumericDate')
+            times[name] = value
+        if times['nbf'] is not None and now + LEEWAY < times['nbf']:
+            raise Rejected('service account token is not valid yet')
+        if times['exp'] is not None and now - LEEWAY > times['exp']:
+            raise Rejected('service account token has expired')
+        if times['iat'] is not None and now + LEEWAY < times['iat']:
+            raise Rejected('service account token is issued in the future')
+
+    def _bound(self, kind, ref, held):
+        """Check a reference of a token against the living object."""
+        gone = 'service account token has been invalidated'
+        if held is None:
+            raise Rejected(gone)
+        if held['uid'] != ref['uid']:
+            raise Rejected(
+                f'{kind} UID ({held["uid"]}) does not match service '
+                f'account {kind} ref '
+                f'claim ({ref["uid"]})')
+        if held.get('deleted') is not None \
+                and held['deleted'] < self.now() - LEEWAY:
+            raise Rejected(gone)
+
+    def _projected(self, claims):
+        self._check_times(claims)
+        k8s = claims.get('kubernetes.io')
+        if not isinstance(k8s, dict):
+            k8s = {}
+        namespace = k8s.get('namespace', '')
+        sa = k8s.get('serviceaccount') or {'name': '', 'uid': ''}
+        pod, secret, node = (k8s.get(n) for n in ('pod', 'secret', 'node'))
+        account = self.accounts.get((namespace, sa['name']))
+        if account is None:
+            raise Rejected(f'serviceaccounts {json.dumps(sa["name"])} '
+                           'not found')
+        if account['uid'] != sa['uid']:
+            raise Rejected(f'service account UID ({account["uid"]}) does '
+                           f'not match claim ({sa["uid"]})')
+        if secret is not None:
+            self._bound('secret', secret,
+                        self.secrets.get((namespace, secret['name'])))
+        extra = {}
+        if self.version != '1.25':
+            if 'jti' in claims:
+                extra['credential-id'] = [f'JTI={claims["jti"]}']
+            if node is not None:
+                if pod is None:
+                    self._bound('node', node, self.nodes.get(node['name']))
+                extra['node-name'] = [node['name']]
+                extra['node-uid'] = [node['uid']]
+        if pod is not None:
+            self._bound('pod', pod, self.pods.get((namespace, pod['name'])))
+            extra['pod-name'] = [pod['name']]
+            extra['pod-uid'] = [pod['uid']]
+        return self._user(namespace, sa['name'], account['uid'], extra)
+
+    def _legacy(self, token, claims):
+        namespace = claims.get(LEGACY + 'namespace', '')
+        name = claims.get(LEGACY + 'service-account.name', '')
+        uid = claims.get(LEGACY + 'service-account.uid', '')
+        if claims.get('sub') != f'system:serviceaccount:{namespace}:{name}':
+            raise Rejected('sub claim is invalid')
+        secret = self.secrets.get(
+            (namespace, claims.get(LEGACY + 'secret.name')))
+        if secret is None:
+            raise Rejected('Token has been invalidated')
+        if secret['token'] != token:
+            raise Rejected("Token does not match server's copy")
+        account = self.accounts.get((namespace, name))
+        if account is None:
+            raise Rejected(f'serviceaccounts {json.dumps(name)} not found')
+        if account['uid'] != uid:
+            raise Rejected(f'ServiceAccount UID ({account["uid"]}) does '
+                           f'not match claim ({uid})')
+        return self._user(namespace, name, uid, {})
+
+    @staticmethod
+    def _user(namespace, name, uid, extra):
+        return User(
+            f'system:serviceaccount:{namespace}:{name}', uid,
+            ['system:serviceaccounts', f'system:serviceaccounts:{namespace}',
+             'system:authenticated'],
+            {EXTRA + key: value for key, value in extra.items()})
+
+    def may_review(self, user):
+        """Say whether a user holds system:auth-delegator."""
+        return user.username in self.delegators \
+            or not self.delegators.isdisjoint(user.groups)
