@@ -24,6 +24,7 @@ typedef struct {
 
 struct ngx_http_akl_k8s_cluster_s {
     ngx_http_akl_k8s_config_t     *config;
+    ngx_akl_zone_t                *zone;
     ngx_akl_target_t              *target;
     akl_signer_t                  *signer;
 

@@ -1,0 +1,835 @@
+/*
+ * A review: asked, waiting for room in the queue, or watching another
+ * worker's.  Whichever way it ends, its waiters are called and it is gone.
+ */
+
+#include "ngx_http_akl_k8s_metrics.h"
+#include "ngx_http_akl_k8s_review.h"
+
+
+#define NGX_HTTP_AKL_K8S_WATCH_MIN  4           /* ms between two looks */
+#define NGX_HTTP_AKL_K8S_WATCH_MAX  32
+
+
+typedef enum {
+    NGX_HTTP_AKL_K8S_REVIEW_NEW = 0,
+    NGX_HTTP_AKL_K8S_REVIEW_QUEUED,
+    NGX_HTTP_AKL_K8S_REVIEW_WATCHING,
+    NGX_HTTP_AKL_K8S_REVIEW_ASKED
+} ngx_http_akl_k8s_review_e;
+
+
+struct ngx_http_akl_k8s_review_s {
+    ngx_rbtree_node_t            node;          /* key: first bytes of "key" */
+    ngx_akl_key_t                key;
+    ngx_queue_t                  queue;         /* in the cluster's queue */
+    ngx_queue_t                  waiters;
+
+    ngx_http_akl_k8s_cluster_t  *cluster;
+    ngx_pool_t                  *pool;
+    ngx_str_t                    token;
+    akl_pod_token_t              pod;
+    ngx_str_t                    bearer;        /* the one that was used */
+
+    ngx_http_akl_k8s_review_e    state;
+    ngx_akl_exchange_t          *exchange;
+    ngx_event_t                  timer;
+    ngx_msec_t                   started;
+    ngx_msec_t                   deadline;
+    ngx_msec_t                   watch;
+
+    unsigned                     known:1;       /* in the cluster's tree */
+    unsigned                     flight:1;      /* the zone's mark is ours */
+    unsigned                     again:1;       /* asked with new credentials */
+};
+
+
+static akl_reason_t ngx_http_akl_k8s_review_check(
+    ngx_http_akl_k8s_review_t *review);
+static akl_reason_t ngx_http_akl_k8s_review_signature(
+    ngx_http_akl_k8s_review_t *review);
+static ngx_int_t ngx_http_akl_k8s_review_enter(
+    ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
+static ngx_int_t ngx_http_akl_k8s_review_ask(
+    ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
+static ngx_uint_t ngx_http_akl_k8s_review_again(
+    ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_establish(
+    ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
+static void ngx_http_akl_k8s_review_timer(ngx_event_t *ev);
+static void ngx_http_akl_k8s_review_complete(
+    ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict,
+    ngx_msec_int_t review_time);
+static void ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster);
+static void ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
+    akl_reason_t reason, const char *detail);
+static void ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review);
+
+
+ngx_http_akl_k8s_review_t *
+ngx_http_akl_k8s_review_find(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_akl_key_t *key)
+{
+    ngx_rbtree_key_t            hash;
+    ngx_rbtree_node_t          *node;
+    ngx_http_akl_k8s_review_t  *review;
+
+    ngx_memcpy(&hash, key->data, sizeof(ngx_rbtree_key_t));
+
+    for (node = cluster->reviews.root; node != &cluster->sentinel; ) {
+
+        if (hash != node->key) {
+            node = (hash < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        /* keys are keyed digests: word-long collisions do not happen */
+
+        review = (ngx_http_akl_k8s_review_t *) node;
+
+        return (ngx_memcmp(review->key.data, key->data, NGX_AKL_KEY_LEN) == 0)
+               ? review : NULL;
+    }
+
+    return NULL;
+}
+
+
+akl_reason_t
+ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_akl_key_t *key, ngx_str_t *token, ngx_pool_t *request_pool,
+    ngx_http_akl_k8s_review_t **out, akl_identity_t *claimed)
+{
+    ngx_pool_t                 *pool;
+    akl_str_t                  *from, *to;
+    ngx_uint_t                  i;
+    akl_reason_t                reason;
+    ngx_http_akl_k8s_review_t  *review;
+
+    pool = ngx_create_pool(ngx_max(1024 + token->len, 4096), ngx_cycle->log);
+    if (pool == NULL) {
+        return AKL_INTERNAL_ERROR;
+    }
+
+    review = ngx_pcalloc(pool, sizeof(ngx_http_akl_k8s_review_t));
+    if (review == NULL) {
+        ngx_destroy_pool(pool);
+        return AKL_INTERNAL_ERROR;
+    }
+
+    review->pool = pool;
+    review->cluster = cluster;
+    review->key = *key;
+
+    ngx_queue_init(&review->waiters);
+
+    review->token.len = token->len;
+    review->token.data = ngx_pstrdup(pool, token);
+    if (review->token.data == NULL) {
+        review->token.len = 0;
+        ngx_http_akl_k8s_review_free(review);
+        return AKL_INTERNAL_ERROR;
+    }
+
+    reason = ngx_http_akl_k8s_review_check(review);
+
+    if (reason == AKL_OK) {
+        *out = review;
+        return AKL_OK;
+    }
+
+    from = (akl_str_t *) &review->pod.claimed;
+    to = (akl_str_t *) claimed;
+
+    for (i = 0; i < sizeof(akl_identity_t) / sizeof(akl_str_t); i++) {
+        to[i].data = ngx_pstrdup(request_pool, (ngx_str_t *) &from[i]);
+        to[i].len = to[i].data ? from[i].len : 0;
+    }
+
+    ngx_http_akl_k8s_review_free(review);
+
+    return reason;
+}
+
+
+/* cheap before dear: nothing here is believed, it only saves a review */
+
+static akl_reason_t
+ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
+{
+    akl_reason_t                reason;
+    akl_pod_policy_t            policy;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = review->cluster->config;
+
+    reason = akl_pod_token_parse(&review->pod,
+                                 *(akl_str_t *) &review->token);
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    ngx_memzero(&policy, sizeof(akl_pod_policy_t));
+
+    policy.issuers = config->issuers.elts;
+    policy.n_issuers = config->issuers.n;
+    policy.audience = *(akl_str_t *) &config->method->audience;
+
+    reason = akl_pod_token_check(&review->pod, &policy, ngx_time());
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    reason = ngx_http_akl_k8s_review_signature(review);
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    if (review->pod.claimed.namespace.len == 0) {
+        return AKL_OK;
+    }
+
+    return akl_bounds_check(&config->method->bounds, &review->pod.claimed);
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
+{
+    size_t                       i;
+    akl_jwks_t                  *keys;
+    akl_jws_t                   *jws;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+
+    if (!cluster->keys_known) {
+        return AKL_OK;
+    }
+
+    keys = &cluster->keys;
+    jws = &review->pod.jws;
+
+    if (akl_jws_verify_set(jws, keys, 1, NULL) == AKL_JWS_OK) {
+        return AKL_OK;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (jws->kid.len && akl_str_eq(jws->kid, keys->keys[i].kid)) {
+            return AKL_SIGNATURE_INVALID;
+        }
+    }
+
+    /* a key that we do not know (yet): the server's word counts */
+
+    if (cluster->config->jwks_auto) {
+        ngx_http_akl_k8s_jwks_fetch(cluster);
+    }
+
+    return AKL_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ngx_int_t                   rc;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = review->cluster->config;
+
+    review->started = ngx_current_msec;
+    review->deadline = review->started + config->review_timeout;
+    review->watch = NGX_HTTP_AKL_K8S_WATCH_MIN;
+
+    review->timer.handler = ngx_http_akl_k8s_review_timer;
+    review->timer.data = review;
+    review->timer.log = ngx_cycle->log;
+
+    rc = ngx_http_akl_k8s_review_enter(review, verdict);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_akl_k8s_review_leave(review);
+        ngx_http_akl_k8s_review_free(review);
+        return rc;
+    }
+
+    ngx_memcpy(&review->node.key, review->key.data, sizeof(ngx_rbtree_key_t));
+    ngx_rbtree_insert(&review->cluster->reviews, &review->node);
+    review->known = 1;
+
+    return NGX_AGAIN;
+}
+
+
+/*
+ * Takes the zone's mark and asks, or finds a place to wait.  NGX_AGAIN,
+ * NGX_OK with a verdict found meanwhile, NGX_BUSY, NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ngx_int_t                    rc;
+    ngx_akl_zone_t              *zone;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+    zone = cluster->zone;
+
+    if (!review->flight && cluster->config->cache_valid) {
+
+        rc = ngx_akl_zone_join(zone, &review->key,
+                               review->deadline - ngx_current_msec + 1000);
+
+        if (rc == NGX_AGAIN) {
+            review->state = NGX_HTTP_AKL_K8S_REVIEW_WATCHING;
+            ngx_add_timer(&review->timer, review->watch);
+            return NGX_AGAIN;
+        }
+
+        review->flight = (rc == NGX_OK);
+
+        /* it may have landed between our first look and the mark */
+
+        if (ngx_http_akl_k8s_verdict_get(zone, cluster->config, &review->key,
+                                         verdict)
+            == NGX_OK)
+        {
+            return NGX_OK;
+        }
+    }
+
+    if (cluster->in_flight < cluster->config->max_reviews) {
+        return ngx_http_akl_k8s_review_ask(review);
+    }
+
+    if (cluster->queued >= cluster->config->max_queue) {
+        return NGX_BUSY;
+    }
+
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_QUEUED;
+
+    ngx_queue_insert_tail(&cluster->queue, &review->queue);
+    cluster->queued++;
+
+    ngx_add_timer(&review->timer, review->deadline - ngx_current_msec);
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
+{
+    size_t                       len;
+    u_char                      *body;
+    ngx_msec_int_t               left;
+    ngx_akl_exchange_t          *ex;
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+    config = cluster->config;
+
+    left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
+
+    if (left <= 0) {
+        return NGX_ERROR;
+    }
+
+    ex = ngx_akl_exchange_create(ngx_cycle->log);
+    if (ex == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = akl_tokenreview_request(NULL, *(akl_str_t *) &review->token,
+                                  *(akl_str_t *) &config->method->audience);
+
+    body = ngx_pnalloc(review->pool, len);
+    if (body == NULL) {
+        ngx_akl_exchange_destroy(ex);
+        return NGX_ERROR;
+    }
+
+    (void) akl_tokenreview_request(body, *(akl_str_t *) &review->token,
+                                   *(akl_str_t *) &config->method->audience);
+
+    /* which one it was matters when the server refuses it */
+
+    if (config->reviewer_self) {
+        review->bearer = review->token;
+
+    } else {
+        review->bearer.len = cluster->reviewer.text.len;
+        review->bearer.data = ngx_pstrdup(review->pool,
+                                          &cluster->reviewer.text);
+
+        if (review->bearer.data == NULL && review->bearer.len) {
+            review->bearer.len = 0;
+            ngx_explicit_memzero(body, len);
+            ngx_akl_exchange_destroy(ex);
+            return NGX_ERROR;
+        }
+    }
+
+    ex->target = cluster->target;
+    ex->path = config->review_path;
+    ex->bearer = review->bearer;
+    ex->body.data = body;
+    ex->body.len = len;
+    ex->timeout = left;
+    ex->max_answer = AKL_REVIEW_ANSWER_MAX;
+    ex->repeat = 1;
+    ex->handler = ngx_http_akl_k8s_review_answered;
+    ex->data = review;
+
+    if (ngx_akl_exchange_start(ex) != NGX_OK) {
+        ngx_explicit_memzero(body, len);
+        ngx_akl_exchange_destroy(ex);
+        return NGX_ERROR;
+    }
+
+    ngx_explicit_memzero(body, len);
+
+    review->exchange = ex;
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
+    cluster->in_flight++;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
+{
+    akl_verdict_t                judged;
+    ngx_msec_int_t               elapsed;
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_http_akl_k8s_review_t   *review;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    review = ex->data;
+    config = review->cluster->config;
+
+    ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+    ngx_memzero(&judged, sizeof(akl_verdict_t));
+
+    verdict.detail = ex->error.len ? (char *) ex->error.data : NULL;
+
+    switch (ex->outcome) {
+
+    case NGX_AKL_ANSWERED:
+        akl_tokenreview_judge(&judged, ex->status, *(akl_str_t *) &ex->answer,
+                              &review->pod,
+                              *(akl_str_t *) &config->method->audience);
+
+        verdict.reason = judged.reason;
+        verdict.detail = judged.detail[0] ? judged.detail : NULL;
+        break;
+
+    case NGX_AKL_UNREACHABLE:
+        verdict.reason = AKL_API_UNREACHABLE;
+        break;
+
+    case NGX_AKL_TLS_FAILED:
+        verdict.reason = AKL_API_TLS;
+        break;
+
+    case NGX_AKL_TIMED_OUT:
+        verdict.reason = AKL_API_TIMEOUT;
+        break;
+
+    case NGX_AKL_BAD_ANSWER:
+        verdict.reason = AKL_API_ERROR;
+        break;
+
+    default:
+        verdict.reason = AKL_INTERNAL_ERROR;
+        break;
+    }
+
+    if (verdict.reason == AKL_REVIEWER_UNAUTHORIZED && config->reviewer_self) {
+
+        /* the bearer is the pod's own token: it is what was refused */
+        verdict.reason = AKL_TOKEN_REJECTED;
+    }
+
+    elapsed = (ngx_msec_int_t) (ngx_current_msec - review->started);
+
+    ngx_http_akl_k8s_metrics_review(config, ex->status, verdict.reason,
+                                    elapsed);
+
+    if ((verdict.reason == AKL_REVIEWER_UNAUTHORIZED
+         || verdict.reason == AKL_API_TLS)
+        && ngx_http_akl_k8s_review_again(review))
+    {
+        akl_verdict_clear(&judged);
+        return;
+    }
+
+    if (verdict.reason == AKL_OK) {
+        verdict.identity = judged.identity;
+        ngx_http_akl_k8s_review_establish(review, &verdict);
+    }
+
+    ngx_http_akl_k8s_review_complete(review, &verdict, elapsed);
+
+    akl_verdict_clear(&judged);
+}
+
+
+/* a replaced credential may not have been noticed yet: look, ask once more */
+
+static ngx_uint_t
+ngx_http_akl_k8s_review_again(ngx_http_akl_k8s_review_t *review)
+{
+    ngx_str_t                   *text;
+    ngx_uint_t                   changed;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    if (review->again) {
+        return 0;
+    }
+
+    cluster = review->cluster;
+    review->again = 1;
+
+    changed = ngx_http_akl_k8s_credentials_refresh(cluster);
+
+    text = &cluster->reviewer.text;
+
+    if (!changed && !cluster->config->reviewer_self
+        && (text->len != review->bearer.len
+            || CRYPTO_memcmp(text->data, review->bearer.data, text->len) != 0))
+    {
+        changed = 1;
+    }
+
+    if (!changed) {
+        return 0;
+    }
+
+    ngx_akl_exchange_destroy(review->exchange);
+    review->exchange = NULL;
+    cluster->in_flight--;
+
+    if (ngx_http_akl_k8s_review_ask(review) != NGX_AGAIN) {
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "no time left to ask once more");
+    }
+
+    return 1;
+}
+
+
+/* steps 7 and 8: bind and mint, once for all waiters */
+
+static void
+ngx_http_akl_k8s_review_establish(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    char                       *text;
+    size_t                      len;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = review->cluster->config;
+
+    verdict->reason = akl_bounds_check(&config->method->bounds,
+                                       &verdict->identity);
+    if (verdict->reason != AKL_OK) {
+        return;
+    }
+
+    verdict->expires = (time_t) review->pod.exp;
+
+    if (review->pod.aud) {
+        len = json_dumpb(review->pod.aud, NULL, 0,
+                         JSON_COMPACT|JSON_ENCODE_ANY);
+
+        text = ngx_pnalloc(review->pool, len);
+        if (text == NULL) {
+            verdict->reason = AKL_INTERNAL_ERROR;
+            return;
+        }
+
+        (void) json_dumpb(review->pod.aud, text, len,
+                          JSON_COMPACT|JSON_ENCODE_ANY);
+
+        verdict->aud.data = (u_char *) text;
+        verdict->aud.len = len;
+    }
+
+    if (config->claims_dynamic) {
+        return;
+    }
+
+    verdict->reason = ngx_http_akl_k8s_mint(review->cluster, NULL,
+                                            review->pool, verdict);
+}
+
+
+static void
+ngx_http_akl_k8s_review_timer(ngx_event_t *ev)
+{
+    ngx_int_t                    rc;
+    ngx_msec_int_t               left;
+    ngx_http_akl_k8s_review_t   *review;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    review = ev->data;
+
+    left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
+
+    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED) {
+        ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED,
+                                     "waited too long for its turn");
+        return;
+    }
+
+    if (left <= 0) {
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "another worker's review did not end");
+        return;
+    }
+
+    review->watch = ngx_min(review->watch * 2, NGX_HTTP_AKL_K8S_WATCH_MAX);
+    review->watch = ngx_min(review->watch, (ngx_msec_t) left);
+
+    rc = ngx_http_akl_k8s_review_enter(review, &verdict);
+
+    switch (rc) {
+
+    case NGX_AGAIN:
+        return;
+
+    case NGX_OK:
+
+        /* a resumed request may look up something else */
+
+        if (ngx_http_akl_k8s_verdict_copy(review->pool, &verdict) != NGX_OK) {
+            ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR, NULL);
+            return;
+        }
+
+        ngx_http_akl_k8s_review_complete(review, &verdict, -1);
+        return;
+
+    case NGX_BUSY:
+        ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED, NULL);
+        return;
+
+    default:
+        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR, NULL);
+        return;
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
+    akl_reason_t reason, const char *detail)
+{
+    ngx_http_akl_k8s_verdict_t  verdict;
+
+    ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+
+    verdict.reason = reason;
+    verdict.detail = detail;
+
+    ngx_http_akl_k8s_review_complete(review, &verdict,
+                     (ngx_msec_int_t) (ngx_current_msec - review->started));
+}
+
+
+static void
+ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time)
+{
+    ngx_queue_t                 *q;
+    ngx_http_akl_k8s_waiter_t   *waiter;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+
+    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_ASKED) {
+        ngx_http_akl_k8s_verdict_set(cluster->zone, cluster->config,
+                                     &review->key, verdict);
+    }
+
+    /* from here on a new login starts a review of its own */
+
+    ngx_http_akl_k8s_review_leave(review);
+    ngx_http_akl_k8s_review_next(cluster);
+
+    while (!ngx_queue_empty(&review->waiters)) {
+        q = ngx_queue_head(&review->waiters);
+        ngx_queue_remove(q);
+
+        waiter = ngx_queue_data(q, ngx_http_akl_k8s_waiter_t, queue);
+        waiter->review = NULL;
+
+        waiter->handler(waiter, verdict, review_time);
+    }
+
+    ngx_http_akl_k8s_review_free(review);
+}
+
+
+/* gives the room that a review left to those in the queue */
+
+static void
+ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster)
+{
+    ngx_queue_t                *q;
+    ngx_http_akl_k8s_review_t  *review;
+
+    while (cluster->in_flight < cluster->config->max_reviews
+           && !ngx_queue_empty(&cluster->queue))
+    {
+        q = ngx_queue_head(&cluster->queue);
+        review = ngx_queue_data(q, ngx_http_akl_k8s_review_t, queue);
+
+        ngx_queue_remove(q);
+        cluster->queued--;
+
+        ngx_del_timer(&review->timer);
+        review->state = NGX_HTTP_AKL_K8S_REVIEW_NEW;
+
+        if (ngx_http_akl_k8s_review_ask(review) == NGX_AGAIN) {
+            continue;
+        }
+
+        /* its waiters are told from the event loop, not from here */
+
+        review->state = NGX_HTTP_AKL_K8S_REVIEW_WATCHING;
+        review->deadline = ngx_current_msec;
+        ngx_add_timer(&review->timer, 0);
+    }
+}
+
+
+/* takes a review out of everything but its waiters */
+
+static void
+ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
+{
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+
+    if (review->timer.timer_set) {
+        ngx_del_timer(&review->timer);
+    }
+
+    switch (review->state) {
+
+    case NGX_HTTP_AKL_K8S_REVIEW_QUEUED:
+        ngx_queue_remove(&review->queue);
+        cluster->queued--;
+        break;
+
+    case NGX_HTTP_AKL_K8S_REVIEW_ASKED:
+        if (review->exchange) {
+            cluster->in_flight--;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_NEW;
+
+    if (review->known) {
+        ngx_rbtree_delete(&cluster->reviews, &review->node);
+        review->known = 0;
+    }
+
+    if (review->flight) {
+        ngx_akl_zone_leave(cluster->zone, &review->key);
+        review->flight = 0;
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review)
+{
+    if (review->exchange) {
+        ngx_akl_exchange_destroy(review->exchange);
+    }
+
+    akl_pod_token_clear(&review->pod);
+
+    if (review->bearer.data && review->bearer.data != review->token.data) {
+        ngx_explicit_memzero(review->bearer.data, review->bearer.len);
+    }
+
+    if (review->token.len) {
+        ngx_explicit_memzero(review->token.data, review->token.len);
+    }
+
+    ngx_destroy_pool(review->pool);
+}
+
+
+void
+ngx_http_akl_k8s_review_wait(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_waiter_t *waiter)
+{
+    waiter->review = review;
+    ngx_queue_insert_tail(&review->waiters, &waiter->queue);
+}
+
+
+void
+ngx_http_akl_k8s_review_unwait(ngx_http_akl_k8s_waiter_t *waiter)
+{
+    ngx_http_akl_k8s_review_t  *review;
+
+    review = waiter->review;
+
+    if (review == NULL) {
+        return;
+    }
+
+    ngx_queue_remove(&waiter->queue);
+    waiter->review = NULL;
+
+    if (ngx_queue_empty(&review->waiters)
+        && review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED)
+    {
+        ngx_http_akl_k8s_review_leave(review);
+        ngx_http_akl_k8s_review_free(review);
+    }
+}
+
+
+void
+ngx_http_akl_k8s_review_abort_all(ngx_http_akl_k8s_cluster_t *cluster)
+{
+    ngx_queue_t                *q;
+    ngx_http_akl_k8s_waiter_t  *waiter;
+    ngx_http_akl_k8s_review_t  *review;
+
+    while (cluster->reviews.root != &cluster->sentinel) {
+        review = (ngx_http_akl_k8s_review_t *) cluster->reviews.root;
+
+        while (!ngx_queue_empty(&review->waiters)) {
+            q = ngx_queue_head(&review->waiters);
+            ngx_queue_remove(q);
+
+            waiter = ngx_queue_data(q, ngx_http_akl_k8s_waiter_t, queue);
+            waiter->review = NULL;
+        }
+
+        ngx_http_akl_k8s_review_leave(review);
+        ngx_http_akl_k8s_review_free(review);
+    }
+}
