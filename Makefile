@@ -12,6 +12,11 @@ OBJS ?=		objs
 NGINX_SRC ?=
 NGINX ?=	$(if $(NGINX_SRC),$(abspath $(OBJS))/nginx-src/objs/nginx,\
 		$(or $(shell command -v nginx),/usr/sbin/nginx))
+NGINX_FLAGS ?=	--with-compat --with-debug --with-threads \
+		--with-http_ssl_module --with-http_v2_module \
+		--with-http_realip_module --with-http_auth_request_module \
+		--with-http_slice_module --with-http_addition_module \
+		--with-http_stub_status_module
 PREFIX ?=	/usr/local
 MODULES_DIR ?=	/usr/lib/nginx/modules
 DESTDIR ?=
@@ -69,11 +74,7 @@ NGX_FROM =	$(DEBIAN_SRC)
 NGX_FLAGS =	. ./conf_flags
 else
 NGX_FROM =	$(abspath $(NGINX_SRC))
-NGX_FLAGS =	NGX_CONF_FLAGS=( --with-compat --with-debug --with-threads \
-		--with-http_ssl_module --with-http_v2_module \
-		--with-http_realip_module --with-http_auth_request_module \
-		--with-http_slice_module --with-http_addition_module \
-		--with-http_stub_status_module )
+NGX_FLAGS =	NGX_CONF_FLAGS=( $(NGINX_FLAGS) )
 endif
 
 NGX_CONFIGURE =	$$(test -x ./configure && echo ./configure \
