@@ -37,7 +37,9 @@ int akl_json_time(const json_t *object, const char *key, int64_t *value);
  * An append-only JSON text writer over a caller's buffer, for answers and
  * claims; escapes as RFC 8259 section 7 demands, "/" not escaped, bytes that
  * are no UTF-8 become U+FFFD.  With buf NULL it only counts, so the same code
- * measures and writes.  "overflow" is set when "size" did not suffice.
+ * measures and writes.  "len" counts on past "size"; "overflow" is set when
+ * it did not suffice, and the text is then useless.  "key" is NULL inside an
+ * array and at the top.
  */
 typedef struct {
     unsigned char  *buf;

@@ -28,7 +28,7 @@ typedef enum {
 } akl_alg_t;
 
 
-#define AKL_KID_MAX  64                   /* a thumbprint takes 43 */
+#define AKL_KID_MAX  1024                 /* a thumbprint takes 43 */
 
 
 typedef struct {
@@ -42,8 +42,11 @@ typedef struct {
 
 
 typedef struct {
-    akl_jwk_t  *keys;
-    size_t      n;
+    akl_jwk_t   *keys;
+    size_t       n;
+    size_t       skipped;                 /* keys of the set left out */
+    const char  *skipped_err;             /* why the first of them was; static,
+                                             NULL where none was */
 } akl_jwks_t;
 
 
@@ -54,11 +57,13 @@ const char *akl_alg_name(akl_alg_t alg);
 akl_alg_t akl_alg_find(akl_str_t name);
 
 /*
- * Reads a private key from PEM: RSA of 2048 to 8192 bits with e >= 3 (RS256),
- * P-256 (ES256), P-384 (ES384), Ed25519 (EdDSA).  PEM with a password is
- * refused without asking.  Returns 0 and fills *jwk, which the caller frees
- * with akl_jwk_clear(); or -1 with *err a static sentence fragment such as
- * "RSA key is smaller than 2048 bits".
+ * Reads a private key from PEM: RSA of 2048 to 8192 bits with e odd, >= 3 and
+ * of at most 64 bits (RS256), P-256 (ES256), P-384 (ES384), Ed25519 (EdDSA).
+ * PEM with a password is refused without asking, and so is a key whose halves
+ * do not belong together.  Returns 0 and fills *jwk, which the caller frees
+ * with akl_jwk_clear(); or -1 with *jwk zeroed and *err a static sentence
+ * fragment such as "RSA key is smaller than 2048 bits".  Like all functions
+ * here it leaves the OpenSSL error queue empty.
  */
 int akl_jwk_private_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err);
 
@@ -72,6 +77,7 @@ int akl_jwk_public_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err);
 /* 1 where both have the same public key, else 0. */
 int akl_jwk_same_public(const akl_jwk_t *a, const akl_jwk_t *b);
 
+/* Frees what *jwk holds and zeroes it; a zeroed *jwk is fine. */
 void akl_jwk_clear(akl_jwk_t *jwk);
 
 /*
@@ -82,13 +88,16 @@ json_t *akl_jwk_export(const akl_jwk_t *jwk);
 
 /*
  * Reads a JWK set (RFC 7517 section 5), at most 256 KB and 64 keys.  Keys of
- * unknown kty or curve, symmetric ones, ones with "use" other than "sig" and
- * ones whose alg contradicts the type are skipped; RSA without alg becomes
- * RS256.  Returns 0 and fills *jwks (freed by akl_jwks_clear()), or -1 with
- * *err where the text is no JWK set or holds no usable key.
+ * unknown kty or curve, symmetric ones, ones with "use" other than "sig" or
+ * with "key_ops" but not "verify", ones whose alg contradicts the type, and
+ * malformed or weak ones are skipped and counted; RSA without alg becomes
+ * RS256.  Of a private JWK only the public half is kept.  Returns 0 and fills
+ * *jwks (freed by akl_jwks_clear()), or -1 with *jwks zeroed and *err where
+ * the text is no JWK set or holds no usable key.
  */
 int akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err);
 
+/* Frees all keys and zeroes *jwks; a zeroed *jwks is fine. */
 void akl_jwks_clear(akl_jwks_t *jwks);
 
 

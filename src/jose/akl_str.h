@@ -21,7 +21,8 @@ typedef struct {
     ((akl_str_t) { sizeof(text) - 1, (const unsigned char *) (text) })
 
 #define akl_str_eq(a, b)                                                      \
-    ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+    ((a).len == (b).len                                                       \
+     && ((a).len == 0 || memcmp((a).data, (b).data, (a).len) == 0))
 
 
 #endif /* AKL_STR_H */

@@ -1,0 +1,405 @@
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+
+#include "akl_base64.h"
+#include "akl_jose.h"
+#include "akl_json.h"
+#include "akl_jws.h"
+
+
+/* the order of the group of Ed25519 (RFC 8032 section 5.1), little-endian */
+
+static const unsigned char  akl_ed25519_order[AKL_ED25519_BYTES] = {
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,
+    0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10
+};
+
+
+static akl_jws_error_t akl_jws_header(akl_jws_t *jws);
+static json_t *akl_jws_object(akl_str_t text);
+static akl_jws_error_t akl_jws_verify_digest(const akl_jws_t *jws,
+    EVP_PKEY *pkey, const akl_alg_info_t *info, const unsigned char *sig,
+    size_t len);
+static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
+    EVP_PKEY *pkey);
+
+
+const char *
+akl_jws_strerror(akl_jws_error_t error)
+{
+    switch (error) {
+
+    case AKL_JWS_OK:
+        return "token is valid";
+
+    case AKL_JWS_TOO_LARGE:
+        return "token is too large";
+
+    case AKL_JWS_MALFORMED:
+        return "token is malformed";
+
+    case AKL_JWS_ALGORITHM:
+        return "token has an algorithm that is not allowed";
+
+    case AKL_JWS_CRITICAL:
+        return "token demands an unsupported extension";
+
+    case AKL_JWS_SIGNATURE:
+        return "token has an invalid signature";
+
+    case AKL_JWS_NOMEM:
+        return "out of memory";
+    }
+
+    return "unknown error";
+}
+
+
+akl_jws_error_t
+akl_jws_parse(akl_jws_t *jws, akl_str_t token)
+{
+    size_t           i, dots, dot[2];
+    ssize_t          n;
+    akl_str_t        header, payload, signature;
+    akl_jws_error_t  rc;
+
+    memset(jws, 0, sizeof(akl_jws_t));
+
+    if (token.len > AKL_JWS_MAX) {
+        return AKL_JWS_TOO_LARGE;
+    }
+
+    dots = 0;
+    dot[0] = 0;
+    dot[1] = 0;
+
+    for (i = 0; i < token.len; i++) {
+        if (token.data[i] != '.') {
+            continue;
+        }
+
+        if (dots == 2) {
+            return AKL_JWS_MALFORMED;
+        }
+
+        dot[dots++] = i;
+    }
+
+    if (dots != 2) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    header.data = token.data;
+    header.len = dot[0];
+
+    payload.data = token.data + dot[0] + 1;
+    payload.len = dot[1] - dot[0] - 1;
+
+    signature.data = token.data + dot[1] + 1;
+    signature.len = token.len - dot[1] - 1;
+
+    jws->signing_input.data = token.data;
+    jws->signing_input.len = dot[1];
+
+    jws->header = akl_jws_object(header);
+    if (jws->header == NULL) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    rc = akl_jws_header(jws);
+    if (rc != AKL_JWS_OK) {
+        return rc;
+    }
+
+    if (signature.len == 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    if (signature.len > akl_base64url_encoded_len(sizeof(jws->signature))) {
+        return AKL_JWS_SIGNATURE;
+    }
+
+    n = akl_base64url_decode(jws->signature, signature);
+    if (n < 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    jws->signature_len = (size_t) n;
+
+    jws->payload = akl_jws_object(payload);
+    if (jws->payload == NULL) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    return AKL_JWS_OK;
+}
+
+
+static akl_jws_error_t
+akl_jws_header(akl_jws_t *jws)
+{
+    akl_str_t  name;
+
+    if (akl_json_string(jws->header, "alg", &name) != 0) {
+        return AKL_JWS_ALGORITHM;
+    }
+
+    jws->alg = akl_alg_find(name);
+
+    if (jws->alg == AKL_ALG_NONE) {
+        return AKL_JWS_ALGORITHM;
+    }
+
+    /* none of the extensions is understood here, so any of them is refused */
+
+    if (json_object_get(jws->header, "crit") != NULL
+        || json_object_get(jws->header, "b64") != NULL
+        || json_object_get(jws->header, "zip") != NULL)
+    {
+        return AKL_JWS_CRITICAL;
+    }
+
+    if (akl_json_string(jws->header, "kid", &jws->kid) < 0
+        || jws->kid.len > AKL_KID_MAX)
+    {
+        return AKL_JWS_MALFORMED;
+    }
+
+    return AKL_JWS_OK;
+}
+
+
+static json_t *
+akl_jws_object(akl_str_t text)
+{
+    ssize_t        n;
+    akl_str_t      json;
+    unsigned char  buf[akl_base64_decoded_len(AKL_JWS_MAX)];
+
+    n = akl_base64url_decode(buf, text);
+    if (n < 0) {
+        return NULL;
+    }
+
+    json.data = buf;
+    json.len = (size_t) n;
+
+    return akl_json_object(json);
+}
+
+
+akl_jws_error_t
+akl_jws_verify(const akl_jws_t *jws, const akl_jwk_t *key)
+{
+    size_t                 len;
+    unsigned char          der[AKL_ECDSA_DER_MAX];
+    akl_jws_error_t        rc;
+    const akl_curve_t     *curve;
+    const akl_alg_info_t  *info;
+
+    if (jws->alg == AKL_ALG_NONE || jws->alg != key->alg) {
+        return AKL_JWS_ALGORITHM;
+    }
+
+    info = akl_alg_info(key->alg);
+    rc = AKL_JWS_SIGNATURE;
+
+    switch (info->family) {
+
+    case AKL_FAMILY_RSA:
+    case AKL_FAMILY_PSS:
+
+        if (jws->signature_len == (size_t) EVP_PKEY_size(key->pkey)) {
+            rc = akl_jws_verify_digest(jws, key->pkey, info, jws->signature,
+                                       jws->signature_len);
+        }
+
+        break;
+
+    case AKL_FAMILY_EC:
+
+        curve = akl_curve_of_alg(key->alg);
+
+        if (jws->signature_len != 2 * curve->size) {
+            break;
+        }
+
+        len = akl_ecdsa_to_der(der, jws->signature, curve);
+
+        if (len) {
+            rc = akl_jws_verify_digest(jws, key->pkey, info, der, len);
+        }
+
+        break;
+
+    case AKL_FAMILY_OKP:
+
+        if (jws->signature_len == 2 * AKL_ED25519_BYTES) {
+            rc = akl_jws_verify_ed25519(jws, key->pkey);
+        }
+
+        break;
+    }
+
+    ERR_clear_error();
+
+    return rc;
+}
+
+
+static akl_jws_error_t
+akl_jws_verify_digest(const akl_jws_t *jws, EVP_PKEY *pkey,
+    const akl_alg_info_t *info, const unsigned char *sig, size_t len)
+{
+    unsigned          n;
+    EVP_PKEY_CTX     *ctx;
+    const EVP_MD     *md;
+    unsigned char     digest[EVP_MAX_MD_SIZE];
+    akl_jws_error_t   rc;
+
+    md = info->md();
+    rc = AKL_JWS_NOMEM;
+
+    ctx = EVP_PKEY_CTX_new(pkey, NULL);
+
+    if (ctx == NULL
+        || EVP_Digest(jws->signing_input.data, jws->signing_input.len,
+                      digest, &n, md, NULL) != 1
+        || EVP_PKEY_verify_init(ctx) != 1
+        || EVP_PKEY_CTX_set_signature_md(ctx, md) != 1)
+    {
+        goto done;
+    }
+
+    if (info->family == AKL_FAMILY_RSA
+        && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1)
+    {
+        goto done;
+    }
+
+    /* RFC 7518 section 3.5: MGF1 and salt go by the digest */
+
+    if (info->family == AKL_FAMILY_PSS
+        && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1
+            || EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md) != 1
+            || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
+               != 1))
+    {
+        goto done;
+    }
+
+    rc = (EVP_PKEY_verify(ctx, sig, len, digest, n) == 1) ? AKL_JWS_OK
+                                                          : AKL_JWS_SIGNATURE;
+
+done:
+
+    EVP_PKEY_CTX_free(ctx);
+
+    return rc;
+}
+
+
+static akl_jws_error_t
+akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
+{
+    int                   i;
+    EVP_MD_CTX           *ctx;
+    akl_jws_error_t       rc;
+    const unsigned char  *s;
+
+    s = jws->signature + AKL_ED25519_BYTES;
+
+    /* S below the order, else a second signature would hold (malleability) */
+
+    for (i = AKL_ED25519_BYTES - 1; i >= 0; i--) {
+        if (s[i] != akl_ed25519_order[i]) {
+            break;
+        }
+    }
+
+    if (i < 0 || s[i] > akl_ed25519_order[i]) {
+        return AKL_JWS_SIGNATURE;
+    }
+
+    ctx = EVP_MD_CTX_new();
+
+    if (ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1) {
+        rc = AKL_JWS_NOMEM;
+
+    } else {
+        rc = (EVP_DigestVerify(ctx, jws->signature, jws->signature_len,
+                               jws->signing_input.data,
+                               jws->signing_input.len) == 1)
+             ? AKL_JWS_OK : AKL_JWS_SIGNATURE;
+    }
+
+    EVP_MD_CTX_free(ctx);
+
+    return rc;
+}
+
+
+akl_jws_error_t
+akl_jws_verify_set(const akl_jws_t *jws, const akl_jwks_t *keys, int try_all,
+    size_t *used)
+{
+    size_t            i;
+    unsigned          by_kid, any_alg;
+    akl_jws_error_t   rc, last;
+    const akl_jwk_t  *key;
+
+    by_kid = 0;
+
+    if (jws->kid.len) {
+        for (i = 0; i < keys->n && !by_kid; i++) {
+            by_kid = akl_str_eq(keys->keys[i].kid, jws->kid);
+        }
+
+        if (!by_kid && !try_all) {
+            return AKL_JWS_SIGNATURE;
+        }
+    }
+
+    any_alg = 0;
+    last = AKL_JWS_ALGORITHM;
+
+    for (i = 0; i < keys->n; i++) {
+        key = &keys->keys[i];
+
+        if (by_kid && !akl_str_eq(key->kid, jws->kid)) {
+            continue;
+        }
+
+        rc = akl_jws_verify(jws, key);
+
+        if (rc == AKL_JWS_OK) {
+            if (used != NULL) {
+                *used = i;
+            }
+
+            return AKL_JWS_OK;
+        }
+
+        if (rc != AKL_JWS_ALGORITHM && (!any_alg || rc == AKL_JWS_NOMEM)) {
+            any_alg = 1;
+            last = rc;
+        }
+    }
+
+    return last;
+}
+
+
+void
+akl_jws_clear(akl_jws_t *jws)
+{
+    json_decref(jws->header);
+    json_decref(jws->payload);
+
+    OPENSSL_cleanse(jws->signature, jws->signature_len);
+    memset(jws, 0, sizeof(akl_jws_t));
+}
