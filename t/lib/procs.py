@@ -1,0 +1,102 @@
+"""Processes and ports of a test."""
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+FIRST_PORT = 11000
+LAST_PORT = 29000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_locks = {}
+_next = [FIRST_PORT + os.getpid() * 37 % (LAST_PORT - FIRST_PORT)]
+
+
+def become_subreaper():
+    """Inherit the orphans of our children, so that they can be found."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent():
+    """Run in a child: end with SIGTERM when the parent ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def spawn(command, **kw):
+    """Start a process that ends when this one does.
+
+    To be called from the main thread: the kernel looks at the thread.
+    """
+    return subprocess.Popen(command, preexec_fn=die_with_parent, **kw)
+
+
+def free_port(host='127.0.0.1'):
+    """Return a TCP port that no other test holds, until we end."""
+    folder = os.path.join(tempfile.gettempdir(),
+                          f'akl-t-ports-{os.getuid()}')
+    os.makedirs(folder, 0o700, exist_ok=True)
+    for _ in range(LAST_PORT - FIRST_PORT):
+        port = _next[0]
+        _next[0] += 1
+        if _next[0] > LAST_PORT:
+            _next[0] = FIRST_PORT
+        lock = os.open(os.path.join(folder, str(port)),
+                       os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError:
+            os.close(lock)
+            continue
+        _locks[port] = lock
+        return port
+    raise RuntimeError('no free port')
+
+
+def parent_of(pid):
+    """Return the parent's id, or None when there is no such process."""
+    try:
+        with open(f'/proc/{pid}/stat', encoding='latin-1') as file:
+            return int(file.read().rpartition(')')[2].split()[1])
+    except OSError:
+        return None
+
+
+def title(pid):
+    """Return a process's command line, '' when it is gone or a zombie."""
+    try:
+        with open(f'/proc/{pid}/cmdline', 'rb') as file:
+            return file.read().replace(b'\0', b' ').decode().strip()
+    except OSError:
+        return ''
+
+
+def children(pid):
+    """Return the ids of a process's living children."""
+    return [int(name) for name in os.listdir('/proc') if name.isdigit()
+            and parent_of(name) == pid and title(name)]
+
+
+def leftovers():
+    """Return {pid: command line} of our children that still live."""
+    return {pid: title(pid) for pid in children(os.getpid())}
+
+
+def end(process, sig=signal.SIGTERM, timeout=10):
+    """Signal a process we started and wait; return its exit code."""
+    if process.poll() is None:
+        process.send_signal(sig)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
