@@ -124,6 +124,8 @@ typedef struct {
     ngx_uint_t                   max_queue;
     ngx_uint_t                   guarded;   /* any location has a guard */
     void                        *metrics;   /* series indices, metrics.c */
+    ngx_array_t                 *publications;  /* jwks.c's own */
+    ngx_uint_t                   revocations;   /* series: number of them */
 } ngx_http_akl_k8s_main_conf_t;
 
 
@@ -146,6 +148,7 @@ typedef struct {
     ngx_array_t                 *guard;             /* of .._config_t *;
                                                        set when all are known */
     ngx_array_t                 *require;           /* of akl_subclaim rules */
+    ngx_uint_t                   require_off;       /* none from above */
     ngx_str_t                    exchange_name;
     ngx_http_akl_k8s_config_t   *exchange;
     ngx_http_complex_value_t    *token_source;      /* NULL: Authorization */
@@ -192,6 +195,8 @@ typedef struct {
     ngx_str_t                    claims;        /* flattened, of the guard's
                                                    token; akl_subclaims.h */
     void                        *guard;         /* guard.c's own */
+    void                        *form;          /* endpoint.c's own */
+    ngx_buf_t                   *body;          /* a body that came in parts */
 } ngx_http_akl_k8s_ctx_t;
 
 
@@ -297,6 +302,7 @@ char *ngx_http_akl_k8s_exchange(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_akl_k8s_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
@@ -307,6 +313,12 @@ ngx_int_t ngx_http_akl_k8s_guard_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_subrequest(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_exchange_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_add_variables(ngx_conf_t *cf);
+
+/*
+ * Builds the documents of akl_k8s_jwks and akl_k8s_discovery, once all auth
+ * configs are known.  NGX_OK, or NGX_ERROR after logging.
+ */
+ngx_int_t ngx_http_akl_k8s_publish(ngx_conf_t *cf);
 
 /* clusters: the state of each worker, credentials re-read */
 

@@ -18,7 +18,6 @@
 typedef struct {
     ngx_http_akl_k8s_config_t   *config;
     ngx_str_t                    token;
-    ngx_str_t                    role;          /* vault: as it was sent */
     ngx_str_t                    audience;      /* oauth, len 0: not asked */
     ngx_uint_t                   access_token;  /* oauth: that type asked */
 
@@ -46,6 +45,8 @@ typedef struct {
                      ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
 
     unsigned      refusal_is_403:1;
+    unsigned      aliased:1;                    /* the answer depends on the
+                                                   verdict alone */
 } ngx_http_akl_k8s_dialect_t;
 
 
