@@ -120,6 +120,13 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
       0,
       NULL },
 
+    { ngx_string("akl_k8s_verify"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_akl_k8s_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("akl_k8s_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_akl_k8s_status,
@@ -230,7 +237,7 @@ ngx_http_akl_k8s_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_akl_k8s_exchange_handler;
 
-    return NGX_OK;
+    return ngx_http_akl_k8s_publish(cf);
 }
 
 

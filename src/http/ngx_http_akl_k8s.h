@@ -194,7 +194,11 @@ typedef struct {
     ngx_msec_int_t               review_time;   /* ms, -1: no review */
     ngx_str_t                    claims;        /* flattened, of the guard's
                                                    token; akl_subclaims.h */
-    void                        *guard;         /* guard.c's own */
+    ngx_table_elt_t             *challenge;     /* our WWW-Authenticate */
+    ngx_table_elt_t             *no_store;      /* our Cache-Control */
+    unsigned                     resumed:1;     /* exchange: outcome is there */
+    unsigned                     exchanged:1;   /* by this pass of phases */
+    unsigned                     unreadable:1;  /* the token has no claims */
     void                        *form;          /* endpoint.c's own */
     ngx_buf_t                   *body;          /* a body that came in parts */
 } ngx_http_akl_k8s_ctx_t;

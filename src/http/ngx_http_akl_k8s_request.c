@@ -241,16 +241,29 @@ ngx_int_t
 ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
     ngx_uint_t status)
 {
-    akl_str_t         code;
-    ngx_str_t         value;
-    ngx_table_elt_t  *h;
+    akl_str_t                code;
+    ngx_str_t                value;
+    ngx_table_elt_t         *h;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    /* another pass of the phases may have been refused before */
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
 
     ngx_str_set(&value, "no-store");
 
-    h = ngx_http_akl_k8s_add_header(r, "Cache-Control", &value);
-    if (h == NULL) {
-        return NGX_ERROR;
+    if (ctx->no_store == NULL) {
+        ctx->no_store = ngx_http_akl_k8s_add_header(r, "Cache-Control",
+                                                    &value);
+        if (ctx->no_store == NULL) {
+            return NGX_ERROR;
+        }
     }
+
+    ctx->no_store->hash = 1;
 
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         ngx_str_set(&value, "1");
@@ -288,12 +301,18 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
                     - value.data;
     }
 
-    h = ngx_http_akl_k8s_add_header(r, "WWW-Authenticate", &value);
-    if (h == NULL) {
-        return NGX_ERROR;
+    if (ctx->challenge == NULL) {
+        ctx->challenge = ngx_http_akl_k8s_add_header(r, "WWW-Authenticate",
+                                                     &value);
+        if (ctx->challenge == NULL) {
+            return NGX_ERROR;
+        }
     }
 
-    r->headers_out.www_authenticate = h;
+    ctx->challenge->hash = 1;
+    ctx->challenge->value = value;
+
+    r->headers_out.www_authenticate = ctx->challenge;
 
     return NGX_OK;
 }
