@@ -325,6 +325,8 @@ class Player:
         await self.send(body[:len(body) // 2])
         await self.point('body')
         await self.send(body[len(body) // 2:])
+        if fault.declare is not None:
+            last = False
         return last or fault.close == 'after'
 
 
