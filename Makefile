@@ -157,7 +157,7 @@ ifeq ($(NGINX_SRC),)
 	    "NGINX_SRC=DIR" >&2; exit 1
 else
 	$(MAKE) $(OBJS)/asan/objs/nginx
-	$(TEST_ENV) AKL_NGINX="$(abspath $(OBJS))/asan/objs/nginx" AKL_MODULE= \
+	$(TEST_ENV) AKL_NGINX="$(abspath $(OBJS))/asan/objs/nginx" AKL_MODULE=static \
 	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
 	    UBSAN_OPTIONS=print_stacktrace=1 AKL_SANITIZER=1 \
 	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)

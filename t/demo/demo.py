@@ -122,7 +122,7 @@ class Nginx:
         self.port = free_port()
         self.conf = conf.replace('{port}', str(self.port))
         path = os.path.join(directory, 'nginx.conf')
-        load = f'load_module {MODULE};' if MODULE else ''
+        load = '' if MODULE == 'static' else f'load_module {MODULE};'
         with open(path, 'w', encoding='ascii') as file:
             file.write(AROUND.format(
                 load=load, user='user root;' if os.geteuid() == 0 else '',
