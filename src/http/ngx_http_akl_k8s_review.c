@@ -64,6 +64,10 @@ static void ngx_http_akl_k8s_review_complete(
 static void ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster);
 static void ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
     akl_reason_t reason, const char *detail);
+static void ngx_http_akl_k8s_review_asked(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_int_t by);
+static void ngx_http_akl_k8s_review_queued(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_int_t by);
 static void ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review);
 
@@ -315,7 +319,7 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
     review->state = NGX_HTTP_AKL_K8S_REVIEW_QUEUED;
 
     ngx_queue_insert_tail(&cluster->queue, &review->queue);
-    cluster->queued++;
+    ngx_http_akl_k8s_review_queued(cluster, 1);
 
     ngx_add_timer(&review->timer, review->deadline - ngx_current_msec);
 
@@ -398,7 +402,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 
     review->exchange = ex;
     review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
-    cluster->in_flight++;
+    ngx_http_akl_k8s_review_asked(cluster, 1);
 
     return NGX_AGAIN;
 }
@@ -461,8 +465,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
 
     elapsed = (ngx_msec_int_t) (ngx_current_msec - review->started);
 
-    ngx_http_akl_k8s_metrics_review(config, ex->status, verdict.reason,
-                                    elapsed);
+    ngx_http_akl_k8s_metrics_review(config, ex->status, elapsed);
 
     if ((verdict.reason == AKL_REVIEWER_UNAUTHORIZED
          || verdict.reason == AKL_API_TLS)
@@ -516,7 +519,7 @@ ngx_http_akl_k8s_review_again(ngx_http_akl_k8s_review_t *review)
 
     ngx_akl_exchange_destroy(review->exchange);
     review->exchange = NULL;
-    cluster->in_flight--;
+    ngx_http_akl_k8s_review_asked(cluster, -1);
 
     if (ngx_http_akl_k8s_review_ask(review) != NGX_AGAIN) {
         ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
@@ -695,7 +698,7 @@ ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster)
         review = ngx_queue_data(q, ngx_http_akl_k8s_review_t, queue);
 
         ngx_queue_remove(q);
-        cluster->queued--;
+        ngx_http_akl_k8s_review_queued(cluster, -1);
 
         ngx_del_timer(&review->timer);
         review->state = NGX_HTTP_AKL_K8S_REVIEW_NEW;
@@ -710,6 +713,24 @@ ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster)
         review->deadline = ngx_current_msec;
         ngx_add_timer(&review->timer, 0);
     }
+}
+
+
+static void
+ngx_http_akl_k8s_review_asked(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by)
+{
+    cluster->in_flight += by;
+    ngx_http_akl_k8s_metrics_in_flight(cluster->config, by);
+}
+
+
+static void
+ngx_http_akl_k8s_review_queued(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by)
+{
+    cluster->queued += by;
+    ngx_http_akl_k8s_metrics_queued(cluster->config, by);
 }
 
 
@@ -730,12 +751,12 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
 
     case NGX_HTTP_AKL_K8S_REVIEW_QUEUED:
         ngx_queue_remove(&review->queue);
-        cluster->queued--;
+        ngx_http_akl_k8s_review_queued(cluster, -1);
         break;
 
     case NGX_HTTP_AKL_K8S_REVIEW_ASKED:
         if (review->exchange) {
-            cluster->in_flight--;
+            ngx_http_akl_k8s_review_asked(cluster, -1);
         }
 
         break;
