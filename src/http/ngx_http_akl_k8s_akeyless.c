@@ -3,6 +3,8 @@
  * token that comes as a bearer without a body.
  */
 
+#include <ngx_config.h>
+
 #include "../k8s/akl_time.h"
 #include "ngx_http_akl_k8s_endpoint.h"
 

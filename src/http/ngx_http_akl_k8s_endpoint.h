@@ -6,6 +6,8 @@
 #ifndef NGX_HTTP_AKL_K8S_ENDPOINT_H
 #define NGX_HTTP_AKL_K8S_ENDPOINT_H
 
+#include <ngx_config.h>
+
 #include "../jose/akl_json.h"
 #include "ngx_http_akl_k8s.h"
 

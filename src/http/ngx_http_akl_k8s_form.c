@@ -3,6 +3,8 @@
  * clients wrap a pod token, and small parts of answers.
  */
 
+#include <ngx_config.h>
+
 #include "../jose/akl_base64.h"
 #include "ngx_http_akl_k8s_endpoint.h"
 

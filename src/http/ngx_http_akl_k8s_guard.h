@@ -5,6 +5,8 @@
 #ifndef NGX_HTTP_AKL_K8S_GUARD_H
 #define NGX_HTTP_AKL_K8S_GUARD_H
 
+#include <ngx_config.h>
+
 #include "../k8s/akl_subclaims.h"
 #include "ngx_http_akl_k8s.h"
 

@@ -4,6 +4,8 @@
  * served as they are; conditional requests are nginx's own business.
  */
 
+#include <ngx_config.h>
+
 #include <openssl/evp.h>
 
 #include "../jose/akl_json.h"

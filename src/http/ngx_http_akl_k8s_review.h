@@ -6,6 +6,8 @@
 #ifndef NGX_HTTP_AKL_K8S_REVIEW_H
 #define NGX_HTTP_AKL_K8S_REVIEW_H
 
+#include <ngx_config.h>
+
 #include "../k8s/akl_tokenreview.h"
 #include "ngx_http_akl_k8s_verdict.h"
 

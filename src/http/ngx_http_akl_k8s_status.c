@@ -2,6 +2,8 @@
  * The status page: JSON, or Prometheus' text format with ?format=prometheus.
  */
 
+#include <ngx_config.h>
+
 #include "../jose/akl_json.h"
 #include "ngx_http_akl_k8s_metrics.h"
 

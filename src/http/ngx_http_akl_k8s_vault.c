@@ -2,6 +2,8 @@
  * Vault's kubernetes login: POST or PUT <prefix>/v1/auth/kubernetes/login.
  */
 
+#include <ngx_config.h>
+
 #include "../jose/akl_base64.h"
 #include "ngx_http_akl_k8s_endpoint.h"
 

@@ -1,7 +1,7 @@
 /*
  * A counted string of the plain-C half: never NUL-terminated by contract,
  * never owned by itself.  The layout is that of nginx's ngx_str_t, so the
- * glue may hand one over as the other.
+ * glue may hand one over as the other: compilers are told so.
  */
 
 #ifndef AKL_STR_H
@@ -11,7 +11,7 @@
 #include <string.h>
 
 
-typedef struct {
+typedef struct __attribute__((__may_alias__)) {
     size_t                len;
     const unsigned char  *data;
 } akl_str_t;
