@@ -231,7 +231,7 @@ akl_base64_decode(unsigned char *dst, akl_str_t src)
         }
     }
 
-    if (pad && n + pad != 4) {
+    if (pad && (n == 0 || n + pad != 4)) {
         return -1;
     }
 

@@ -1,0 +1,561 @@
+#include "lib/jose_test.h"
+#include "../../src/jose/akl_json.h"
+
+
+static int
+accepted(akl_str_t text)
+{
+    json_t  *object;
+
+    object = akl_json_object(text);
+
+    if (object == NULL) {
+        return 0;
+    }
+
+    assert_true(json_is_object(object));
+    json_decref(object);
+
+    return 1;
+}
+
+
+#define ok(text)   assert_true(accepted(akl_str(text)))
+#define bad(text)  assert_false(accepted(akl_str(text)))
+
+
+static void
+plain_objects_pass(void **state)
+{
+    (void) state;
+
+    ok("{}");
+    ok(" {\"a\": [1, 2.5, true, false, null, \"x\"], \"b\": {}} \n");
+    ok("{\"a\":\"\\u00e9\\ud83d\\ude00\xc3\xa9\"}");
+    ok("{\"a\":\"{[\\\"{[\"}");
+}
+
+
+static void
+top_level_must_be_an_object(void **state)
+{
+    (void) state;
+
+    bad("");
+    bad(" ");
+    bad("[]");
+    bad("[{}]");
+    bad("null");
+    bad("true");
+    bad("1");
+    bad("\"x\"");
+}
+
+
+static void
+doubled_members_are_refused_at_any_depth(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":1,\"a\":1}");
+    bad("{\"x\":{\"a\":1,\"a\":2}}");
+    bad("{\"x\":[[{\"y\":{\"a\":1,\"b\":2,\"a\":3}}]]}");
+    bad("{\"\":1,\"\":2}");
+    ok("{\"x\":{\"a\":1},\"y\":{\"a\":1}}");
+}
+
+
+static void
+escaped_names_are_the_same_member(void **state)
+{
+    json_t     *object;
+    int64_t     exp;
+
+    (void) state;
+
+    bad("{\"exp\":1,\"\\u0065xp\":2}");
+    bad("{\"\\u0065xp\":1,\"e\\u0078p\":2}");
+
+    object = akl_json_object(akl_str("{\"\\u0065xp\":7}"));
+    assert_non_null(object);
+    assert_int_equal(akl_json_time(object, "exp", &exp), 0);
+    assert_int_equal(exp, 7);
+    json_decref(object);
+}
+
+
+static void
+names_are_case_sensitive(void **state)
+{
+    json_t   *object;
+    int64_t   exp;
+
+    (void) state;
+
+    object = akl_json_object(akl_str("{\"Exp\":7,\"EXP\":8}"));
+    assert_non_null(object);
+    assert_int_equal(akl_json_time(object, "exp", &exp), 1);
+    json_decref(object);
+}
+
+
+static void
+trailing_data_is_refused(void **state)
+{
+    (void) state;
+
+    bad("{}x");
+    bad("{}{}");
+    bad("{},");
+    bad("{} 1");
+    bad("{}\0");
+    bad("{}\0{}");
+    bad("{\"a\":1");
+    bad("{\"a\":1,}");
+    bad("{'a':1}");
+    bad("{a:1}");
+    bad("{\"a\":1}//x");
+}
+
+
+static void
+byte_order_mark_is_refused(void **state)
+{
+    (void) state;
+
+    bad("\xef\xbb\xbf{}");
+    bad("\xfe\xff\0{\0}");
+    bad("{\0}\0");
+}
+
+
+static void
+nul_is_refused(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":\"x\\u0000y\"}");
+    bad("{\"admin\\u0000x\":1}");
+    bad("{\"a\":\"x\0y\"}");
+    bad("{\"a\0b\":1}");
+    bad("\0{}");
+}
+
+
+static void
+invalid_utf8_is_refused(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":\"\xff\"}");
+    bad("{\"a\":\"\xc0\xaf\"}");
+    bad("{\"a\":\"\xc3\"}");
+    bad("{\"a\":\"\xed\xa0\x80\"}");
+    bad("{\"a\":\"\xf4\x90\x80\x80\"}");
+    bad("{\"a\":\"\xe0\x80\x80\"}");
+    bad("{\"\x80\":1}");
+}
+
+
+static void
+lone_surrogates_are_refused(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":\"\\ud800\"}");
+    bad("{\"a\":\"\\udc00\"}");
+    bad("{\"a\":\"\\ud800\\ud800\"}");
+    bad("{\"a\":\"\\ud800x\"}");
+    bad("{\"\\udfff\":1}");
+}
+
+
+static void
+control_characters_are_refused(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":\"\n\"}");
+    bad("{\"a\":\"\x1f\"}");
+    bad("{\"a\":\"\\x\"}");
+    bad("{\"a\":\"\\u00g0\"}");
+}
+
+
+static void
+numbers_out_of_range_are_refused(void **state)
+{
+    (void) state;
+
+    bad("{\"a\":1e400}");
+    bad("{\"a\":-1e400}");
+    bad("{\"a\":9223372036854775808}");
+    bad("{\"a\":NaN}");
+    bad("{\"a\":Infinity}");
+    bad("{\"a\":01}");
+    bad("{\"a\":+1}");
+    bad("{\"a\":.5}");
+    bad("{\"a\":0x10}");
+    ok("{\"a\":9223372036854775807}");
+}
+
+
+static void
+depth_ends_at_32(void **state)
+{
+    int   depth;
+    char  text[256], *p;
+
+    (void) state;
+
+    for (depth = 31; depth <= 34; depth++) {
+        p = text;
+        p += sprintf(p, "{\"a\":");
+        memset(p, '[', (size_t) depth - 1);
+        p += depth - 1;
+        memset(p, ']', (size_t) depth - 1);
+        p += depth - 1;
+        strcpy(p, "}");
+
+        assert_int_equal(accepted(text_str(text)), depth <= 32);
+    }
+}
+
+
+static void
+depth_of_100000_costs_no_stack(void **state)
+{
+    size_t          i, n;
+    unsigned char  *text;
+
+    static const char  *const openings[] = { "[", "{\"a\":", "[{\"a\":" };
+
+    (void) state;
+
+    for (i = 0; i < 3; i++) {
+        n = strlen(openings[i]);
+        text = malloc(100000 * n + 8);
+        assert_non_null(text);
+
+        memcpy(text, "{\"a\":", 5);
+
+        for (size_t k = 0; k < 100000; k++) {
+            memcpy(text + 5 + k * n, openings[i], n);
+        }
+
+        assert_false(accepted((akl_str_t) { 5 + 100000 * n, text }));
+        free(text);
+    }
+}
+
+
+static void
+brackets_in_strings_are_no_depth(void **state)
+{
+    char  text[512], *p;
+
+    (void) state;
+
+    p = text + sprintf(text, "{\"a\":\"");
+    memset(p, '[', 200);
+    strcpy(p + 200, "\\\\\\\"[[[\"}");
+
+    assert_true(accepted(text_str(text)));
+
+    /* a quote that is escaped does not end the string, nor hide what is next */
+
+    p = text + sprintf(text, "{\"a\":\"\\\\\",\"b\":");
+    memset(p, '[', 40);
+    memset(p + 40, ']', 40);
+    strcpy(p + 80, "}");
+
+    assert_false(accepted(text_str(text)));
+}
+
+
+static void
+strings_are_read_typed(void **state)
+{
+    json_t     *object;
+    akl_str_t   value;
+
+    (void) state;
+
+    object = akl_json_object(akl_str("{\"a\":\"x\",\"e\":\"\",\"n\":1,"
+                                     "\"z\":null,\"l\":[\"x\"]}"));
+    assert_non_null(object);
+
+    assert_int_equal(akl_json_string(object, "a", &value), 0);
+    assert_true(akl_str_eq(value, akl_str("x")));
+
+    assert_int_equal(akl_json_string(object, "e", &value), 0);
+    assert_int_equal(value.len, 0);
+    assert_non_null(value.data);
+
+    assert_int_equal(akl_json_string(object, "none", &value), 1);
+    assert_null(value.data);
+
+    assert_int_equal(akl_json_string(object, "n", &value), -1);
+    assert_null(value.data);
+    assert_int_equal(akl_json_string(object, "z", &value), -1);
+    assert_int_equal(akl_json_string(object, "l", &value), -1);
+
+    json_decref(object);
+}
+
+
+static void
+times_are_whole_seconds_up_to_2_to_53(void **state)
+{
+    int       rc;
+    size_t    i;
+    char      text[128];
+    json_t   *object;
+    int64_t   value;
+
+    static const struct {
+        const char  *json;
+        int          rc;
+        int64_t      value;
+    } tests[] = {
+        { "0", 0, 0 },
+        { "1300819380", 0, 1300819380 },
+        { "1.5", 0, 1 },
+        { "1300819380.999", 0, 1300819380 },
+        { "1.3e9", 0, 1300000000 },
+        { "-0", 0, 0 },
+        { "-0.0", 0, 0 },
+        { "9007199254740992", 0, 9007199254740992 },
+        { "9007199254740993", -1, 0 },
+        { "9223372036854775807", -1, 0 },
+        { "1e300", -1, 0 },
+        { "9007199254740994.0", -1, 0 },
+        { "-1", -1, 0 },
+        { "-0.5", -1, 0 },
+        { "\"1300819380\"", -1, 0 },
+        { "null", -1, 0 },
+        { "true", -1, 0 },
+        { "[1]", -1, 0 },
+        { "{}", -1, 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        sprintf(text, "{\"exp\":%s}", tests[i].json);
+        object = akl_json_object(text_str(text));
+        assert_non_null(object);
+
+        rc = akl_json_time(object, "exp", &value);
+        assert_int_equal(rc, tests[i].rc);
+        assert_int_equal(value, tests[i].value);
+
+        assert_int_equal(akl_json_time(object, "nbf", &value), 1);
+        json_decref(object);
+    }
+}
+
+
+static akl_str_t
+written(akl_json_out_t *out)
+{
+    assert_false(out->overflow);
+    return (akl_str_t) { out->len, out->buf };
+}
+
+
+static void
+writer_nests_and_separates(void **state)
+{
+    akl_json_out_t  out;
+    unsigned char   buf[256];
+
+    (void) state;
+
+    akl_json_out_init(&out, buf, sizeof(buf));
+    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_str(&out, "a", akl_str("x"));
+    akl_json_out_int(&out, "b", -12);
+    akl_json_out_open(&out, "c", '[');
+    akl_json_out_int(&out, NULL, 0);
+    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_close(&out, '}');
+    akl_json_out_open(&out, NULL, '[');
+    akl_json_out_close(&out, ']');
+    akl_json_out_raw(&out, NULL, akl_str("null"));
+    akl_json_out_close(&out, ']');
+    akl_json_out_raw(&out, "d", akl_str("{\"e\":true}"));
+    akl_json_out_str(&out, "f", (akl_str_t) { 0, NULL });
+    akl_json_out_close(&out, '}');
+
+    assert_true(akl_str_eq(written(&out),
+                           akl_str("{\"a\":\"x\",\"b\":-12,\"c\":[0,{},[],"
+                                   "null],\"d\":{\"e\":true},\"f\":\"\"}")));
+}
+
+
+static void
+writer_prints_all_integers(void **state)
+{
+    size_t          i;
+    char            want[32];
+    akl_json_out_t  out;
+    unsigned char   buf[32];
+
+    static const int64_t  values[] = {
+        0, 1, -1, 9, 10, 99, 100, 1300819380, INT64_MAX, INT64_MIN
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        akl_json_out_init(&out, buf, sizeof(buf));
+        akl_json_out_int(&out, NULL, values[i]);
+        sprintf(want, "%lld", (long long) values[i]);
+
+        assert_true(akl_str_eq(written(&out), text_str(want)));
+    }
+}
+
+
+static void
+writer_escapes_what_must_be(void **state)
+{
+    akl_json_out_t  out;
+    unsigned char   buf[256];
+
+    (void) state;
+
+    akl_json_out_init(&out, buf, sizeof(buf));
+    akl_json_out_str(&out, NULL,
+                     akl_str("\"\\/\b\t\n\v\f\r\0\x1f\x7f'<\xc3\xa9"));
+
+    assert_true(akl_str_eq(written(&out),
+                           akl_str("\"\\\"\\\\/\\b\\t\\n\\u000b\\f\\r"
+                                   "\\u0000\\u001f\x7f'<\xc3\xa9\"")));
+
+    akl_json_out_init(&out, buf, sizeof(buf));
+    akl_json_out_raw(&out, "a\"b", akl_str("1"));
+
+    assert_true(akl_str_eq(written(&out), akl_str("\"a\\\"b\":1")));
+}
+
+
+static void
+writer_replaces_invalid_utf8(void **state)
+{
+    akl_json_out_t  out;
+    unsigned char   buf[256];
+
+    (void) state;
+
+    akl_json_out_init(&out, buf, sizeof(buf));
+    akl_json_out_str(&out, NULL,
+                     akl_str("a\xff" "b\xc3" "c\xed\xa0\x80" "\xf0\x9f\x98\x80"
+                             "\xe2\x82"));
+
+    assert_true(akl_str_eq(written(&out),
+                           akl_str("\"a\xef\xbf\xbd" "b\xef\xbf\xbd" "c"
+                                   "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                                   "\xf0\x9f\x98\x80"
+                                   "\xef\xbf\xbd\xef\xbf\xbd\"")));
+}
+
+
+static void
+writer_escapes_every_byte_so_that_it_reads_back(void **state)
+{
+    int             c;
+    json_t         *object;
+    akl_str_t       value;
+    unsigned char   buf[64], byte;
+    akl_json_out_t  out;
+
+    (void) state;
+
+    for (c = 1; c < 128; c++) {
+        byte = (unsigned char) c;
+
+        akl_json_out_init(&out, buf, sizeof(buf));
+        akl_json_out_open(&out, NULL, '{');
+        akl_json_out_str(&out, "a", (akl_str_t) { 1, &byte });
+        akl_json_out_close(&out, '}');
+
+        object = akl_json_object(written(&out));
+        assert_non_null(object);
+        assert_int_equal(akl_json_string(object, "a", &value), 0);
+        assert_true(akl_str_eq(value, ((akl_str_t) { 1, &byte })));
+        json_decref(object);
+    }
+}
+
+
+static void
+writer_counts_and_never_overflows(void **state)
+{
+    size_t          size, want;
+    unsigned char  *buf;
+    akl_json_out_t  out;
+
+    (void) state;
+
+    akl_json_out_init(&out, NULL, 0);
+    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_str(&out, "key", akl_str("va\"lue\n"));
+    akl_json_out_int(&out, "n", 42);
+    akl_json_out_close(&out, '}');
+
+    want = out.len;
+    assert_false(out.overflow);
+    assert_int_equal(want, strlen("{\"key\":\"va\\\"lue\\n\",\"n\":42}"));
+
+    for (size = 0; size <= want; size++) {
+        buf = malloc(size + !size);
+        assert_non_null(buf);
+
+        akl_json_out_init(&out, buf, size);
+        akl_json_out_open(&out, NULL, '{');
+        akl_json_out_str(&out, "key", akl_str("va\"lue\n"));
+        akl_json_out_int(&out, "n", 42);
+        akl_json_out_close(&out, '}');
+
+        assert_int_equal(out.len, want);
+        assert_int_equal(out.overflow, size < want);
+        free(buf);
+    }
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(plain_objects_pass),
+        cmocka_unit_test(top_level_must_be_an_object),
+        cmocka_unit_test(doubled_members_are_refused_at_any_depth),
+        cmocka_unit_test(escaped_names_are_the_same_member),
+        cmocka_unit_test(names_are_case_sensitive),
+        cmocka_unit_test(trailing_data_is_refused),
+        cmocka_unit_test(byte_order_mark_is_refused),
+        cmocka_unit_test(nul_is_refused),
+        cmocka_unit_test(invalid_utf8_is_refused),
+        cmocka_unit_test(lone_surrogates_are_refused),
+        cmocka_unit_test(control_characters_are_refused),
+        cmocka_unit_test(numbers_out_of_range_are_refused),
+        cmocka_unit_test(depth_ends_at_32),
+        cmocka_unit_test(depth_of_100000_costs_no_stack),
+        cmocka_unit_test(brackets_in_strings_are_no_depth),
+        cmocka_unit_test(strings_are_read_typed),
+        cmocka_unit_test(times_are_whole_seconds_up_to_2_to_53),
+        cmocka_unit_test(writer_nests_and_separates),
+        cmocka_unit_test(writer_prints_all_integers),
+        cmocka_unit_test(writer_escapes_what_must_be),
+        cmocka_unit_test(writer_replaces_invalid_utf8),
+        cmocka_unit_test(writer_escapes_every_byte_so_that_it_reads_back),
+        cmocka_unit_test(writer_counts_and_never_overflows)
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+
+    return cmocka_run_group_tests_name("jose_json", tests, NULL, NULL);
+}
