@@ -34,7 +34,8 @@ class Test(Tap):
         super().__init__()
         if need_module and not nginx_.available():
             self.skip_all(f'no module at {nginx_.MODULE}')
-        self.dir = tempfile.mkdtemp(prefix='akl-t-')
+        self.dir = tempfile.mkdtemp(prefix='akl-t-',
+                                    dir=os.environ.get('AKL_TMP'))
         self.servers = []
         self.clusters = []
         self.mocks = []

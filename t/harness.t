@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+"""Does the harness notice what it must notice, and clean up?
+
+Small test files are run in processes of their own, and what they print,
+return and leave behind is looked at.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, 'lib'))
+
+import procs  # noqa: E402
+from akltest import Test, client, free_port, wait_for  # noqa: E402
+
+START = f'''
+import os, subprocess, sys, time
+sys.path.insert(0, {os.path.join(HERE, 'lib')!r})
+from akltest import Test, client, wait_for
+t = Test()
+def web(**kw):
+    return t.nginx("""
+        server {{
+            listen 127.0.0.1:@port@;
+            location / {{ return 200 "well"; }}
+        }}
+    """, load=False, **kw)
+'''
+
+t = Test()
+
+
+def script(text, **env):
+    """Run a small test file; return (code, output)."""
+    path = t.write('inner.py', START + text)
+    done = subprocess.run(
+        [sys.executable, path], stdout=subprocess.PIPE, check=False,
+        stderr=subprocess.STDOUT, timeout=60, env={**os.environ, **env})
+    return done.returncode, done.stdout.decode()
+
+
+def begin(text):
+    """Start a small test file; return it once it has printed a line."""
+    path = t.write('inner.py', START + text)
+    process = procs.spawn([sys.executable, path], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True,
+                          env={**os.environ, 'AKL_TMP': t.dir})
+    return process, process.stdout.readline().split()
+
+
+def closing(output):
+    """Return which of the closing checks failed."""
+    return re.findall(r'^not ok \d+ - (.*)$', output, re.M)
+
+
+def healthy():
+    """A good file passes, and leaves nothing."""
+    code, out = script('''
+print('# dir', t.dir)
+n = web()
+t.is_(client.get(n.port).text, 'well', 'it serves')
+t.like('abc', 'b', 'like')
+t.done_testing()
+''')
+    t.is_((code, closing(out)), (0, []), 'a good file passes')
+    t.like(out, r'(?m)^1\.\.6$', 'and says how many tests it had')
+    folder = re.search('# dir (.*)', out).group(1)
+    t.ok(not os.path.exists(folder), 'and removes its directory')
+    code, out = script('t.is_(1, 2, "wrong")\nt.done_testing()')
+    t.is_((code, closing(out)), (1, ['wrong']), 'a wrong one fails')
+    t.like(out, 'inner.py line', 'and says where')
+
+
+def alerts():
+    """Alert lines in the log fail the file, unless they are expected."""
+    body = '''
+n = web()
+with open(n.log, 'a') as log:
+    log.write('2026/01/01 00:00:00 [{}] 1#1: {}\\n')
+{}
+t.done_testing()
+'''
+    for level, text in (('alert', 'open socket #4 left in connection 3'),
+                        ('emerg', 'some emergency'),
+                        ('crit', 'SSL_do_handshake() failed'),
+                        ('alert', 'worker process 3 exited on signal 11'),
+                        ('alert', 'ignoring stale global SSL error'),
+                        ('info', 'open socket #4 left in connection 3')):
+        t.is_(closing(script(body.format(level, text, ''))[1]),
+              ['no alerts'], f'caught: [{level}] {text}')
+    t.is_(closing(script(body.format('error', 'usual', ''))[1]), [],
+          'an error line is no alert')
+    t.is_(closing(script(body.format(
+        'crit', 'known', 'n.expect("known")'))[1]), [], 'an expected line')
+    t.is_(closing(script(body.format(
+        'crit', 'known', 't.expect("other")'))[1]), ['no alerts'],
+        'not the expected line')
+    t.is_(closing(script('n = web(workers=1)\nassert n.kill_worker()\n'
+                         't.done_testing()')[1]), [],
+          'a worker killed on purpose')
+    t.is_(closing(script('''
+n = web(workers=1)
+os.kill(n.workers()[0], 9)
+assert n.wait_log('exited on signal')
+t.done_testing()
+''')[1]), ['no alerts'], 'a worker that died of itself')
+
+
+def sanitizers():
+    """What a sanitizer prints fails the file."""
+    for line in ('==1==ERROR: AddressSanitizer: heap-use-after-free',
+                 '==1==ERROR: LeakSanitizer: detected memory leaks',
+                 'x.c:1:2: runtime error: signed integer overflow'):
+        t.is_(closing(script(f'''
+n = web()
+with open(n.errors, 'a') as log:
+    log.write({line!r})
+t.done_testing()
+''')[1]), ['no sanitizer errors'], f'caught: {line}')
+
+
+def leftovers():
+    """Processes that outlive their test fail the file and are ended."""
+    code, out = script('''
+child = subprocess.Popen(['sleep', '1000'])
+print('pid', child.pid)
+t.done_testing()
+''')
+    pid = int(re.search(r'pid (\d+)', out).group(1))
+    t.is_((code, closing(out)), (1, ['no processes left']),
+          'caught: a child')
+    t.is_(procs.title(pid), '', 'and ended it')
+    out = script('''
+subprocess.run(['sh', '-c', 'sleep 1000 & echo pid $!'])
+t.done_testing()
+''')[1]
+    pid = int(re.search(r'pid (\d+)', out).group(1))
+    t.is_(closing(out), ['no processes left'], 'caught: an orphan')
+    t.is_(procs.title(pid), '', 'and ended it too')
+    out = script('''
+c = t.cluster()
+c.api.process.kill()
+c.api.process.wait()
+t.done_testing()
+''')[1]
+    t.is_(closing(out), ['all servers ended well'],
+          'caught: the API server died')
+
+
+RUNNING = '''
+n = web(workers=2)
+c = t.cluster()
+m = t.mock()
+print(n.process.pid, *n.workers(), c.api.process.pid, flush=True)
+'''
+
+
+def ends():
+    """However a test ends, its children end with it."""
+    code, out = script(RUNNING + 'raise RuntimeError("oops")')
+    pids = re.search(r'^(\d+ )+\d+$', out, re.M).group(0).split()
+    t.is_((code, [p for p in pids if procs.title(p)]), (1, []),
+          'after an exception')
+    t.unlike(out, r'(?m)^1\.\.', 'which is not taken for success')
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        inner, pids = begin(RUNNING + 'time.sleep(60)')
+        t.ok(len(pids) == 4 and all(map(procs.title, pids)), 'it runs')
+        inner.send_signal(number)
+        inner.wait(10)
+        t.ok(wait_for(lambda p=pids: not any(map(procs.title, p))),
+             f'nobody is left after {number.name}',
+             [procs.title(p) for p in pids])
+    code, out = script('time.sleep(60)', AKL_TIMEOUT='1')
+    t.is_(code, 124, 'a test that hangs is ended')
+    t.like(out, 'takes too long', 'and named')
+    code, out = script('t.nginx("bogus;", load=False)')
+    t.like(out, 'unknown directive "bogus"', 'no start: the cause is shown')
+
+
+def control():
+    """Configuration test, reload, quit, several instances."""
+    http = '''
+        server {
+            listen 127.0.0.1:@port@;
+            location / { return 200 "@word@"; }
+        }
+    '''
+    one = t.nginx(http, load=False, word='one', workers=2)
+    two = t.nginx(http, load=False, word='two', level='debug')
+    t.is_(client.get(one.port).text + client.get(two.port).text, 'onetwo',
+          'two instances')
+    t.is_(one.config_test()[0], 0, 'configuration test passes')
+    code, out = one.config_test(http='server { listen nowhere:x; }')
+    t.is_(code, 1, 'configuration test fails')
+    t.like(out, r'\[emerg\].*listen.*test.conf:\d+', 'and says why')
+    before = one.workers()
+    one.configure({'word': 'three'})
+    t.is_(one.reload(wait_old=True), True, 'reload')
+    t.is_(client.get(one.port).text, 'three', 'with what is new')
+    t.ok(not set(before) & set(one.workers()), 'by other workers')
+    mark = one.mark()
+    one.configure(http=http + 'bogus;')
+    one.expect('unknown directive "bogus"')
+    t.is_(one.reload(), False, 'a reload that is refused')
+    t.ok(one.grep('bogus', mark) and not one.grep('bogus', one.mark()),
+         'and logged')
+    t.is_(client.get(one.port).text, 'three', 'and changes nothing')
+    t.is_(one.quit(), 0, 'quit')
+    answers = client.crowd(two.port, [client.build(
+        'GET', '/', close=False)] * 200, connections=20)
+    t.is_({a.text for a in answers}, {'two'}, 'a crowd is served')
+    t.is_(client.parallel(5, lambda n: client.get(two.port).status + n),
+          [200, 201, 202, 203, 204], 'in parallel')
+    t.like(client.raw(two.port, b'GET / HTTP/1.0\r\n\r\n'), '200 OK',
+           'raw bytes')
+    ports = [free_port() for _ in range(3)]
+    out = script('from akltest import free_port\n'
+                 'print("ports", [free_port() for _ in range(500)])\n'
+                 't.done_testing()')[1]
+    others = set(map(int, re.findall(r'\d+', re.search(
+        r'ports \[(.*)\]', out).group(1))))
+    t.ok(len(set(ports)) == 3 and len(others) == 500
+         and not others & set(ports + [two.port]), 'ports are not shared')
+
+
+started = time.monotonic()
+healthy()
+alerts()
+sanitizers()
+leftovers()
+ends()
+control()
+t.note(f'{time.monotonic() - started:.1f} seconds')
+t.done_testing()
