@@ -22,6 +22,32 @@
 #define NGX_HTTP_AKL_K8S_VERSION  "0.1.0"
 
 
+/* the same string for either half; the types must not alias */
+
+static ngx_inline akl_str_t
+ngx_http_akl_k8s_str(const ngx_str_t *s)
+{
+    akl_str_t  str;
+
+    str.len = s->len;
+    str.data = s->data;
+
+    return str;
+}
+
+
+static ngx_inline ngx_str_t
+ngx_http_akl_k8s_ngx_str(const akl_str_t *s)
+{
+    ngx_str_t  str;
+
+    str.len = s->len;
+    str.data = (u_char *) s->data;
+
+    return str;
+}
+
+
 typedef struct ngx_http_akl_k8s_method_s   ngx_http_akl_k8s_method_t;
 typedef struct ngx_http_akl_k8s_config_s   ngx_http_akl_k8s_config_t;
 typedef struct ngx_http_akl_k8s_cluster_s  ngx_http_akl_k8s_cluster_t;
@@ -144,7 +170,7 @@ typedef struct {
     ngx_http_akl_k8s_config_t   *auth_config;       /* resolved by merge/init */
 
     /* akl_k8s_guard, akl_k8s_require, akl_k8s_exchange */
-    ngx_array_t                 *guard_names;       /* of ngx_str_t; NULL: off */
+    ngx_array_t                 *guard_names;       /* of ngx_str_t, or NULL */
     ngx_array_t                 *guard;             /* of .._config_t *;
                                                        set when all are known */
     ngx_array_t                 *require;           /* of akl_subclaim rules */

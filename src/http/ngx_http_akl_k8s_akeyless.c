@@ -54,7 +54,7 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    root = akl_json_object(*(akl_str_t *) body);
+    root = akl_json_object(ngx_http_akl_k8s_str(body));
 
     if (root == NULL) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
@@ -108,8 +108,7 @@ ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r, json_t *root,
         return;
     }
 
-    ngx_http_akl_k8s_form_config(r, form, (ngx_str_t *) &name,
-                                 (ngx_str_t *) &id);
+    ngx_http_akl_k8s_form_config(r, form, name, id);
 
     if (form->reason == AKL_OK) {
         ngx_http_akl_k8s_form_token(r, form, token);
@@ -123,10 +122,9 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
 {
     u_char     *dst, *src;
     ngx_int_t   rc;
-    ngx_str_t   name, none;
+    ngx_str_t   name;
 
     ngx_str_null(&name);
-    ngx_str_null(&none);
 
     rc = ngx_http_akl_k8s_bearer(r, NULL, &form->token);
 
@@ -167,7 +165,8 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
         name.len = dst - name.data;
     }
 
-    ngx_http_akl_k8s_form_config(r, form, &name, &none);
+    ngx_http_akl_k8s_form_config(r, form, ngx_http_akl_k8s_str(&name),
+                                 akl_str(""));
 }
 
 
@@ -183,12 +182,13 @@ ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
     text.data = (const unsigned char *) expiration;
 
     akl_json_out_open(out, NULL, '{');
-    akl_json_out_str(out, "token", *(akl_str_t *) &ctx->token);
+    akl_json_out_str(out, "token", ngx_http_akl_k8s_str(&ctx->token));
     akl_json_out_str(out, "expiration", text);
 
     akl_json_out_open(out, "creds", '{');
-    akl_json_out_str(out, "access_id", *(akl_str_t *) &ctx->config->access_id);
-    akl_json_out_str(out, "token", *(akl_str_t *) &ctx->token);
+    akl_json_out_str(out, "access_id",
+                     ngx_http_akl_k8s_str(&ctx->config->access_id));
+    akl_json_out_str(out, "token", ngx_http_akl_k8s_str(&ctx->token));
     akl_json_out_int(out, "expiry", ctx->token_expires);
     akl_json_out_close(out, '}');
 

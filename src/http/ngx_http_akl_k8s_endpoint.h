@@ -67,7 +67,7 @@ void ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form,
  * sentence for an unknown name and a wrong access id.
  */
 void ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_str_t *name, ngx_str_t *access_id);
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id);
 
 /*
  * Takes the pod token as clients send it, raw or base64, with white space

@@ -20,8 +20,9 @@ ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form, akl_reason_t reason,
 
 void
 ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_str_t *name, ngx_str_t *access_id)
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id)
 {
+    ngx_str_t                      wanted;
     ngx_http_akl_k8s_config_t     *config;
     ngx_http_akl_k8s_loc_conf_t   *alcf;
     ngx_http_akl_k8s_main_conf_t  *amcf;
@@ -31,14 +32,15 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
 
     config = alcf->auth_config;
 
-    if (config == NULL && name->len == 0) {
+    if (config == NULL && name.len == 0) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "the request names no auth config");
         return;
     }
 
-    if (name->len) {
-        config = ngx_http_akl_k8s_find_config(amcf, name);
+    if (name.len) {
+        wanted = ngx_http_akl_k8s_ngx_str(&name);
+        config = ngx_http_akl_k8s_find_config(amcf, &wanted);
 
         if (config == NULL
             || (alcf->auth_config && config != alcf->auth_config))
@@ -48,10 +50,10 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
         }
     }
 
-    if (access_id->len
-        && (access_id->len != config->access_id.len
-            || ngx_memcmp(access_id->data, config->access_id.data,
-                          access_id->len)
+    if (access_id.len
+        && (access_id.len != config->access_id.len
+            || ngx_memcmp(access_id.data, config->access_id.data,
+                          access_id.len)
                != 0))
     {
         ngx_http_akl_k8s_form_fail(form, AKL_ACCESS_ID_MISMATCH, NULL);

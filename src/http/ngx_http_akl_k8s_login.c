@@ -300,9 +300,9 @@ ngx_http_akl_k8s_login_identify(ngx_http_akl_k8s_ctx_t *ctx,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
     ctx->identity = verdict->identity;
-    ctx->token = *(ngx_str_t *) &verdict->token;
+    ctx->token = ngx_http_akl_k8s_ngx_str(&verdict->token);
     ctx->token_expires = verdict->token_expires;
-    ctx->jti = *(ngx_str_t *) &verdict->jti;
+    ctx->jti = ngx_http_akl_k8s_ngx_str(&verdict->jti);
 }
 
 

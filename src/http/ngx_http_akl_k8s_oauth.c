@@ -97,7 +97,7 @@ static void
 ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    ngx_str_t                      copy, none;
+    ngx_str_t                      copy;
     const char                    *cause;
     ngx_http_akl_k8s_oauth_args_t  args;
 
@@ -166,15 +166,16 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    ngx_str_null(&none);
-
-    ngx_http_akl_k8s_form_config(r, form, &args.client_id, &none);
+    ngx_http_akl_k8s_form_config(r, form,
+                                 ngx_http_akl_k8s_str(&args.client_id),
+                                 akl_str(""));
 
     if (form->reason != AKL_OK) {
         return;
     }
 
-    ngx_http_akl_k8s_form_token(r, form, *(akl_str_t *) &args.subject_token);
+    ngx_http_akl_k8s_form_token(r, form,
+                                ngx_http_akl_k8s_str(&args.subject_token));
 
     if (form->reason != AKL_OK) {
         return;
@@ -347,8 +348,8 @@ ngx_http_akl_k8s_oauth_target(ngx_http_akl_k8s_config_t *config,
 
     found = 1;
 
-    if (akl_pod_token_parse(&pod, *(akl_str_t *) token) == AKL_OK) {
-        found = akl_pod_token_has_audience(&pod, *(akl_str_t *) target);
+    if (akl_pod_token_parse(&pod, ngx_http_akl_k8s_str(token)) == AKL_OK) {
+        found = akl_pod_token_has_audience(&pod, ngx_http_akl_k8s_str(target));
     }
 
     akl_pod_token_clear(&pod);
@@ -363,7 +364,7 @@ ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
     akl_json_out_t *out)
 {
     akl_json_out_open(out, NULL, '{');
-    akl_json_out_str(out, "access_token", *(akl_str_t *) &ctx->token);
+    akl_json_out_str(out, "access_token", ngx_http_akl_k8s_str(&ctx->token));
     akl_json_out_str(out, "issued_token_type",
                      form->access_token ? akl_str(NGX_HTTP_AKL_K8S_OAUTH_ACCESS)
                                         : akl_str(NGX_HTTP_AKL_K8S_OAUTH_JWT));
@@ -387,7 +388,8 @@ ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
         break;
 
     case AKL_KIND_OUTAGE:
-        error = (akl_reason_status(form->reason) >= NGX_HTTP_SERVICE_UNAVAILABLE)
+        error = (akl_reason_status(form->reason)
+                 >= NGX_HTTP_SERVICE_UNAVAILABLE)
                 ? akl_str("temporarily_unavailable")
                 : akl_str("server_error");
         break;

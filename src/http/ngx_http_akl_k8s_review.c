@@ -108,6 +108,7 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
 {
     ngx_pool_t                 *pool;
     akl_str_t                  *from, *to;
+    ngx_str_t                   text;
     ngx_uint_t                  i;
     akl_reason_t                reason;
     ngx_http_akl_k8s_review_t  *review;
@@ -148,7 +149,8 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     to = (akl_str_t *) claimed;
 
     for (i = 0; i < sizeof(akl_identity_t) / sizeof(akl_str_t); i++) {
-        to[i].data = ngx_pstrdup(request_pool, (ngx_str_t *) &from[i]);
+        text = ngx_http_akl_k8s_ngx_str(&from[i]);
+        to[i].data = ngx_pstrdup(request_pool, &text);
         to[i].len = to[i].data ? from[i].len : 0;
     }
 
@@ -170,7 +172,7 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
     config = review->cluster->config;
 
     reason = akl_pod_token_parse(&review->pod,
-                                 *(akl_str_t *) &review->token);
+                                 ngx_http_akl_k8s_str(&review->token));
     if (reason != AKL_OK) {
         return reason;
     }
@@ -179,7 +181,7 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 
     policy.issuers = config->issuers.elts;
     policy.n_issuers = config->issuers.n;
-    policy.audience = *(akl_str_t *) &config->method->audience;
+    policy.audience = ngx_http_akl_k8s_str(&config->method->audience);
 
     reason = akl_pod_token_check(&review->pod, &policy, ngx_time());
     if (reason != AKL_OK) {
@@ -332,6 +334,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 {
     size_t                       len;
     u_char                      *body;
+    akl_str_t                    token, audience;
     ngx_msec_int_t               left;
     ngx_akl_exchange_t          *ex;
     ngx_http_akl_k8s_config_t   *config;
@@ -351,8 +354,10 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         return NGX_ERROR;
     }
 
-    len = akl_tokenreview_request(NULL, *(akl_str_t *) &review->token,
-                                  *(akl_str_t *) &config->method->audience);
+    token = ngx_http_akl_k8s_str(&review->token);
+    audience = ngx_http_akl_k8s_str(&config->method->audience);
+
+    len = akl_tokenreview_request(NULL, token, audience);
 
     body = ngx_pnalloc(review->pool, len);
     if (body == NULL) {
@@ -360,8 +365,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         return NGX_ERROR;
     }
 
-    (void) akl_tokenreview_request(body, *(akl_str_t *) &review->token,
-                                   *(akl_str_t *) &config->method->audience);
+    (void) akl_tokenreview_request(body, token, audience);
 
     /* which one it was matters when the server refuses it */
 
@@ -428,9 +432,9 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     switch (ex->outcome) {
 
     case NGX_AKL_ANSWERED:
-        akl_tokenreview_judge(&judged, ex->status, *(akl_str_t *) &ex->answer,
-                              &review->pod,
-                              *(akl_str_t *) &config->method->audience);
+        akl_tokenreview_judge(&judged, ex->status,
+                              ngx_http_akl_k8s_str(&ex->answer), &review->pod,
+                              ngx_http_akl_k8s_str(&config->method->audience));
 
         verdict.reason = judged.reason;
         verdict.detail = judged.detail[0] ? judged.detail : NULL;

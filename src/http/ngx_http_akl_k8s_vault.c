@@ -14,8 +14,8 @@ static void ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, json_t *root,
     ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t role);
-static ngx_uint_t ngx_http_akl_k8s_vault_split(akl_str_t role, ngx_str_t *id,
-    ngx_str_t *name);
+static ngx_uint_t ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id,
+    akl_str_t *name);
 static void ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
     akl_json_out_t *out);
@@ -43,7 +43,7 @@ ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r, ngx_str_t *body,
 
     /* Vault's clients send JSON under whatever type their library sets */
 
-    root = akl_json_object(*(akl_str_t *) body);
+    root = akl_json_object(ngx_http_akl_k8s_str(body));
 
     if (root == NULL) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
@@ -96,23 +96,23 @@ ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
 {
     u_char                        *p;
     ssize_t                        n;
-    akl_str_t                      plain;
-    ngx_str_t                      id, name;
+    akl_str_t                      plain, id, name;
+    ngx_str_t                      wanted;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
-    ngx_str_null(&id);
-    ngx_str_null(&name);
+    id = akl_str("");
+    name = akl_str("");
 
     if (ngx_http_akl_k8s_vault_split(role, &id, &name)) {
-        ngx_http_akl_k8s_form_config(r, form, &name, &id);
+        ngx_http_akl_k8s_form_config(r, form, name, id);
         return;
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    if (ngx_http_akl_k8s_find_config(amcf, (ngx_str_t *) &role) == NULL
-        && role.len)
-    {
+    wanted = ngx_http_akl_k8s_ngx_str(&role);
+
+    if (role.len && ngx_http_akl_k8s_find_config(amcf, &wanted) == NULL) {
         p = ngx_pnalloc(r->pool, akl_base64_decoded_len(role.len));
         if (p == NULL) {
             ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
@@ -126,30 +126,28 @@ ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
             plain.len = n;
 
             if (ngx_http_akl_k8s_vault_split(plain, &id, &name)) {
-                ngx_http_akl_k8s_form_config(r, form, &name, &id);
+                ngx_http_akl_k8s_form_config(r, form, name, id);
                 return;
             }
         }
     }
 
-    name = *(ngx_str_t *) &role;
-
-    ngx_http_akl_k8s_form_config(r, form, &name, &id);
+    ngx_http_akl_k8s_form_config(r, form, role, id);
 }
 
 
 static ngx_uint_t
-ngx_http_akl_k8s_vault_split(akl_str_t role, ngx_str_t *id, ngx_str_t *name)
+ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id, akl_str_t *name)
 {
     size_t  i;
 
     for (i = 1; i + 2 < role.len; i++) {
 
         if (role.data[i] == '.' && role.data[i + 1] == '.') {
-            id->data = (u_char *) role.data;
+            id->data = role.data;
             id->len = i;
 
-            name->data = (u_char *) role.data + i + 2;
+            name->data = role.data + i + 2;
             name->len = role.len - i - 2;
 
             return 1;
@@ -193,7 +191,7 @@ ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
     akl_json_out_raw(out, "data", akl_str("null"));
 
     akl_json_out_open(out, "auth", '{');
-    akl_json_out_str(out, "client_token", *(akl_str_t *) &ctx->token);
+    akl_json_out_str(out, "client_token", ngx_http_akl_k8s_str(&ctx->token));
     akl_json_out_str(out, "accessor", akl_str(""));
     akl_json_out_raw(out, "policies", akl_str("[]"));
     akl_json_out_raw(out, "token_policies", akl_str("[]"));
