@@ -38,9 +38,9 @@ MODULE_SRCS =	ngx_http_akl_k8s_module.c \
 HEADERS =	$(sort $(wildcard src/*/*.h))
 PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/akl_*.c))
 CLI_SRCS =	$(sort $(wildcard src/cli/*.c))
-UNIT_SRCS =	$(sort $(wildcard t/unit/test_*.c))
-UNIT_HELP =	$(sort $(filter-out $(UNIT_SRCS),$(wildcard t/unit/*.c)))
-UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h))
+UNIT_SRCS =	$(sort $(wildcard t/unit/*.c))
+UNIT_HELP =	$(sort $(wildcard t/unit/lib/*.c))
+UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h t/unit/lib/*.h))
 FUZZ_SRCS =	$(sort $(wildcard t/fuzz/fuzz_*.c))
 
 CLI =		$(if $(CLI_SRCS),$(OBJS)/akl-k8s)

@@ -1,0 +1,598 @@
+/*
+ * Revocation: akl_k8s_revoke puts a token's jti, or a subject with a time,
+ * into a bounded list in the zone, which the guard looks at.  A counter tells
+ * guards without a lock that the list has grown.
+ */
+
+#include <ngx_config.h>
+
+#include "../jose/akl_json.h"
+#include "ngx_http_akl_k8s_guard.h"
+
+
+#define NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX  8192
+#define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
+
+
+typedef struct {
+    ngx_str_t   jti;
+    ngx_str_t   sub;
+    ngx_str_t   before;         /* as sent in a form */
+    int64_t     time;           /* tokens issued earlier are revoked */
+    time_t      until;
+} ngx_http_akl_k8s_revocation_t;
+
+
+static ngx_int_t ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r);
+static const char *ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static const char *ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
+    json_t *root, const char *name, ngx_str_t *value);
+static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static ngx_int_t ngx_http_akl_k8s_revoke_time(ngx_str_t *s, int64_t *value);
+static ngx_int_t ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev);
+static ngx_int_t ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone,
+    const char *kind, ngx_str_t *name, ngx_akl_key_t *key);
+static ngx_int_t ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status);
+static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error);
+
+
+char *
+ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_akl_k8s_revoke_handler) {
+        return "is duplicate";
+    }
+
+    clcf->handler = ngx_http_akl_k8s_revoke_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf)
+{
+    ngx_int_t                      n;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    static ngx_str_t  name = ngx_string("revocations");
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    if (amcf->zone) {
+        n = ngx_akl_zone_series(amcf->zone, &name);
+
+        /* the common series of a full table does: it only grows oftener */
+
+        amcf->revocations = (n == NGX_ERROR) ? 0 : (ngx_uint_t) n;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_akl_k8s_revoked(ngx_http_akl_k8s_main_conf_t *amcf, ngx_str_t *jti,
+    ngx_str_t *sub, time_t iat)
+{
+    size_t         len;
+    u_char         blob[sizeof(int64_t)];
+    int64_t        before;
+    ngx_akl_key_t  key;
+
+    len = sizeof(blob);
+
+    /* what cannot be looked up counts as revoked */
+
+    if (ngx_http_akl_k8s_revoke_key(amcf->zone, "revoked jti", jti, &key)
+        != NGX_OK)
+    {
+        return 1;
+    }
+
+    if (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(), blob,
+                         &len, NULL)
+        != NGX_DECLINED)
+    {
+        return 1;
+    }
+
+    if (ngx_http_akl_k8s_revoke_key(amcf->zone, "revoked sub", sub, &key)
+        != NGX_OK)
+    {
+        return 1;
+    }
+
+    len = sizeof(blob);
+
+    switch (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(),
+                             blob, &len, NULL))
+    {
+    case NGX_DECLINED:
+        return 0;
+
+    case NGX_OK:
+        if (len == sizeof(int64_t)) {
+            ngx_memcpy(&before, blob, sizeof(int64_t));
+            return (int64_t) iat < before;
+        }
+
+        /* fall through */
+
+    default:
+        return 1;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    if (r->method != NGX_HTTP_POST) {
+        ngx_str_set(&value, "POST");
+
+        if (ngx_http_akl_k8s_add_header(r, "Allow", &value) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_revoke_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r)
+{
+    ngx_http_finalize_request(r, ngx_http_akl_k8s_revoke_process(r));
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
+{
+    ngx_str_t                       body;
+    const char                     *error;
+    ngx_chain_t                    *cl;
+    ngx_http_akl_k8s_revocation_t   rev;
+
+    ngx_memzero(&rev, sizeof(ngx_http_akl_k8s_revocation_t));
+    ngx_str_null(&body);
+
+    cl = r->request_body->bufs;
+
+    if (cl) {
+        if (cl->next || !ngx_buf_in_memory(cl->buf)
+            || cl->buf->last - cl->buf->pos > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX)
+        {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        body.data = cl->buf->pos;
+        body.len = cl->buf->last - cl->buf->pos;
+    }
+
+    error = ngx_http_akl_k8s_revoke_parse(r, &body, &rev);
+
+    if (error) {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev, error,
+                                              NGX_HTTP_BAD_REQUEST);
+    }
+
+    if (ngx_http_akl_k8s_revoke_keep(r, &rev) != NGX_OK) {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev,
+                              "the revocation could not be kept",
+                              NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+
+    return ngx_http_akl_k8s_revoke_answer(r, &rev, NULL, NGX_HTTP_OK);
+}
+
+
+/* NULL, or what is wrong */
+
+static const char *
+ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    const char       *error;
+    ngx_table_elt_t  *type;
+
+    static ngx_str_t  form = ngx_string("application/x-www-form-urlencoded");
+
+    if (body->len == 0) {
+        return "the request has no body";
+    }
+
+    rev->time = -1;
+
+    type = r->headers_in.content_type;
+
+    if (type && type->value.len >= form.len
+        && ngx_strncasecmp(type->value.data, form.data, form.len) == 0)
+    {
+        error = ngx_http_akl_k8s_revoke_form(r, body, rev);
+
+    } else {
+        error = ngx_http_akl_k8s_revoke_json(r, body, rev);
+    }
+
+    if (error) {
+        return error;
+    }
+
+    if ((rev->jti.len == 0) == (rev->sub.len == 0)) {
+        return "exactly one of \"jti\" and \"sub\" is needed";
+    }
+
+    if (rev->jti.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX
+        || rev->sub.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX)
+    {
+        return "the value is too long";
+    }
+
+    if (rev->before.len
+        && ngx_http_akl_k8s_revoke_time(&rev->before, &rev->time) != NGX_OK)
+    {
+        return "\"before\" is neither unix time nor RFC 3339";
+    }
+
+    if (rev->jti.len && rev->time != -1) {
+        return "\"before\" goes with \"sub\" only";
+    }
+
+    if (rev->sub.len && rev->time == -1) {
+
+        /* tokens of the present second included */
+
+        rev->time = ngx_time() + 1;
+    }
+
+    return NULL;
+}
+
+
+static const char *
+ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    json_t      *root;
+    const char  *error;
+
+    root = akl_json_object(*(akl_str_t *) body);
+    if (root == NULL) {
+        return "the body is neither a form nor a JSON object";
+    }
+
+    error = NULL;
+
+    if (ngx_http_akl_k8s_revoke_member(r, root, "jti", &rev->jti) != NGX_OK
+        || ngx_http_akl_k8s_revoke_member(r, root, "sub", &rev->sub)
+           != NGX_OK)
+    {
+        error = "\"jti\" and \"sub\" are strings";
+
+    } else if (akl_json_time(root, "before", &rev->time) == -1) {
+        rev->time = -1;
+
+        if (ngx_http_akl_k8s_revoke_member(r, root, "before", &rev->before)
+            != NGX_OK
+            || rev->before.len == 0)
+        {
+            error = "\"before\" is neither unix time nor RFC 3339";
+        }
+    }
+
+    json_decref(root);
+
+    return error;
+}
+
+
+/* the object is about to go: its strings are copied */
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, json_t *root,
+    const char *name, ngx_str_t *value)
+{
+    akl_str_t  s;
+
+    if (akl_json_string(root, name, &s) == -1) {
+        return NGX_ERROR;
+    }
+
+    if (s.len == 0) {
+        ngx_str_null(value);
+        return NGX_OK;
+    }
+
+    value->len = s.len;
+    value->data = ngx_pstrdup(r->pool, (ngx_str_t *) &s);
+
+    return value->data ? NGX_OK : NGX_ERROR;
+}
+
+
+static const char *
+ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    u_char      *p, *last, *end, *eq, *dst, *src, *plus;
+    ngx_str_t   *value;
+    ngx_uint_t   len;
+
+    last = body->data + body->len;
+
+    for (p = body->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = ngx_strlchr(p, end, '=');
+        if (eq == NULL) {
+            continue;
+        }
+
+        len = eq - p;
+
+        if (len == 3 && ngx_strncmp(p, "jti", 3) == 0) {
+            value = &rev->jti;
+
+        } else if (len == 3 && ngx_strncmp(p, "sub", 3) == 0) {
+            value = &rev->sub;
+
+        } else if (len == 6 && ngx_strncmp(p, "before", 6) == 0) {
+            value = &rev->before;
+
+        } else {
+            continue;
+        }
+
+        if (value->data) {
+            return "a parameter is given twice";
+        }
+
+        dst = ngx_pnalloc(r->pool, end - eq);
+        if (dst == NULL) {
+            return "out of memory";
+        }
+
+        value->data = dst;
+
+        for (plus = eq + 1; plus < end; plus++) {
+            if (*plus == '+') {
+                *plus = ' ';
+            }
+        }
+
+        src = eq + 1;
+        ngx_unescape_uri(&dst, &src, end - src, 0);
+
+        value->len = dst - value->data;
+    }
+
+    return NULL;
+}
+
+
+/* seconds since the epoch, or RFC 3339 */
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_time(ngx_str_t *s, int64_t *value)
+{
+    *value = ngx_atotm(s->data, s->len);
+
+    if (*value != NGX_ERROR) {
+        return NGX_OK;
+    }
+
+    return ngx_http_akl_k8s_rfc3339(s, value);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    size_t                         len;
+    u_char                         blob[sizeof(int64_t)];
+    time_t                         ttl;
+    int64_t                        before;
+    ngx_str_t                     *name;
+    ngx_uint_t                     i;
+    const char                    *kind;
+    ngx_akl_key_t                  key;
+    ngx_http_akl_k8s_method_t    **method;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    if (amcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* no token outlives this */
+
+    ttl = 0;
+    method = amcf->methods.elts;
+
+    for (i = 0; i < amcf->methods.nelts; i++) {
+        ttl = ngx_max(ttl, method[i]->token_ttl);
+    }
+
+    rev->until = ngx_time() + ttl + 1;
+
+    if (rev->jti.len) {
+        kind = "revoked jti";
+        name = &rev->jti;
+
+    } else {
+        kind = "revoked sub";
+        name = &rev->sub;
+
+        if (rev->time + ttl + 1 > rev->until) {
+            rev->until = rev->time + ttl + 1;
+        }
+    }
+
+    if (ngx_http_akl_k8s_revoke_key(amcf->zone, kind, name, &key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (rev->sub.len) {
+
+        /* an earlier time takes nothing back */
+
+        len = sizeof(blob);
+
+        if (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(),
+                             blob, &len, NULL)
+            == NGX_OK
+            && len == sizeof(int64_t))
+        {
+            ngx_memcpy(&before, blob, sizeof(int64_t));
+
+            rev->time = ngx_max(rev->time, before);
+            rev->until = ngx_max(rev->until, (time_t) (rev->time + ttl + 1));
+        }
+    }
+
+    ngx_memcpy(blob, &rev->time, sizeof(int64_t));
+
+    if (ngx_akl_zone_set(amcf->zone, NGX_AKL_REVOKED, &key, blob,
+                         sizeof(blob), rev->until)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* after the entry: guards look at the list when they see this */
+
+    ngx_akl_zone_add_to(amcf->zone, amcf->revocations, 1);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone, const char *kind,
+    ngx_str_t *name, ngx_akl_key_t *key)
+{
+    ngx_str_t  parts[2];
+
+    parts[0].data = (u_char *) kind;
+    parts[0].len = ngx_strlen(kind);
+    parts[1] = *name;
+
+    return ngx_akl_zone_key(zone, key, parts, 2);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status)
+{
+    size_t        len;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_str_t     value;
+    ngx_chain_t   out;
+
+    ngx_str_set(&value, "no-store");
+
+    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = ngx_http_akl_k8s_revoke_write(NULL, 0, rev, error);
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last += ngx_http_akl_k8s_revoke_write(b->last, len, rev, error);
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static size_t
+ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error)
+{
+    akl_str_t       s;
+    akl_json_out_t  out;
+
+    akl_json_out_init(&out, buf, size);
+    akl_json_out_open(&out, NULL, '{');
+
+    if (error) {
+        s.data = (const unsigned char *) error;
+        s.len = ngx_strlen(error);
+
+        akl_json_out_str(&out, "error", s);
+
+    } else if (rev->jti.len) {
+        akl_json_out_str(&out, "jti", *(akl_str_t *) &rev->jti);
+        akl_json_out_int(&out, "until", rev->until);
+
+    } else {
+        akl_json_out_str(&out, "sub", *(akl_str_t *) &rev->sub);
+        akl_json_out_int(&out, "before", rev->time);
+        akl_json_out_int(&out, "until", rev->until);
+    }
+
+    akl_json_out_close(&out, '}');
+
+    return out.len;
+}
