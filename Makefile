@@ -17,6 +17,7 @@ NGINX_FLAGS ?=	--with-compat --with-debug --with-threads \
 		--with-http_realip_module --with-http_auth_request_module \
 		--with-http_slice_module --with-http_addition_module \
 		--with-http_stub_status_module
+NGINX_BUILT =	$(if $(NGINX_SRC),nginx)
 PREFIX ?=	/usr/local
 MODULES_DIR ?=	/usr/lib/nginx/modules
 DESTDIR ?=
@@ -140,10 +141,10 @@ $(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
 
 # Tests.
 
-test: all
+test: all $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
-test-login: all
+test-login: all $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(wildcard t/login*.t)
 
 test-unit: unit
@@ -217,13 +218,13 @@ fuzz: $(FUZZERS)
 	        $$(test -d $$s && echo $$s) || exit 1; \
 	done
 
-interop: all
+interop: all $(NGINX_BUILT)
 	$(TEST_ENV) prove --exec '' $(wildcard t/interop/*.t)
 
-bench: all
+bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
 
-demo: all
+demo: all $(NGINX_BUILT)
 	$(TEST_ENV) t/demo/demo.py
 
 lint: $(NGX_TREE)/objs/Makefile
