@@ -1,0 +1,652 @@
+/*
+ * TokenReview: the request is written, the answer judged in a fixed order.
+ */
+
+#include <stdio.h>
+
+#include "akl_tokenreview.h"
+#include "../jose/akl_json.h"
+
+
+#define AKL_USER_PREFIX  "system:serviceaccount:"
+#define AKL_GROUP        "system:serviceaccounts"
+#define AKL_EXTRA        "authentication.kubernetes.io/"
+
+#define AKL_UID_MAX      128
+
+
+typedef struct {
+    const char    *text;
+    akl_reason_t   reason;
+} akl_review_error_t;
+
+
+static void akl_review_status(akl_verdict_t *verdict, unsigned status,
+    akl_str_t body);
+static void akl_review_refused(akl_verdict_t *verdict, akl_str_t error);
+static void akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason,
+    akl_str_t detail);
+static const char *akl_review_audiences(const json_t *status,
+    akl_str_t audience, int *met);
+static const char *akl_review_user(akl_verdict_t *verdict, const json_t *user,
+    int *account);
+static int akl_review_username(akl_str_t username, akl_identity_t *identity);
+static int akl_review_group(const json_t *groups, int *member);
+static const char *akl_review_extra(const json_t *extra, const char *key,
+    akl_str_t *value);
+static int akl_review_agrees(const akl_identity_t *identity,
+    const akl_identity_t *claimed);
+static int akl_review_contains(akl_str_t text, const char *what);
+static int akl_review_dns_label(akl_str_t s);
+static int akl_review_dns_subdomain(akl_str_t s);
+static int akl_review_uid(akl_str_t s);
+
+
+/* in the server's words; what is not among them was simply not accepted */
+
+static const akl_review_error_t  akl_review_errors[] = {
+    { "has expired", AKL_TOKEN_EXPIRED },
+    { "is expired", AKL_TOKEN_EXPIRED },
+    { "is not valid yet", AKL_TOKEN_NOT_YET_VALID },
+    { "issued in the future", AKL_TOKEN_NOT_YET_VALID },
+    { "is invalid for the target audiences", AKL_AUDIENCE_MISMATCH },
+    { "has been invalidated", AKL_TOKEN_REVOKED },
+    { "does not match service account", AKL_TOKEN_REVOKED },
+    { "UID (", AKL_TOKEN_REVOKED },
+    { "not found", AKL_TOKEN_REVOKED },
+    { NULL, AKL_TOKEN_REJECTED }
+};
+
+
+size_t
+akl_tokenreview_request(unsigned char *dst, akl_str_t token,
+    akl_str_t audience)
+{
+    akl_json_out_t  out;
+
+    akl_json_out_init(&out, dst, dst ? (size_t) -1 : 0);
+
+    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_str(&out, "apiVersion", akl_str("authentication.k8s.io/v1"));
+    akl_json_out_str(&out, "kind", akl_str("TokenReview"));
+
+    akl_json_out_open(&out, "spec", '{');
+    akl_json_out_str(&out, "token", token);
+
+    if (audience.len) {
+        akl_json_out_open(&out, "audiences", '[');
+        akl_json_out_str(&out, NULL, audience);
+        akl_json_out_close(&out, ']');
+    }
+
+    akl_json_out_close(&out, '}');
+    akl_json_out_close(&out, '}');
+
+    return out.len;
+}
+
+
+void
+akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
+    const akl_pod_token_t *pod, akl_str_t audience)
+{
+    int            met, account;
+    json_t        *answer;
+    akl_str_t      kind, error;
+    const char    *cause;
+    const json_t  *authenticated;
+
+    memset(verdict, 0, sizeof(akl_verdict_t));
+
+    if (status != 200 && status != 201) {
+        akl_review_status(verdict, status, body);
+        return;
+    }
+
+    if (body.len > AKL_REVIEW_ANSWER_MAX) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is too large"));
+        return;
+    }
+
+    verdict->root = akl_json_object(body);
+
+    if (verdict->root == NULL) {
+
+        if (body.len && body.data[0] == '<') {
+            akl_review_fail(verdict, AKL_API_NOT_FOUND,
+                            akl_str("a web page answered"));
+            return;
+        }
+
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is no JSON object"));
+        return;
+    }
+
+    if (akl_json_string(verdict->root, "kind", &kind) != 0
+        || !akl_str_eq(kind, akl_str("TokenReview")))
+    {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is no TokenReview"));
+        return;
+    }
+
+    answer = json_object_get(verdict->root, "status");
+
+    if (!json_is_object(answer)
+        || akl_json_string(answer, "error", &error) < 0)
+    {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer has no proper status"));
+        return;
+    }
+
+    authenticated = json_object_get(answer, "authenticated");
+
+    if (authenticated && !json_is_boolean(authenticated)) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("\"authenticated\" is no boolean"));
+        return;
+    }
+
+    if (error.len) {
+        akl_review_refused(verdict, error);
+        return;
+    }
+
+    if (!json_is_true(authenticated)) {
+        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+                        akl_str("not authenticated"));
+        return;
+    }
+
+    cause = akl_review_audiences(answer, audience, &met);
+
+    if (cause) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        (akl_str_t) { strlen(cause),
+                                      (const unsigned char *) cause });
+        return;
+    }
+
+    if (!met) {
+        akl_review_fail(verdict, AKL_AUDIENCE_MISMATCH,
+                        akl_str("the audience is not among the answer's"));
+        return;
+    }
+
+    cause = akl_review_user(verdict, json_object_get(answer, "user"),
+                            &account);
+    if (cause) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        (akl_str_t) { strlen(cause),
+                                      (const unsigned char *) cause });
+        return;
+    }
+
+    if (!account) {
+        akl_review_fail(verdict, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
+        return;
+    }
+
+    if (!akl_review_agrees(&verdict->identity, &pod->claimed)) {
+        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+                        akl_str("the answer contradicts the token's claims"));
+        return;
+    }
+
+    /* only now: another's token could carry such a claim as well */
+
+    if (akl_str_eq(pod->claimed.namespace, verdict->identity.namespace)
+        && akl_str_eq(pod->claimed.sa_name, verdict->identity.sa_name)
+        && akl_review_dns_subdomain(pod->claimed.secret_name))
+    {
+        verdict->identity.secret_name = pod->claimed.secret_name;
+    }
+
+    verdict->reason = AKL_OK;
+}
+
+
+static void
+akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
+{
+    json_t        *root;
+    akl_str_t      message;
+    akl_reason_t   reason;
+
+    switch (status) {
+
+    case 401:
+        reason = AKL_REVIEWER_UNAUTHORIZED;
+        break;
+
+    case 403:
+        reason = AKL_REVIEWER_FORBIDDEN;
+        break;
+
+    case 404:
+        reason = AKL_API_NOT_FOUND;
+        break;
+
+    case 429:
+        reason = AKL_API_THROTTLED;
+        break;
+
+    default:
+        reason = AKL_API_ERROR;
+        break;
+    }
+
+    message = akl_str("");
+    root = (body.len <= AKL_REVIEW_ANSWER_MAX) ? akl_json_object(body) : NULL;
+
+    if (root && akl_json_string(root, "message", &message) != 0) {
+        message = akl_str("");
+    }
+
+    if (status == 500
+        && akl_review_contains(message, "error validating audiences"))
+    {
+        reason = AKL_AUDIENCE_MISMATCH;
+    }
+
+    if (message.len == 0 && status >= 300 && status < 400) {
+        message = akl_str("a redirect, which is never followed");
+    }
+
+    akl_review_fail(verdict, reason, message);
+
+    if (verdict->detail[0] == '\0') {
+        (void) snprintf(verdict->detail, sizeof(verdict->detail),
+                        "HTTP status %u", status);
+    }
+
+    json_decref(root);
+}
+
+
+static void
+akl_review_refused(akl_verdict_t *verdict, akl_str_t error)
+{
+    const akl_review_error_t  *row;
+
+    for (row = akl_review_errors; row->text; row++) {
+        if (akl_review_contains(error, row->text)) {
+            break;
+        }
+    }
+
+    akl_review_fail(verdict, row->reason, error);
+}
+
+
+/* the detail goes to a log: printable, and without anything like a token */
+
+static void
+akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
+{
+    size_t         i, n;
+    unsigned char  ch;
+
+    verdict->reason = reason;
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+
+    n = 0;
+
+    for (i = 0; i < detail.len && n < sizeof(verdict->detail) - 9; i++) {
+
+        ch = detail.data[i];
+
+        if (ch == 'e' && detail.len - i > 3
+            && memcmp(detail.data + i, "eyJ", 3) == 0)
+        {
+            memcpy(verdict->detail + n, "<token>", 7);
+            n += 7;
+
+            while (i + 1 < detail.len && detail.data[i + 1] > ' '
+                   && detail.data[i + 1] != '"' && detail.data[i + 1] != ',')
+            {
+                i++;
+            }
+
+            continue;
+        }
+
+        verdict->detail[n++] = (ch < 0x20 || ch > 0x7e) ? '?' : (char) ch;
+    }
+
+    verdict->detail[n] = '\0';
+}
+
+
+static const char *
+akl_review_audiences(const json_t *status, akl_str_t audience, int *met)
+{
+    size_t         i;
+    const json_t  *audiences, *elt;
+
+    *met = (audience.len == 0);
+
+    audiences = json_object_get(status, "audiences");
+
+    if (audiences == NULL) {
+        return NULL;
+    }
+
+    if (!json_is_array(audiences)) {
+        return "\"audiences\" is no array";
+    }
+
+    for (i = 0; i < json_array_size(audiences); i++) {
+        elt = json_array_get(audiences, i);
+
+        if (!json_is_string(elt)) {
+            return "an audience is no string";
+        }
+
+        if (audience.len && json_string_length(elt) == audience.len
+            && memcmp(json_string_value(elt), audience.data, audience.len)
+               == 0)
+        {
+            *met = 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+static const char *
+akl_review_user(akl_verdict_t *verdict, const json_t *user, int *account)
+{
+    int              member;
+    akl_str_t        username;
+    const char      *cause;
+    const json_t    *extra;
+    akl_identity_t  *identity;
+
+    *account = 0;
+    identity = &verdict->identity;
+
+    if (!json_is_object(user)
+        || akl_json_string(user, "username", &username) != 0
+        || akl_json_string(user, "uid", &identity->sa_uid) < 0)
+    {
+        return "the answer has no proper user";
+    }
+
+    if (akl_review_group(json_object_get(user, "groups"), &member) != 0) {
+        return "\"groups\" is no array of strings";
+    }
+
+    if (!akl_review_username(username, identity) || !member) {
+        return NULL;
+    }
+
+    if (identity->sa_uid.len && !akl_review_uid(identity->sa_uid)) {
+        return "the account's uid is none";
+    }
+
+    extra = json_object_get(user, "extra");
+
+    if (extra) {
+
+        if (!json_is_object(extra)) {
+            return "\"extra\" is no object";
+        }
+
+        cause = akl_review_extra(extra, AKL_EXTRA "pod-name",
+                                 &identity->pod_name);
+
+        if (cause == NULL) {
+            cause = akl_review_extra(extra, AKL_EXTRA "pod-uid",
+                                     &identity->pod_uid);
+        }
+
+        if (cause == NULL) {
+            cause = akl_review_extra(extra, AKL_EXTRA "node-name",
+                                     &identity->node_name);
+        }
+
+        if (cause) {
+            return cause;
+        }
+
+        if ((identity->pod_name.len
+             && !akl_review_dns_subdomain(identity->pod_name))
+            || (identity->pod_uid.len && !akl_review_uid(identity->pod_uid))
+            || (identity->node_name.len
+                && !akl_review_dns_subdomain(identity->node_name)))
+        {
+            return "the pod's name, uid or node is none";
+        }
+    }
+
+    *account = 1;
+
+    return NULL;
+}
+
+
+/* the prefix and exactly two more parts, each a name */
+
+static int
+akl_review_username(akl_str_t username, akl_identity_t *identity)
+{
+    size_t                len;
+    const unsigned char  *p, *colon;
+
+    len = sizeof(AKL_USER_PREFIX) - 1;
+
+    if (username.len <= len
+        || memcmp(username.data, AKL_USER_PREFIX, len) != 0)
+    {
+        return 0;
+    }
+
+    p = username.data + len;
+    len = username.len - len;
+
+    colon = memchr(p, ':', len);
+
+    if (colon == NULL) {
+        return 0;
+    }
+
+    identity->namespace.data = p;
+    identity->namespace.len = colon - p;
+
+    identity->sa_name.data = colon + 1;
+    identity->sa_name.len = len - identity->namespace.len - 1;
+
+    return akl_review_dns_label(identity->namespace)
+           && akl_review_dns_subdomain(identity->sa_name);
+}
+
+
+static int
+akl_review_group(const json_t *groups, int *member)
+{
+    size_t         i;
+    const json_t  *elt;
+
+    *member = 0;
+
+    if (groups == NULL) {
+        return 0;
+    }
+
+    if (!json_is_array(groups)) {
+        return -1;
+    }
+
+    for (i = 0; i < json_array_size(groups); i++) {
+        elt = json_array_get(groups, i);
+
+        if (!json_is_string(elt)) {
+            return -1;
+        }
+
+        if (strcmp(json_string_value(elt), AKL_GROUP) == 0) {
+            *member = 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* an array of exactly one string, where it is there */
+
+static const char *
+akl_review_extra(const json_t *extra, const char *key, akl_str_t *value)
+{
+    const json_t  *list, *elt;
+
+    list = json_object_get(extra, key);
+
+    if (list == NULL) {
+        return NULL;
+    }
+
+    elt = json_is_array(list) ? json_array_get(list, 0) : NULL;
+
+    if (!json_is_string(elt) || json_array_size(list) != 1) {
+        return "an extra is no array of one string";
+    }
+
+    value->data = (const unsigned char *) json_string_value(elt);
+    value->len = json_string_length(elt);
+
+    return NULL;
+}
+
+
+#define akl_review_differs(a, b)                                              \
+    ((a).len && (b).len && !akl_str_eq(a, b))
+
+static int
+akl_review_agrees(const akl_identity_t *identity,
+    const akl_identity_t *claimed)
+{
+    return !(akl_review_differs(identity->namespace, claimed->namespace)
+             || akl_review_differs(identity->sa_name, claimed->sa_name)
+             || akl_review_differs(identity->sa_uid, claimed->sa_uid)
+             || akl_review_differs(identity->pod_name, claimed->pod_name)
+             || akl_review_differs(identity->pod_uid, claimed->pod_uid));
+}
+
+
+static int
+akl_review_contains(akl_str_t text, const char *what)
+{
+    size_t  i, len;
+
+    len = strlen(what);
+
+    for (i = 0; i + len <= text.len; i++) {
+        if (memcmp(text.data + i, what, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* RFC 1123 section 2.1, lower case, as Kubernetes demands of names */
+
+static int
+akl_review_dns_label(akl_str_t s)
+{
+    size_t         i;
+    unsigned char  ch;
+
+    if (s.len == 0 || s.len > 63
+        || s.data[0] == '-' || s.data[s.len - 1] == '-')
+    {
+        return 0;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        ch = s.data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')
+              || ch == '-'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* labels of any length up to 253 in all, joined by dots */
+
+static int
+akl_review_dns_subdomain(akl_str_t s)
+{
+    size_t         i;
+    unsigned char  ch, before;
+
+    if (s.len == 0 || s.len > 253) {
+        return 0;
+    }
+
+    before = '.';
+
+    for (i = 0; i < s.len; i++) {
+        ch = s.data[i];
+
+        if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')) {
+            before = ch;
+            continue;
+        }
+
+        if (ch == '-' && before != '.') {
+            before = ch;
+            continue;
+        }
+
+        if (ch == '.' && before != '.' && before != '-') {
+            before = ch;
+            continue;
+        }
+
+        return 0;
+    }
+
+    return before != '.' && before != '-';
+}
+
+
+static int
+akl_review_uid(akl_str_t s)
+{
+    size_t  i;
+
+    if (s.len > AKL_UID_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] <= ' ' || s.data[i] > 0x7e || s.data[i] == '"'
+            || s.data[i] == '\\')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+void
+akl_verdict_clear(akl_verdict_t *verdict)
+{
+    json_decref(verdict->root);
+    memset(verdict, 0, sizeof(akl_verdict_t));
+}
