@@ -141,7 +141,7 @@ akl_claims_check(akl_str_t name)
         "iss", "sub", "aud", "k8s_aud", "iat", "nbf", "exp", "jti",
         "service_account_name", "service_account_uid",
         "service_account_secret_name", "namespace", "pod_name", "pod_uid",
-        "node_name", "access_id", NULL
+        "node_name", "access_id", "config_name", NULL
     };
 
     if (name.len == 0) {
