@@ -12,6 +12,7 @@
 #define AKL_SUB_MAX  (sizeof("system:serviceaccount::") + 63 + 253)
 
 
+static int akl_claims_named(const akl_claims_t *claims, akl_str_t name);
 static void akl_claims_member(akl_json_out_t *out, const char *key,
     akl_str_t value);
 static void akl_claims_aud(akl_json_out_t *out, const char *key,
@@ -98,7 +99,10 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
     akl_claims_member(out, "node_name", id->node_name);
 
     akl_json_out_str(out, "access_id", claims->access_id);
-    akl_json_out_str(out, "config_name", claims->config_name);
+
+    if (!akl_claims_named(claims, akl_str("config_name"))) {
+        akl_json_out_str(out, "config_name", claims->config_name);
+    }
 
     for (i = 0; i < claims->n_extra; i++) {
         n = snprintf(name, sizeof(name), "%.*s",
@@ -111,6 +115,21 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
     }
 
     akl_json_out_close(out, '}');
+}
+
+
+static int
+akl_claims_named(const akl_claims_t *claims, akl_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i < claims->n_extra; i++) {
+        if (akl_str_eq(claims->extra[i].name, name)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -141,7 +160,7 @@ akl_claims_check(akl_str_t name)
         "iss", "sub", "aud", "k8s_aud", "iat", "nbf", "exp", "jti",
         "service_account_name", "service_account_uid",
         "service_account_secret_name", "namespace", "pod_name", "pod_uid",
-        "node_name", "access_id", "config_name", NULL
+        "node_name", "access_id", NULL
     };
 
     if (name.len == 0) {

@@ -31,7 +31,8 @@ typedef struct {
     akl_identity_t          identity;
     akl_str_t               access_id;
     akl_str_t               config_name;
-    const akl_claim_pair_t *extra;      /* strings, written last */
+    const akl_claim_pair_t *extra;      /* strings, written last; one called
+                                           config_name takes the place */
     size_t                  n_extra;
 } akl_claims_t;
 

@@ -326,13 +326,13 @@ akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t flat)
     akl_str_t    value;
     akl_claim_t  claim;
 
-    if (!akl_claims_lookup(flat, rule->name, 0, &claim)) {
+    if (!akl_claims_lookup(flat, rule->claim, 0, &claim)) {
         return 0;
     }
 
     while (akl_claim_next(&claim, &value)) {
-        for (i = 0; i < rule->n; i++) {
-            if (akl_glob_match(rule->globs[i], value, rule->icase)) {
+        for (i = 0; i < rule->values.n; i++) {
+            if (akl_glob_match(rule->values.elts[i], value, rule->icase)) {
                 return 1;
             }
         }

@@ -57,9 +57,8 @@ int akl_claims_find(akl_str_t flat, akl_str_t name, akl_str_t *value);
 /* claim=glob,glob: any value must match any glob */
 
 typedef struct {
-    akl_str_t              name;
-    const akl_str_t       *globs;
-    size_t                 n;
+    akl_str_t              claim;
+    akl_list_t             values;      /* globs */
     unsigned               icase:1;
 } akl_subclaim_t;
 
