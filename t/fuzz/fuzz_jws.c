@@ -1,0 +1,144 @@
+/*
+ * Tokens: one that parses is canonical, one that verifies is no longer valid
+ * once touched, and what the signer makes of a payload comes back unchanged.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+
+#include "../../src/jose/akl_base64.h"
+#include "../../src/jose/akl_jws.h"
+#include "../unit/vectors/rfc.h"
+
+
+#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+static akl_jwk_t      key;
+static akl_jwks_t     sets[3];
+static akl_signer_t  *signer;
+
+
+static akl_str_t
+str(const char *text)
+{
+    return (akl_str_t) { strlen(text), (const unsigned char *) text };
+}
+
+
+static void
+setup(void)
+{
+    const char  *err;
+
+    check(akl_jwks_parse(&sets[0], str(rfc7515_a2_jwks), &err) == 0);
+    check(akl_jwks_parse(&sets[1], str(rfc7515_a3_jwks), &err) == 0);
+    check(akl_jwks_parse(&sets[2], str(rfc8037_jwks), &err) == 0);
+    check(akl_jwk_private_from_pem(&key, str(rfc8037_private_pem), &err) == 0);
+
+    signer = akl_signer_create(&key);
+    check(signer != NULL);
+}
+
+
+static void
+verify(akl_jws_t *jws)
+{
+    size_t           i, used;
+    akl_jws_error_t  rc;
+
+    for (i = 0; i < 3; i++) {
+        rc = akl_jws_verify_set(jws, &sets[i], 1, &used);
+        check(ERR_peek_error() == 0);
+
+        if (rc == AKL_JWS_OK) {
+            check(used == 0 && jws->alg == sets[i].keys[0].alg);
+
+            jws->signature[jws->signature_len - 1] ^= 1;
+            check(akl_jws_verify_set(jws, &sets[i], 1, NULL)
+                  == AKL_JWS_SIGNATURE);
+            jws->signature[jws->signature_len - 1] ^= 1;
+        }
+    }
+}
+
+
+static void
+sign_again(const akl_jws_t *jws)
+{
+    char           *text;
+    size_t          room;
+    ssize_t         len;
+    akl_jws_t       ours;
+    akl_str_t       token;
+    unsigned char  *buf;
+
+    text = json_dumps(jws->payload, JSON_COMPACT);
+    check(text != NULL);
+
+    room = akl_signer_token_len(signer, strlen(text));
+    buf = malloc(room);
+    check(buf != NULL);
+
+    len = akl_signer_sign(signer, str(text), buf);
+    check(len == (ssize_t) room);
+
+    token.data = buf;
+    token.len = room;
+
+    if (akl_jws_parse(&ours, token) == AKL_JWS_OK) {
+        check(akl_jws_verify_set(&ours, &sets[2], 0, NULL) == AKL_JWS_OK);
+        check(json_equal(ours.payload, jws->payload));
+
+    } else {
+        check(room > AKL_JWS_MAX);
+    }
+
+    akl_jws_clear(&ours);
+    free(buf);
+    free(text);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t         n;
+    akl_jws_t      jws;
+    akl_str_t      token, raw;
+    unsigned char  b64[akl_base64url_encoded_len(sizeof(jws.signature))];
+
+    if (signer == NULL) {
+        setup();
+    }
+
+    token.data = data;
+    token.len = size;
+
+    if (akl_jws_parse(&jws, token) == AKL_JWS_OK) {
+        check(json_is_object(jws.header) && json_is_object(jws.payload));
+        check(json_object_get(jws.header, "crit") == NULL);
+        check(jws.signing_input.data == data);
+        check(data[jws.signing_input.len] == '.');
+
+        raw.data = jws.signature;
+        raw.len = jws.signature_len;
+        n = akl_base64url_encode(b64, raw);
+
+        check(jws.signing_input.len + 1 + n == size);
+        check(memcmp(b64, data + size - n, n) == 0);
+
+        verify(&jws);
+        sign_again(&jws);
+    }
+
+    akl_jws_clear(&jws);
+    check(ERR_peek_error() == 0);
+
+    return 0;
+}
