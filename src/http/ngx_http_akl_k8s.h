@@ -151,6 +151,7 @@ typedef struct {
     ngx_uint_t                   guarded;   /* any location has a guard */
     void                        *metrics;   /* series indices, metrics.c */
     ngx_array_t                 *publications;  /* jwks.c's own */
+    ngx_array_t                 *verifications; /* verify.c's own */
     ngx_uint_t                   revocations;   /* series: number of them */
 } ngx_http_akl_k8s_main_conf_t;
 
@@ -222,6 +223,8 @@ typedef struct {
                                                    token; akl_subclaims.h */
     ngx_table_elt_t             *challenge;     /* our WWW-Authenticate */
     ngx_table_elt_t             *no_store;      /* our Cache-Control */
+    ngx_str_t                    denied;        /* claim that a requirement
+                                                   does not allow */
     unsigned                     resumed:1;     /* exchange: outcome is there */
     unsigned                     exchanged:1;   /* by this pass of phases */
     unsigned                     unreadable:1;  /* the token has no claims */
@@ -349,6 +352,15 @@ ngx_int_t ngx_http_akl_k8s_add_variables(ngx_conf_t *cf);
  * configs are known.  NGX_OK, or NGX_ERROR after logging.
  */
 ngx_int_t ngx_http_akl_k8s_publish(ngx_conf_t *cf);
+
+/*
+ * Refuses an akl_k8s_verify that nothing guards, once locations are merged.
+ * NGX_OK, or NGX_ERROR after logging.
+ */
+ngx_int_t ngx_http_akl_k8s_verify_check(ngx_conf_t *cf);
+
+/* Registers the counter of revocations, once the zone is there. */
+ngx_int_t ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf);
 
 /* clusters: the state of each worker, credentials re-read */
 

@@ -175,7 +175,8 @@ static ngx_int_t
 ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
-    akl_reason_t  reason;
+    akl_reason_t                  reason;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     if (ctx->reason != AKL_OK) {
         return ngx_http_akl_k8s_refuse(r, ctx->reason);
@@ -185,9 +186,11 @@ ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
 
     ctx->exchanged = 1;
 
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
     reason = ngx_http_akl_k8s_require_check(r, ctx);
 
-    if (reason != AKL_OK) {
+    if (reason != AKL_OK && !alcf->dry_run) {
         return ngx_http_akl_k8s_refuse(r, reason);
     }
 

@@ -14,14 +14,6 @@
 #define NGX_HTTP_AKL_K8S_GUARD_TIME  60     /* s that a verified token stands */
 
 
-/* a claim as a variable asks for it: the name is in lower case there */
-
-typedef enum {
-    NGX_HTTP_AKL_K8S_EXACT = 0,
-    NGX_HTTP_AKL_K8S_ANY_CASE
-} ngx_http_akl_k8s_name_e;
-
-
 /*
  * Forgets what another location established for r: called where guard or
  * exchange begin.
@@ -37,8 +29,32 @@ ngx_str_t *ngx_http_akl_k8s_claims(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
 
 /*
- * Holds the request's claims against the location's akl_k8s_require, and
- * logs a refusal: AKL_OK or AKL_CLAIM_NOT_ALLOWED.
+ * The value of the claim "name" for a variable: its text, or JSON where it is
+ * an object, and the elements of a list joined by commas.  Variables are in
+ * lower case, so a claim is also found by another case where none is the
+ * same.  *value is of len 0 where there is none.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_claim(ngx_http_request_t *r, ngx_str_t *claims,
+    akl_str_t name, akl_str_t *value);
+
+/*
+ * Verifies "token" as one that one of these auth configs (of .._config_t *)
+ * minted, from memory where it was seen before, and sets the context's
+ * config, claims and token_expires.  AKL_OK or why not; sets no outcome.
+ */
+akl_reason_t ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
+
+/*
+ * Merges akl_k8s_require: what the levels above demand, then what this one
+ * does.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_merge_require(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *prev, ngx_http_akl_k8s_loc_conf_t *conf);
+
+/*
+ * Holds the request's claims against the location's akl_k8s_require, sets the
+ * outcome and logs a refusal: AKL_OK or AKL_CLAIM_NOT_ALLOWED.
  */
 akl_reason_t ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 
 #include "../jose/akl_json.h"
+#include "../k8s/akl_time.h"
 #include "ngx_http_akl_k8s_guard.h"
 
 
@@ -34,7 +35,6 @@ static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
     json_t *root, const char *name, ngx_str_t *value);
 static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
-static ngx_int_t ngx_http_akl_k8s_revoke_time(ngx_str_t *s, int64_t *value);
 static ngx_int_t ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_revocation_t *rev);
 static ngx_int_t ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone,
@@ -261,7 +261,7 @@ ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     if (rev->before.len
-        && ngx_http_akl_k8s_revoke_time(&rev->before, &rev->time) != NGX_OK)
+        && akl_time_parse(ngx_http_akl_k8s_str(&rev->before), &rev->time) != 0)
     {
         return "\"before\" is neither unix time nor RFC 3339";
     }
@@ -288,7 +288,7 @@ ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r, ngx_str_t *body,
     json_t      *root;
     const char  *error;
 
-    root = akl_json_object(*(akl_str_t *) body);
+    root = akl_json_object(ngx_http_akl_k8s_str(body));
     if (root == NULL) {
         return "the body is neither a form nor a JSON object";
     }
@@ -325,6 +325,7 @@ ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, json_t *root,
     const char *name, ngx_str_t *value)
 {
     akl_str_t  s;
+    ngx_str_t  str;
 
     if (akl_json_string(root, name, &s) == -1) {
         return NGX_ERROR;
@@ -335,8 +336,10 @@ ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, json_t *root,
         return NGX_OK;
     }
 
+    str = ngx_http_akl_k8s_ngx_str(&s);
+
     value->len = s.len;
-    value->data = ngx_pstrdup(r->pool, (ngx_str_t *) &s);
+    value->data = ngx_pstrdup(r->pool, &str);
 
     return value->data ? NGX_OK : NGX_ERROR;
 }
@@ -403,21 +406,6 @@ ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     return NULL;
-}
-
-
-/* seconds since the epoch, or RFC 3339 */
-
-static ngx_int_t
-ngx_http_akl_k8s_revoke_time(ngx_str_t *s, int64_t *value)
-{
-    *value = ngx_atotm(s->data, s->len);
-
-    if (*value != NGX_ERROR) {
-        return NGX_OK;
-    }
-
-    return ngx_http_akl_k8s_rfc3339(s, value);
 }
 
 
@@ -583,11 +571,11 @@ ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
         akl_json_out_str(&out, "error", s);
 
     } else if (rev->jti.len) {
-        akl_json_out_str(&out, "jti", *(akl_str_t *) &rev->jti);
+        akl_json_out_str(&out, "jti", ngx_http_akl_k8s_str(&rev->jti));
         akl_json_out_int(&out, "until", rev->until);
 
     } else {
-        akl_json_out_str(&out, "sub", *(akl_str_t *) &rev->sub);
+        akl_json_out_str(&out, "sub", ngx_http_akl_k8s_str(&rev->sub));
         akl_json_out_int(&out, "before", rev->time);
         akl_json_out_int(&out, "until", rev->until);
     }

@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""akl_k8s_guard: which tokens open a location, and what refusals say."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+import tokens  # noqa: E402
+from akltest import Test, client  # noqa: E402
+from minted import ISSUER, bearer, mint  # noqa: E402
+
+t = Test(need_module=True)
+cluster = t.cluster()
+old = cluster.file('old.pub', tokens.key('RSA-2048', 'old').public_pem())
+
+HTTP = '''
+    @method@
+    @config@
+    @other@
+    @strict@
+    log_format who '$uri $status "$akl_k8s_status" "$akl_k8s_config" '
+                   '"$akl_k8s_namespace/$akl_k8s_service_account/'
+                   '$akl_k8s_pod_name" "$akl_k8s_jti" "$akl_k8s_cache" '
+                   '"$akl_k8s_access_id" "$akl_k8s_token" '
+                   '"$akl_k8s_token_expires"';
+    access_log @dir@/who.log who;
+    server {
+        listen 127.0.0.1:@port@;
+        root @dir@/html;
+        location = /open { return 200 "open"; }
+        location /one/ { akl_k8s_guard k8s-conf; }
+        location /other/ { akl_k8s_guard other; }
+        location /both/ { akl_k8s_guard k8s-conf other; }
+        location /strict/ { akl_k8s_guard strict; }
+        location /cookie/ {
+            akl_k8s_guard k8s-conf;
+            akl_k8s_token_source $cookie_token;
+        }
+        location /dry/ {
+            akl_k8s_guard k8s-conf;
+            akl_k8s_dry_run on;
+            add_header X-Status "$akl_k8s_status:$akl_k8s_pod_name";
+        }
+        location /page/ {
+            akl_k8s_guard k8s-conf;
+            error_page 401 = @login;
+            error_page 403 /forbidden.html;
+        }
+        location @login { return 200 "log in: $akl_k8s_status"; }
+    }
+    server {
+        listen 127.0.0.1:@port1@;
+        root @dir@/html;
+        akl_k8s_guard k8s-conf;
+        location / { }
+        location /off/ { akl_k8s_guard off; }
+        location /own/ { akl_k8s_guard other; }
+    }
+'''
+
+nginx = t.nginx(HTTP, start=False, method=cluster.method(),
+                config=cluster.config(kind='P-256', token_issuer=ISSUER,
+                                      verification_key=old),
+                other=cluster.config('other', kind='Ed25519',
+                                     token_issuer=ISSUER),
+                strict=cluster.config(
+                    'strict', kind='P-256', token_issuer=ISSUER,
+                    token_audience='https://items.example.com'))
+for name in ('one', 'other', 'both', 'strict', 'cookie', 'dry', 'page',
+             'off', 'own'):
+    os.makedirs(os.path.join(nginx.dir, 'html', name))
+    t.write(os.path.join(nginx.dir, 'html', name, 'f'), f'file {name}')
+t.write(os.path.join(nginx.dir, 'html', 'f'), 'file top')
+nginx.start()
+
+
+def get(path, token=None, port=None, **headers):
+    """GET with a token."""
+    return client.get(port or nginx.port, path,
+                      {**(bearer(token) if token else {}), **headers})
+
+
+def last(path):
+    """Return the last line of the access log for a path."""
+    return [line for line in nginx.access_log('who.log')
+            if line.startswith(path + ' ')][-1]
+
+
+# What opens
+
+good = mint()
+answer = get('/one/f', good)
+t.is_((answer.status, answer.text), (200, 'file one'), 'a minted token')
+t.is_(answer.header('cache-control'), None, 'nothing added to the answer')
+t.like(last('/one/f'), r'^/one/f 200 "ok" "k8s-conf" '
+       r'"my-namespace-a/builder/mypod1" "[0-9a-f-]{36}" "miss" '
+       r'"p-kmx8x116z7j9km" "" "\d+"$', 'variables in the log')
+t.is_(get('/one/f', good).status, 200, 'again')
+t.like(last('/one/f'), r'"my-namespace-a/builder/mypod1" "[0-9a-f-]{36}" '
+       r'"hit"', 'from memory, with the same variables')
+for scheme in ('bearer', 'BEARER', 'Bearer  '):
+    t.is_(client.get(nginx.port, '/one/f', {
+        'Authorization': f'{scheme} {good}'}).status, 200,
+        f'scheme {scheme!r}')
+t.is_(get('/one/f', mint('RSA-2048', 'old')).status, 200,
+      'signed by the retired key')
+t.is_(get('/one/f', mint(header={'kid': None})).status, 200, 'without kid')
+t.is_(get('/other/f', mint('Ed25519', config_name='other')).status, 200,
+      'EdDSA')
+t.is_(get('/both/f', good).status, 200, 'the first of two configs')
+t.is_(get('/both/f', mint('Ed25519', config_name='other')).status, 200,
+      'the second of two configs')
+t.is_(get('/one/f', mint(nbf=int(time.time()) + 30,
+                         iat=int(time.time()) + 30)).status, 200,
+      'a clock 30 s ahead')
+t.is_(get('/strict/f', mint(config_name='strict',
+                            aud='https://items.example.com')).status, 200,
+      'the audience as a string')
+t.is_(get('/strict/f', mint(config_name='strict', aud=[
+    'x', 'https://items.example.com'])).status, 200,
+    'the audience in a list')
+t.is_(client.get(nginx.port, '/cookie/f', {
+    'Cookie': f'token={good}'}).status, 200, 'akl_k8s_token_source')
+t.is_(client.request(nginx.port, 'HEAD', '/one/f', bearer(good)).status, 200,
+      'HEAD')
+
+
+# What does not
+
+def refused(path, token, reason, name, status=401, port=None):
+    """A refusal with its reason, twice: nothing is remembered wrongly."""
+    for _ in range(2):
+        mark = nginx.mark()
+        answer = get(path, token, port)
+        error = 'invalid_token' if status == 401 else 'insufficient_scope'
+        want = f'Bearer realm="akl_k8s", error="{error}", ' \
+               f'error_description="{reason}"'
+        if answer.status != status \
+                or answer.header('www-authenticate') != want \
+                or answer.header('cache-control') != 'no-store' \
+                or not nginx.wait_log(f'refused, {reason}: ', 2, mark):
+            t.ok(False, name, answer, answer.headers, nginx.tail(3))
+            return
+    t.ok(True, name)
+
+
+answer = get('/one/f')
+t.is_(answer.status, 401, 'no token')
+t.is_(answer.header('www-authenticate'), 'Bearer realm="akl_k8s"',
+      'no error where no token was sent')
+t.like(last('/one/f'), '401 "token_missing" "k8s-conf" "//" ""',
+       'the reason in the log')
+for value in ('Basic Zm9vOmJhcg==', 'Bearerx ' + good, good):
+    answer = client.get(nginx.port, '/one/f', {'Authorization': value})
+    t.is_((answer.status, answer.header('www-authenticate')),
+          (401, 'Bearer realm="akl_k8s"'), f'{value[:10]}: no bearer token')
+for value in ('Bearer', 'Bearer X', f'Bearer {good} x',
+              f'Bearer {good},{good}', f'Bearer\t{good}'):
+    t.is_(client.get(nginx.port, '/one/f', {'Authorization': value}).status,
+          401, f'Authorization: {value[:12]}... of {len(value)}')
+answer = client.get(nginx.port, '/one/f', [
+    ('Authorization', f'Bearer {good}'), ('Authorization', 'Bearer x')])
+t.ok(answer.status in (400, 401), 'Authorization twice', answer)
+
+refused('/one/f', mint(exp=int(time.time()) - 1), 'token_expired', 'expired')
+refused('/one/f', mint(nbf=int(time.time()) + 120), 'token_not_yet_valid',
+        'not valid yet')
+refused('/one/f', mint(iss=ISSUER + '/'), 'issuer_mismatch', 'issuer')
+refused('/one/f', mint(iss=None), 'issuer_mismatch', 'no issuer')
+refused('/one/f', mint(exp=None), 'token_malformed', 'no exp')
+refused('/one/f', mint(name='stranger'), 'signature_invalid',
+        'a stranger\'s key')
+refused('/one/f', mint('Ed25519', config_name='other'),
+        'signature_invalid', 'a token of another config')
+refused('/one/f', mint(config_name='strict'), 'config_unknown',
+        'a config of the same key')
+refused('/one/f', mint(config_name=None), 'config_unknown', 'no config')
+refused('/strict/f', mint(config_name='strict'), 'audience_mismatch',
+        'audience')
+refused('/strict/f', mint(config_name='strict', aud=None),
+        'audience_mismatch', 'no audience')
+refused('/strict/f', mint(config_name='strict', aud={'a': 1}),
+        'audience_mismatch', 'an audience of the wrong type')
+refused('/one/f', cluster.issue(), 'signature_invalid', 'a pod token')
+t.is_(get('/cookie/f', good).status, 401,
+      'Authorization where the token comes from elsewhere')
+
+# A token that was refused here, and passes there, and the reverse
+
+token = mint()
+t.is_([get(p, token).status for p in ('/other/f', '/one/f', '/other/f',
+                                      '/both/f', '/one/f')],
+      [401, 200, 401, 200, 200], 'memory keeps configs apart')
+
+# Error pages, levels, dry run
+
+t.is_(get('/page/f').text, 'log in: token_missing',
+      'error_page, and the variable survives')
+t.is_((get('/f', port=nginx.port_of('port1')).status,
+       get('/f', good, nginx.port_of('port1')).status), (401, 200),
+      'inherited from the server')
+t.is_(get('/off/f', port=nginx.port_of('port1')).status, 200, 'off')
+t.is_((get('/own/f', good, nginx.port_of('port1')).status,
+       get('/own/f', mint('Ed25519', config_name='other'),
+           nginx.port_of('port1')).status), (401, 200),
+      'replaced, not added to')
+answer = get('/dry/f')
+t.is_((answer.status, answer.header('x-status'),
+       answer.header('www-authenticate')), (200, 'token_missing:', None),
+      'a dry run lets through')
+answer = get('/dry/f', good)
+t.is_(answer.header('x-status'), 'ok:mypod1', 'and sets variables')
+t.ok(nginx.wait_log('refused, token_missing: .*dry run, let through'),
+     'and logs')
+t.ok(not nginx.grep(good.split('.')[2]), 'no token in the error log')
+
+# Until exp and no longer
+
+token = mint(exp=int(time.time()) + 2)
+t.is_(get('/one/f', token).status, 200, 'a token about to expire')
+deadline = time.monotonic() + 10
+while get('/one/f', token).status == 200 and time.monotonic() < deadline:
+    time.sleep(0.05)
+refused('/one/f', token, 'token_expired', 'is not remembered beyond its exp')
+
+# A key that is taken away
+
+token = mint('RSA-2048', 'old')
+t.is_(get('/one/f', token).status, 200, 'retired key before the reload')
+nginx.configure({'config': cluster.config(kind='P-256',
+                                          token_issuer=ISSUER)})
+nginx.reload(wait_old=True)
+refused('/one/f', token, 'signature_invalid', 'removed key after the reload')
+t.is_(get('/one/f', good).status, 200, 'the other key still does')
+
+# nginx -t
+
+code, text = nginx.config_test(http=HTTP.replace(
+    'akl_k8s_guard k8s-conf other', 'akl_k8s_guard k8s-conf nowhere'))
+t.ok(code != 0 and 'nowhere' in text, 'an unknown config', text)
+code, text = nginx.config_test(http=HTTP.replace(
+    'akl_k8s_guard k8s-conf other', 'akl_k8s_guard other other'))
+t.ok(code != 0 and 'named twice' in text, 'a config twice', text)
+code, text = nginx.config_test(http=HTTP.replace(
+    'akl_k8s_guard k8s-conf other;',
+    'akl_k8s_guard other; akl_k8s_guard off;'))
+t.ok(code != 0 and 'duplicate' in text, 'the directive twice', text)
+
+t.done_testing()
