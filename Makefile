@@ -200,6 +200,7 @@ ifeq ($(FUZZ_LIB),yes)
 FUZZ_BUILD =	$(FUZZ_CC) -I. -std=gnu11 -O1 -g \
 		-fsanitize=fuzzer,address,undefined
 FUZZ_MAIN =
+FUZZ_ARGS =	-artifact_prefix=$(OBJS)/ -verbosity=0 -print_final_stats=1
 else
 FUZZ_BUILD =	$(CC) -I. -std=gnu11 -O1 -g $(SANITIZE)
 FUZZ_MAIN =	t/fuzz/driver.c
@@ -214,7 +215,7 @@ fuzz: $(FUZZERS)
 	    n=$$(basename $$f); c=$(OBJS)/corpus/$$n; mkdir -p $$c; \
 	    s=t/fuzz/corpus/$${n#fuzz_}; \
 	    echo "== $$n"; \
-	    $$f -max_total_time=$(FUZZ_SECONDS) $$c \
+	    $$f $(FUZZ_ARGS) -max_total_time=$(FUZZ_SECONDS) $$c \
 	        $$(test -d $$s && echo $$s) || exit 1; \
 	done
 
