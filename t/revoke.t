@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""akl_k8s_revoke: tokens that are not accepted any more."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+from akltest import Test, client  # noqa: E402
+from minted import ISSUER, bearer, mint  # noqa: E402
+
+SUB = 'system:serviceaccount:my-namespace-a:builder'
+
+t = Test(need_module=True)
+cluster = t.cluster()
+nginx = t.nginx('''
+    @method@
+    @config@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /revoke { akl_k8s_revoke; }
+        location = /denied { akl_k8s_revoke; deny all; }
+        location / { akl_k8s_guard k8s-conf; root @dir@/html; }
+    }
+''', start=False, workers=2, method=cluster.method(token_ttl='15m'),
+    config=cluster.config(kind='P-256', token_issuer=ISSUER))
+os.makedirs(os.path.join(nginx.dir, 'html'))
+t.write(os.path.join(nginx.dir, 'html', 'f'), 'file')
+nginx.start()
+
+JSON = {'Content-Type': 'application/json'}
+FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
+
+
+def status(token):
+    """Present a token to both workers, some times."""
+    seen = {client.get(nginx.port, '/f', bearer(token)).status
+            for _ in range(8)}
+    return seen.pop() if len(seen) == 1 else seen
+
+
+def revoke(body, headers=None, path='/revoke'):
+    """Ask for a revocation."""
+    return client.post(nginx.port, path, body, headers or JSON)
+
+
+now = int(time.time())
+
+# By jti
+
+hot, cold, other = (mint(jti=f'token-{n}') for n in range(3))
+t.is_((status(hot), status(other)), (200, 200), 'tokens are fine')
+answer = revoke({'jti': 'token-0'})
+t.is_((answer.status, answer.json()['jti'], answer.header('content-type'),
+       answer.header('cache-control')),
+      (200, 'token-0', 'application/json', 'no-store'), 'a revocation')
+t.ok(now + 890 < answer.json()['until'] < now + 990,
+     'for as long as a token may live', answer)
+t.is_(status(hot), 401, 'a token that was remembered')
+answer = client.get(nginx.port, '/f', bearer(hot))
+t.is_(answer.header('www-authenticate'),
+      'Bearer realm="akl_k8s", error="invalid_token", '
+      'error_description="token_revoked"', 'and why')
+t.is_(revoke('jti=token-1&x=y', FORM).status, 200, 'as a form')
+t.is_(status(cold), 401, 'a token that was never seen')
+t.is_(status(other), 200, 'another one')
+t.is_(revoke('jti=a%2fb+c', FORM).json()['jti'], 'a/b c', 'escapes')
+
+# By subject and time
+
+old = mint(iat=now - 100, nbf=now - 100)
+new = mint(iat=now - 10, nbf=now - 10)
+stranger = mint(iat=now - 100, nbf=now - 100,
+                sub='system:serviceaccount:my-namespace-a:default')
+t.is_([status(token) for token in (old, new, stranger)], [200] * 3,
+      'subjects are fine')
+answer = revoke({'sub': SUB, 'before': now - 50})
+t.is_((answer.status, answer.json()['before']), (200, now - 50),
+      'a subject, before a time')
+t.is_([status(token) for token in (old, new, stranger)], [401, 200, 200],
+      'what was issued before is refused')
+t.is_(revoke({'sub': SUB, 'before': now - 80}).json()['before'], now - 50,
+      'an earlier time takes nothing back')
+t.is_((status(old), status(new)), (401, 200), 'nor opens')
+stamp = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now - 5))
+t.is_(revoke({'sub': SUB, 'before': stamp}).json()['before'], now - 5,
+      'RFC 3339')
+t.is_(status(new), 401, 'the other one too')
+present = mint(iat=int(time.time()), nbf=int(time.time()))
+t.is_(status(present), 200, 'a token of now')
+t.is_(revoke(f'sub={SUB}', FORM).status, 200, 'without a time: till now')
+t.is_(status(present), 401, 'and it is gone')
+later = int(time.time()) + 2
+t.is_(status(mint(iat=later, nbf=later)), 200, 'but not what comes after')
+
+# Over a reload, and until the end
+
+t.ok(nginx.reload(wait_old=True), 'a reload')
+t.is_((status(hot), status(old)), (401, 401), 'the list outlives it')
+t.is_(status(stranger), 200, 'and so does what is not on it')
+
+# Requests that are none
+
+for body, headers in (
+        ('', JSON), ('{}', JSON), ('[]', JSON), ('x', JSON), ('x', FORM),
+        ('{"jti":5}', JSON), ('{"jti":""}', JSON),
+        ('{"jti":"a","sub":"b"}', JSON), ('{"jti":"a","jti":"b"}', JSON),
+        ('{"jti":"a","before":5}', JSON), ('{"sub":"a","before":"x"}', JSON),
+        ('{"sub":"a","before":-1}', JSON), ('{"sub":"a","before":null}', JSON),
+        ('{"before":5}', JSON), ('jti=a&jti=b', FORM), ('jti=', FORM),
+        ('jti=' + 'x' * 2000, FORM), ('sub=a&before=soon', FORM)):
+    answer = revoke(body, headers)
+    t.is_((answer.status, list(answer.json())), (400, ['error']),
+          f'{body[:30]!r}')
+t.is_(revoke('jti=' + 'x' * 20000, FORM).status, 413, 'a body too large')
+answer = client.get(nginx.port, '/revoke')
+t.is_((answer.status, answer.header('allow')), (405, 'POST'), 'GET')
+t.is_(revoke({'jti': 'token-2'}, path='/denied').status, 403,
+      'guarded by what the operator puts there')
+
+t.done_testing()
