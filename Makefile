@@ -46,6 +46,8 @@ FUZZ_SRCS =	$(sort $(wildcard t/fuzz/fuzz_*.c))
 
 CLI =		$(if $(CLI_SRCS),$(OBJS)/akl-k8s)
 UNITS =		$(patsubst t/unit/%.c,$(OBJS)/unit/%,$(UNIT_SRCS))
+INTEROPS =	$(patsubst t/interop/%.c,$(OBJS)/interop/%,\
+		$(wildcard t/interop/*.c))
 FUZZERS =	$(patsubst t/fuzz/%.c,$(OBJS)/fuzz/%,$(FUZZ_SRCS))
 
 PLAIN_LIBS =	-ljansson -lssl -lcrypto
@@ -219,8 +221,17 @@ fuzz: $(FUZZERS)
 	        $$(test -d $$s && echo $$s) || exit 1; \
 	done
 
-interop: all $(NGINX_BUILT)
-	$(TEST_ENV) prove --exec '' $(wildcard t/interop/*.t)
+# other people's libraries and clients, where they are installed
+
+$(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
+	@mkdir -p $(@D)
+	$(CC) -I. $(WARN) $(OPT) $(CFLAGS) $(LDFLAGS) -o $@ $< \
+	    $(OBJS)/plain/libakl.a $(PLAIN_LIBS)
+
+interop: all $(INTEROPS) $(NGINX_BUILT)
+	$(TEST_ENV) AKL_INTEROP="$(abspath $(OBJS))/interop" \
+	    prove --exec '' $(wildcard t/interop/*.t)
+
 
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
