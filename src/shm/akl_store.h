@@ -1,0 +1,100 @@
+/*
+ * A store of keyed blobs in one piece of memory that several processes map at
+ * different addresses: offsets only, no pointer.  Plain C; the caller holds a
+ * lock around every call and tells the time.
+ *
+ * Each class has a share of the memory and a list of its own, so that what
+ * comes in one class never evicts from another; only verdicts and guarded
+ * tokens share one.  All operations are O(1) but for the length of a blob.
+ */
+
+#ifndef AKL_STORE_H
+#define AKL_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+
+#define AKL_STORE_VERSION   1           /* of the layout */
+#define AKL_STORE_KEY       32
+#define AKL_STORE_CLASSES   5
+#define AKL_STORE_BLOB_MAX  16384
+#define AKL_STORE_MIN       65536       /* bytes */
+
+
+/* classes as ngx_akl_zone.h numbers them */
+
+enum {
+    AKL_STORE_VERDICT = 0,
+    AKL_STORE_REFUSAL,
+    AKL_STORE_GUARD,
+    AKL_STORE_ALIAS,
+    AKL_STORE_REVOKED
+};
+
+
+typedef struct akl_store_s  akl_store_t;
+
+
+typedef struct {
+    size_t    size;                     /* bytes for blobs */
+    size_t    used;
+    size_t    entries[AKL_STORE_CLASSES];
+    size_t    evicted[AKL_STORE_CLASSES];
+    size_t    flights;
+    size_t    resets;
+} akl_store_stat_t;
+
+
+/* Lays a store out in "size" bytes at "memory", which are all written. */
+akl_store_t *akl_store_init(void *memory, size_t size);
+
+/* The store at "memory" if one of this layout and size is there, or NULL. */
+akl_store_t *akl_store_attach(void *memory, size_t size);
+
+/*
+ * To be called after taking the lock, and before giving it back.  Where the
+ * former holder died in between, the blobs and flights are dropped; 1 is
+ * returned then, else 0.
+ */
+int akl_store_enter(akl_store_t *store);
+void akl_store_leave(akl_store_t *store);
+
+/*
+ * Copies a blob of at most "size" bytes out and makes it the most recently
+ * used: its length, -1 where there is none or it ended at or before "now"
+ * (seconds), -2 where "size" is too small.
+ */
+ssize_t akl_store_get(akl_store_t *store, unsigned cls,
+    const unsigned char *key, int64_t now, void *buf, size_t size,
+    int64_t *expires);
+
+/*
+ * Keeps or replaces a blob until "expires"; evicts the least recently used of
+ * its class where there is no room.  0, or -1 where it is larger than its
+ * share or AKL_STORE_BLOB_MAX.
+ */
+int akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
+    const void *data, size_t len, int64_t now, int64_t expires);
+
+void akl_store_delete(akl_store_t *store, unsigned cls,
+    const unsigned char *key);
+
+/*
+ * Marks a key as being worked on by process "pid" until "deadline" (any
+ * monotonic clock, ms).  0: marked; 1: another holds it, *owner tells who;
+ * -1: no room.
+ */
+int akl_store_join(akl_store_t *store, const unsigned char *key, int64_t now,
+    int64_t deadline, int32_t pid, int32_t *owner);
+
+/* Takes the mark away if "pid" holds it. */
+void akl_store_part(akl_store_t *store, const unsigned char *key,
+    int32_t pid);
+
+/* Figures; "now" is that of akl_store_join(). */
+void akl_store_stat(akl_store_t *store, int64_t now, akl_store_stat_t *stat);
+
+
+#endif /* AKL_STORE_H */
