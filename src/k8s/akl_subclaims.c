@@ -320,13 +320,13 @@ akl_subclaim_parse(akl_str_t text, akl_str_t *name, akl_str_t *globs,
 
 
 int
-akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t flat)
+akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t name, akl_str_t flat)
 {
     size_t       i;
     akl_str_t    value;
     akl_claim_t  claim;
 
-    if (!akl_claims_lookup(flat, rule->claim, 0, &claim)) {
+    if (!akl_claims_lookup(flat, name, 0, &claim)) {
         return 0;
     }
 

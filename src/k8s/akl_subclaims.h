@@ -71,8 +71,12 @@ typedef struct {
 const char *akl_subclaim_parse(akl_str_t text, akl_str_t *name,
     akl_str_t *globs, size_t *n);
 
-/* 1 where the claims meet one demand; a claim that is absent never does. */
-int akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t flat);
+/*
+ * 1 where the claim "name" (the rule's own, or the one it stands for here)
+ * meets the demand; a claim that is absent never does.
+ */
+int akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t name,
+    akl_str_t flat);
 
 
 #endif /* AKL_SUBCLAIMS_H */
