@@ -48,12 +48,20 @@ public_is(const char *pem, akl_alg_t alg)
     /* nothing private is left in it */
 
     len = sizeof(sig);
-    ctx = EVP_MD_CTX_new();
-    sig[0] = 0;
-    assert_false(EVP_DigestSignInit(ctx, NULL, alg_md(alg), NULL, key.pkey)
-                     == 1
-                 && EVP_DigestSign(ctx, sig, &len, sig, 1) == 1);
-    EVP_MD_CTX_free(ctx);
+
+    if (alg == AKL_ALG_EDDSA) {
+        assert_int_not_equal(EVP_PKEY_get_raw_private_key(key.pkey, sig,
+                                                          &len), 1);
+
+    } else {
+        sig[0] = 0;
+        ctx = EVP_MD_CTX_new();
+        assert_false(EVP_DigestSignInit(ctx, NULL, alg_md(alg), NULL,
+                                        key.pkey) == 1
+                     && EVP_DigestSign(ctx, sig, &len, sig, 1) == 1);
+        EVP_MD_CTX_free(ctx);
+    }
+
     ERR_clear_error();
 
     assert_null(akl_signer_create(&key));
