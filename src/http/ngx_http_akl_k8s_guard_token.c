@@ -127,17 +127,18 @@ ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
     if (head.revocations != revocations) {
 
         if (ngx_http_akl_k8s_guard_revoked(amcf, claims, head.iat)) {
+            ctx->config = config;
             *reason = AKL_TOKEN_REVOKED;
-
-        } else {
-            head.revocations = revocations;
-
-            ngx_memcpy(ngx_http_akl_k8s_guard_buf, &head,
-                       sizeof(ngx_http_akl_k8s_guard_head_t));
-
-            (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
-                                    ngx_http_akl_k8s_guard_buf, len, expires);
+            return NGX_OK;
         }
+
+        head.revocations = revocations;
+
+        ngx_memcpy(ngx_http_akl_k8s_guard_buf, &head,
+                   sizeof(ngx_http_akl_k8s_guard_head_t));
+
+        (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
+                                ngx_http_akl_k8s_guard_buf, len, expires);
     }
 
     ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
@@ -449,6 +450,8 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     if (head->revocations
         && ngx_http_akl_k8s_guard_revoked(amcf, claims, head->iat))
     {
+        ngx_str_null(&ctx->claims);
+        ctx->token_expires = 0;
         return AKL_TOKEN_REVOKED;
     }
 

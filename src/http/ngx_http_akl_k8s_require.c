@@ -185,9 +185,9 @@ akl_reason_t
 ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
-    akl_str_t                     claims;
+    akl_str_t                     claims, name;
     ngx_uint_t                    i;
-    akl_subclaim_t               *rules, rule;
+    akl_subclaim_t               *rule;
     ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
@@ -198,24 +198,24 @@ ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
     }
 
     claims = ngx_http_akl_k8s_str(ngx_http_akl_k8s_claims(r, ctx));
-    rules = alcf->require->elts;
+    rule = alcf->require->elts;
 
     for (i = 0; i < alcf->require->nelts; i++) {
 
-        rule = rules[i];
+        name = rule[i].claim;
 
         /* where "aud" is the gateway's own, the pod token's is what is meant */
 
         if (ctx->config->token_audience.len
-            && akl_str_eq(rule.claim, akl_str("aud")))
+            && akl_str_eq(name, akl_str("aud")))
         {
-            rule.claim = akl_str("k8s_aud");
+            name = akl_str("k8s_aud");
         }
 
-        if (!akl_subclaim_match(&rule, claims)) {
-            ctx->denied = ngx_http_akl_k8s_ngx_str(&rules[i].claim);
+        if (!akl_subclaim_match(&rule[i], name, claims)) {
+            ctx->denied = ngx_http_akl_k8s_ngx_str(&rule[i].claim);
 
-            ngx_http_akl_k8s_require_deny(r, ctx, rule.claim, alcf->dry_run);
+            ngx_http_akl_k8s_require_deny(r, ctx, name, alcf->dry_run);
 
             return AKL_CLAIM_NOT_ALLOWED;
         }
