@@ -161,8 +161,11 @@ for value in ('Bearer', 'Bearer X', f'Bearer {good} x',
               f'Bearer {good},{good}', f'Bearer\t{good}'):
     t.is_(client.get(nginx.port, '/one/f', {'Authorization': value}).status,
           401, f'Authorization: {value[:12]}... of {len(value)}')
+
+# nginx itself may log such a header
+
 answer = client.get(nginx.port, '/one/f', [
-    ('Authorization', f'Bearer {good}'), ('Authorization', 'Bearer x')])
+    ('Authorization', f'Bearer {mint()}'), ('Authorization', 'Bearer x')])
 t.ok(answer.status in (400, 401), 'Authorization twice', answer)
 
 refused('/one/f', mint(exp=int(time.time()) - 1), 'token_expired', 'expired')
