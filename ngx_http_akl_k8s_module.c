@@ -237,7 +237,8 @@ ngx_http_akl_k8s_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_akl_k8s_exchange_handler;
 
-    if (ngx_http_akl_k8s_verify_check(cf) != NGX_OK
+    if (ngx_http_akl_k8s_metrics_init(cf) != NGX_OK
+        || ngx_http_akl_k8s_verify_check(cf) != NGX_OK
         || ngx_http_akl_k8s_revocations_init(cf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -54,6 +54,14 @@ typedef struct ngx_http_akl_k8s_cluster_s  ngx_http_akl_k8s_cluster_t;
 typedef struct ngx_http_akl_k8s_login_s    ngx_http_akl_k8s_login_t;
 
 
+/* a place in the configuration */
+
+typedef struct {
+    ngx_str_t                    file;
+    ngx_uint_t                   line;
+} ngx_http_akl_k8s_where_t;
+
+
 /* a credential, key or certificate: a file, or "data:" inline */
 
 typedef enum {
@@ -78,6 +86,7 @@ struct ngx_http_akl_k8s_method_s {
     time_t                       access_expires;    /* 0: never */
     time_t                       token_ttl;         /* seconds */
     akl_jwk_t                   *public_key;        /* or NULL */
+    ngx_http_akl_k8s_where_t     where;
 };
 
 
@@ -135,6 +144,12 @@ struct ngx_http_akl_k8s_config_s {
 
     /* digest over all that a verdict or a minted token depends on */
     u_char                       generation[32];
+
+    ngx_array_t                 *host_urls;         /* of ngx_str_t, as given */
+    ngx_http_akl_k8s_where_t     where;             /* the block */
+    ngx_http_akl_k8s_where_t     where_access_id;
+    ngx_http_akl_k8s_where_t     where_signing_key;
+    ngx_http_akl_k8s_where_t     where_host;
 };
 
 

@@ -3,6 +3,8 @@
  * 3, RFC 8414 section 2).
  */
 
+#include <ngx_config.h>
+
 #include "../jose/akl_json.h"
 #include "ngx_http_akl_k8s_discovery.h"
 

@@ -2,6 +2,8 @@
  * Step 8 of a login: a token for an identity.
  */
 
+#include <ngx_config.h>
+
 #include <openssl/rand.h>
 
 #include "../k8s/akl_claims.h"
