@@ -81,16 +81,14 @@ nginx = t.nginx('''
         @addition@
 
         # internal redirects
-        location /error/ { error_page 404 /guarded/f; }
+        location /error/ { error_page 404 = /guarded/f; }
         location /error-named/ { error_page 404 = @guarded; }
         location /try/ { try_files $uri /guarded/f; }
         location /try-named/ { try_files $uri @guarded; }
         location @guarded {
             akl_k8s_guard k8s-conf;
-            proxy_pass http://127.0.0.1:@port@/plain/f;
+            proxy_pass http://127.0.0.1:@port1@;
         }
-        location /plain/ { alias @dir@/guarded/; internal; }
-        location = /plain/f { alias @dir@/guarded/f; }
         location /rewritten/ { rewrite ^ /guarded/f last; }
         location /index/ { index /guarded/f; }
         location /accel/ {
@@ -126,6 +124,10 @@ nginx = t.nginx('''
             location ~ /f$ { alias @dir@/guarded/f; }
         }
     }
+    server {
+        listen 127.0.0.1:@port1@;
+        location / { root @dir@/guarded; try_files /f =404; }
+    }
 ''', start=False, method=cluster.method(), mock=mock.port,
     addition='', config=cluster.config(kind='P-256', token_issuer=ISSUER))
 nginx.configure({'addition': addition.replace('@dir@', nginx.dir)})
@@ -140,7 +142,7 @@ for name, text in (
         ('open/ssi/pod', '<!--# include virtual="/guarded/f" wait="yes" -->'
                          '[<!--# echo var="akl_k8s_pod_name" -->]'),
         ('open/mirrored/f', 'mirrored'), ('open/added/f', 'z'),
-        ('limit/f', SECRET), ('open/try/there', 'there')):
+        ('limit/f', SECRET), ('open/refused/f', SECRET), ('open/try/there', 'there')):
     path = os.path.join(nginx.dir, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     t.write(path, text)
@@ -210,7 +212,7 @@ t.is_(answer.header('x-who'), 'my-namespace-a mypod1',
 t.is_(answer.header('x-own'), '[]',
       'the main request has no identity of its own')
 t.is_(get('/verify-internal', good).status, 404, 'internal stays internal')
-t.is_(get('/ssi/pod', good).text, SECRET + '[(none)]',
+t.is_(get('/ssi/pod', good).text, SECRET + '[]',
       'nor does a page get that of what it includes')
 
 # mirror: the copy goes out with a good token only

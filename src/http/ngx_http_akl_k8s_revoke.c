@@ -1,32 +1,24 @@
 /*
- * Revocation: akl_k8s_revoke puts a token's jti, or a subject with a time,
- * into a bounded list in the zone, which the guard looks at.  A counter tells
- * guards without a lock that the list has grown.
+ * akl_k8s_revoke: the location that takes revocations, a token's jti or a
+ * subject with a time.
  */
 
 #include <ngx_config.h>
 
 #include "../jose/akl_json.h"
 #include "../k8s/akl_time.h"
-#include "ngx_http_akl_k8s_guard.h"
+#include "ngx_http_akl_k8s_revoke.h"
 
 
 #define NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX  8192
 #define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
 
 
-typedef struct {
-    ngx_str_t   jti;
-    ngx_str_t   sub;
-    ngx_str_t   before;         /* as sent in a form */
-    int64_t     time;           /* tokens issued earlier are revoked */
-    time_t      until;
-} ngx_http_akl_k8s_revocation_t;
-
-
 static ngx_int_t ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r,
+    ngx_str_t *body);
 static const char *ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
 static const char *ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r,
@@ -35,10 +27,6 @@ static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
     json_t *root, const char *name, ngx_str_t *value);
 static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
-static ngx_int_t ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
-    ngx_http_akl_k8s_revocation_t *rev);
-static ngx_int_t ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone,
-    const char *kind, ngx_str_t *name, ngx_akl_key_t *key);
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
     ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status);
 static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
@@ -62,82 +50,6 @@ ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-ngx_int_t
-ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf)
-{
-    ngx_int_t                      n;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    static ngx_str_t  name = ngx_string("revocations");
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
-
-    if (amcf->zone) {
-        n = ngx_akl_zone_series(amcf->zone, &name);
-
-        /* the common series of a full table does: it only grows oftener */
-
-        amcf->revocations = (n == NGX_ERROR) ? 0 : (ngx_uint_t) n;
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_akl_k8s_revoked(ngx_http_akl_k8s_main_conf_t *amcf, ngx_str_t *jti,
-    ngx_str_t *sub, time_t iat)
-{
-    size_t         len;
-    u_char         blob[sizeof(int64_t)];
-    int64_t        before;
-    ngx_akl_key_t  key;
-
-    len = sizeof(blob);
-
-    /* what cannot be looked up counts as revoked */
-
-    if (ngx_http_akl_k8s_revoke_key(amcf->zone, "revoked jti", jti, &key)
-        != NGX_OK)
-    {
-        return 1;
-    }
-
-    if (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(), blob,
-                         &len, NULL)
-        != NGX_DECLINED)
-    {
-        return 1;
-    }
-
-    if (ngx_http_akl_k8s_revoke_key(amcf->zone, "revoked sub", sub, &key)
-        != NGX_OK)
-    {
-        return 1;
-    }
-
-    len = sizeof(blob);
-
-    switch (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(),
-                             blob, &len, NULL))
-    {
-    case NGX_DECLINED:
-        return 0;
-
-    case NGX_OK:
-        if (len == sizeof(int64_t)) {
-            ngx_memcpy(&before, blob, sizeof(int64_t));
-            return (int64_t) iat < before;
-        }
-
-        /* fall through */
-
-    default:
-        return 1;
-    }
-}
-
-
 static ngx_int_t
 ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
 {
@@ -157,8 +69,6 @@ ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
     if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
-
-    r->request_body_in_single_buf = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_revoke_body);
 
@@ -180,25 +90,17 @@ ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
 {
+    ngx_int_t                       rc;
     ngx_str_t                       body;
     const char                     *error;
-    ngx_chain_t                    *cl;
     ngx_http_akl_k8s_revocation_t   rev;
 
     ngx_memzero(&rev, sizeof(ngx_http_akl_k8s_revocation_t));
-    ngx_str_null(&body);
 
-    cl = r->request_body->bufs;
+    rc = ngx_http_akl_k8s_revoke_collect(r, &body);
 
-    if (cl) {
-        if (cl->next || !ngx_buf_in_memory(cl->buf)
-            || cl->buf->last - cl->buf->pos > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX)
-        {
-            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-        }
-
-        body.data = cl->buf->pos;
-        body.len = cl->buf->last - cl->buf->pos;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     error = ngx_http_akl_k8s_revoke_parse(r, &body, &rev);
@@ -215,6 +117,42 @@ ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
     }
 
     return ngx_http_akl_k8s_revoke_answer(r, &rev, NULL, NGX_HTTP_OK);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r, ngx_str_t *body)
+{
+    u_char       *p;
+    ngx_chain_t  *cl;
+
+    body->len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        if (cl->buf->in_file) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        body->len += cl->buf->last - cl->buf->pos;
+    }
+
+    if (body->len > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    p = ngx_pnalloc(r->pool, body->len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->data = p;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -301,14 +239,26 @@ ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r, ngx_str_t *body,
     {
         error = "\"jti\" and \"sub\" are strings";
 
-    } else if (akl_json_time(root, "before", &rev->time) == -1) {
-        rev->time = -1;
+    } else {
+        switch (akl_json_time(root, "before", &rev->time)) {
 
-        if (ngx_http_akl_k8s_revoke_member(r, root, "before", &rev->before)
-            != NGX_OK
-            || rev->before.len == 0)
-        {
-            error = "\"before\" is neither unix time nor RFC 3339";
+        case 0:
+            break;
+
+        case 1:
+            rev->time = -1;
+            break;
+
+        default:
+            rev->time = -1;
+
+            if (ngx_http_akl_k8s_revoke_member(r, root, "before",
+                                               &rev->before)
+                != NGX_OK
+                || rev->before.len == 0)
+            {
+                error = "\"before\" is neither unix time nor RFC 3339";
+            }
         }
     }
 
@@ -406,104 +356,6 @@ ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     return NULL;
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
-    ngx_http_akl_k8s_revocation_t *rev)
-{
-    size_t                         len;
-    u_char                         blob[sizeof(int64_t)];
-    time_t                         ttl;
-    int64_t                        before;
-    ngx_str_t                     *name;
-    ngx_uint_t                     i;
-    const char                    *kind;
-    ngx_akl_key_t                  key;
-    ngx_http_akl_k8s_method_t    **method;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
-
-    if (amcf->zone == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* no token outlives this */
-
-    ttl = 0;
-    method = amcf->methods.elts;
-
-    for (i = 0; i < amcf->methods.nelts; i++) {
-        ttl = ngx_max(ttl, method[i]->token_ttl);
-    }
-
-    rev->until = ngx_time() + ttl + 1;
-
-    if (rev->jti.len) {
-        kind = "revoked jti";
-        name = &rev->jti;
-
-    } else {
-        kind = "revoked sub";
-        name = &rev->sub;
-
-        if (rev->time + ttl + 1 > rev->until) {
-            rev->until = rev->time + ttl + 1;
-        }
-    }
-
-    if (ngx_http_akl_k8s_revoke_key(amcf->zone, kind, name, &key) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (rev->sub.len) {
-
-        /* an earlier time takes nothing back */
-
-        len = sizeof(blob);
-
-        if (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(),
-                             blob, &len, NULL)
-            == NGX_OK
-            && len == sizeof(int64_t))
-        {
-            ngx_memcpy(&before, blob, sizeof(int64_t));
-
-            rev->time = ngx_max(rev->time, before);
-            rev->until = ngx_max(rev->until, (time_t) (rev->time + ttl + 1));
-        }
-    }
-
-    ngx_memcpy(blob, &rev->time, sizeof(int64_t));
-
-    if (ngx_akl_zone_set(amcf->zone, NGX_AKL_REVOKED, &key, blob,
-                         sizeof(blob), rev->until)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    /* after the entry: guards look at the list when they see this */
-
-    ngx_akl_zone_add_to(amcf->zone, amcf->revocations, 1);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone, const char *kind,
-    ngx_str_t *name, ngx_akl_key_t *key)
-{
-    ngx_str_t  parts[2];
-
-    parts[0].data = (u_char *) kind;
-    parts[0].len = ngx_strlen(kind);
-    parts[1] = *name;
-
-    return ngx_akl_zone_key(zone, key, parts, 2);
 }
 
 
