@@ -72,13 +72,16 @@ ngx_akl_target_t *ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name,
 
 /*
  * Gives the target its TLS material (copied; idle connections made under the
- * former are dropped); must be called before the first exchange.
+ * former are closed); must be called before the first exchange.
  */
 ngx_int_t ngx_akl_target_set_tls(ngx_akl_target_t *target,
     ngx_akl_tls_t *tls);
 
 
 typedef void (*ngx_akl_exchange_pt)(ngx_akl_exchange_t *ex);
+
+/* 1 where the answer at hand is final, although its status is 429 or 5xx */
+typedef ngx_uint_t (*ngx_akl_exchange_final_pt)(ngx_akl_exchange_t *ex);
 
 struct ngx_akl_exchange_s {
     /* by the caller */
@@ -89,6 +92,8 @@ struct ngx_akl_exchange_s {
     ngx_msec_t            timeout;      /* ms from start, all tries */
     size_t                max_answer;   /* bytes */
     unsigned              repeat:1;     /* 429 and 5xx may be repeated */
+    ngx_akl_exchange_final_pt
+                          final;        /* or NULL */
     ngx_akl_exchange_pt   handler;      /* once, never from within start */
     void                 *data;
 
@@ -98,11 +103,11 @@ struct ngx_akl_exchange_s {
     ngx_str_t             answer;       /* wiped by destroy */
     time_t                retry_after;  /* seconds, -1: not told */
     ngx_uint_t            tries;        /* requests sent */
-    ngx_str_t             error;        /* printable text for the log */
+    ngx_str_t             error;        /* for the log, NUL-terminated */
 
     /* inside */
     ngx_pool_t           *pool;         /* the exchange's own */
-    void                 *state;
+    void                 *state;        /* ngx_akl_try_t */
 };
 
 

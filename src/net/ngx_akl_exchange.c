@@ -1,0 +1,843 @@
+/*
+ * One exchange: the next address, the request, what came of it, and whether
+ * to go on.
+ */
+
+#include "ngx_akl_target.h"
+
+#include <openssl/err.h>
+
+
+#define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
+#define NGX_AKL_BACKOFF_MAX    1000
+#define NGX_AKL_FAILS          3        /* silent connects until it is left */
+#define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
+
+
+static void ngx_akl_try_begin(ngx_akl_try_t *t);
+static void ngx_akl_try_step(ngx_akl_try_t *t);
+static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
+static ngx_int_t ngx_akl_try_send(ngx_akl_try_t *t);
+static ngx_int_t ngx_akl_try_headers(ngx_akl_try_t *t);
+static ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
+static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
+static void ngx_akl_try_done(CURL *easy, CURLcode rc);
+static void ngx_akl_try_answered(ngx_akl_try_t *t);
+static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
+static ngx_akl_outcome_e ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc);
+static ngx_uint_t ngx_akl_try_repeat(ngx_akl_try_t *t);
+static void ngx_akl_try_stop(ngx_akl_try_t *t);
+static void ngx_akl_try_timer(ngx_event_t *ev);
+static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
+    const char *error);
+static void ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome);
+static void ngx_akl_exchanges_abort(void);
+
+
+static ngx_queue_t            ngx_akl_tries;
+static ngx_akl_client_stat_t  ngx_akl_client_figures;
+static ngx_connection_t       ngx_akl_try_dumb;
+
+
+ngx_int_t
+ngx_akl_client_init_process(ngx_cycle_t *cycle)
+{
+    ngx_queue_init(&ngx_akl_tries);
+    ngx_memzero(&ngx_akl_client_figures, sizeof(ngx_akl_client_stat_t));
+
+    ngx_akl_try_dumb.fd = (ngx_socket_t) -1;
+
+    return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_exchanges_abort);
+}
+
+
+void
+ngx_akl_client_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_akl_targets_free();
+    ngx_akl_curl_exit();
+}
+
+
+void
+ngx_akl_client_stat(ngx_akl_client_stat_t *stat)
+{
+    *stat = ngx_akl_client_figures;
+    stat->connections = ngx_akl_curl_opened();
+}
+
+
+ngx_akl_exchange_t *
+ngx_akl_exchange_create(ngx_log_t *log)
+{
+    ngx_pool_t          *pool;
+    ngx_akl_exchange_t  *ex;
+
+    pool = ngx_create_pool(4096, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    ex = ngx_pcalloc(pool, sizeof(ngx_akl_exchange_t));
+    if (ex == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    ex->pool = pool;
+    ex->retry_after = -1;
+
+    return ex;
+}
+
+
+ngx_int_t
+ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
+{
+    u_char         *body;
+    ngx_akl_try_t  *t;
+
+    t = ngx_pcalloc(ex->pool, sizeof(ngx_akl_try_t));
+    if (t == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ex->body.len) {
+        body = ngx_pnalloc(ex->pool, ex->body.len);
+        if (body == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(body, ex->body.data, ex->body.len);
+        ex->body.data = body;
+    }
+
+    t->ex = ex;
+    t->deadline = ngx_current_msec + ex->timeout;
+
+    t->timer.handler = ngx_akl_try_timer;
+    t->timer.data = &ngx_akl_try_dumb;
+    t->timer.log = ngx_cycle->log;
+
+    ex->state = t;
+
+    /* libcurl gets its own copies: the caller's may be gone at a repetition */
+
+    if (ngx_akl_try_headers(t) != NGX_OK || ngx_akl_try_url(t) != NGX_OK) {
+
+        if (ex->body.len) {
+            ngx_explicit_memzero(ex->body.data, ex->body.len);
+        }
+
+        curl_slist_free_all(t->headers);
+        ex->state = NULL;
+        return NGX_ERROR;
+    }
+
+    ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
+    ngx_akl_client_figures.in_flight++;
+
+    ngx_akl_try_begin(t);
+    ngx_akl_try_step(t);
+
+    return NGX_OK;
+}
+
+
+/* a round: each place once, from the one that answered last */
+
+static void
+ngx_akl_try_begin(ngx_akl_try_t *t)
+{
+    t->place = t->ex->target->preferred;
+    t->addr = 0;
+    t->visited = 0;
+    t->skipped = 0;
+    t->fresh = 0;
+}
+
+
+static void
+ngx_akl_try_step(ngx_akl_try_t *t)
+{
+    switch (ngx_akl_try_next(t)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_AGAIN:
+
+        /* the resolver has not answered yet */
+
+        ngx_add_timer(&t->timer, ngx_max((ngx_msec_int_t)
+                                     (t->deadline - ngx_current_msec), 1));
+        return;
+
+    default:
+        ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
+                          t->ex->error.len ? NULL
+                          : t->skipped ? "all addresses were silent lately"
+                                       : "no address is known");
+        return;
+    }
+
+    if (ngx_akl_try_send(t) != NGX_OK) {
+        ngx_akl_try_later(t, NGX_AKL_FAILED,
+                          "out of memory or worker_connections");
+    }
+}
+
+
+/* moves to an address worth trying, beginning with the one at hand */
+
+static ngx_int_t
+ngx_akl_try_next(ngx_akl_try_t *t)
+{
+    ngx_int_t           rc;
+    ngx_akl_place_t    *place;
+    ngx_akl_target_t   *target;
+    ngx_akl_address_t  *addr;
+
+    target = t->ex->target;
+
+    while (t->visited < target->nplaces) {
+
+        place = &target->places[t->place];
+
+        rc = ngx_akl_place_resolve(place, t);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
+
+            addr = &place->addrs[t->addr];
+
+            if (addr->fails < NGX_AKL_FAILS
+                || (ngx_msec_int_t) (ngx_current_msec - addr->probe) >= 0)
+            {
+                /* one probe at a time */
+
+                addr->probe = ngx_current_msec + NGX_AKL_PROBE;
+                return NGX_OK;
+            }
+
+            t->skipped++;
+        }
+
+        t->place = (t->place + 1) % target->nplaces;
+        t->addr = 0;
+        t->visited++;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_akl_try_send(ngx_akl_try_t *t)
+{
+    long                 left;
+    CURL                *easy;
+    ngx_akl_place_t     *place;
+    ngx_akl_target_t    *target;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    target = ex->target;
+    place = &target->places[t->place];
+
+    easy = ngx_akl_target_handle(target, &t->generation);
+    if (easy == NULL) {
+        return NGX_ERROR;
+    }
+
+    t->easy = easy;
+    t->curl_error[0] = '\0';
+
+    if (t->answer) {
+        ngx_explicit_memzero(t->answer->start,
+                             t->answer->last - t->answer->start);
+        t->answer->last = t->answer->start;
+    }
+
+    curl_slist_free_all(t->connect_to);
+    t->connect_to = curl_slist_append(NULL,
+                                 (char *) place->addrs[t->addr].connect_to);
+    if (t->connect_to == NULL || ngx_akl_try_url(t) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    left = (long) (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, t->connect_to);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ngx_max(left, 1L));
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
+
+    if (ex->body.len) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) ex->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *) ex->body.data);
+
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+
+    if (ngx_akl_curl_add(easy) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    t->running = 1;
+    ex->tries++;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_akl_try_headers(ngx_akl_try_t *t)
+{
+    u_char              *line;
+    struct curl_slist   *list;
+    ngx_akl_exchange_t  *ex;
+
+    static const char  *fixed[] = {
+        "Accept: application/json",
+        "Content-Type: application/json",
+        "Expect:",
+        NULL
+    };
+
+    const char  **header;
+
+    ex = t->ex;
+
+    for (header = fixed; *header; header++) {
+
+        list = curl_slist_append(t->headers, *header);
+        if (list == NULL) {
+            return NGX_ERROR;
+        }
+
+        t->headers = list;
+    }
+
+    if (ex->bearer.len == 0) {
+        return NGX_OK;
+    }
+
+    line = ngx_pnalloc(ex->pool, sizeof("Authorization: Bearer ")
+                                 + ex->bearer.len);
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    t->auth.data = line;
+    t->auth.len = ngx_sprintf(line, "Authorization: Bearer %V", &ex->bearer)
+                  - line;
+    line[t->auth.len] = '\0';
+
+    list = curl_slist_append(t->headers, (char *) line);
+
+    ngx_explicit_memzero(line, t->auth.len);
+
+    if (list == NULL) {
+        return NGX_ERROR;
+    }
+
+    t->headers = list;
+
+    return NGX_OK;
+}
+
+
+/* the URL of the place at hand */
+
+static ngx_int_t
+ngx_akl_try_url(ngx_akl_try_t *t)
+{
+    u_char              *url, *p;
+    ngx_str_t            path;
+    ngx_akl_host_t      *host;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    host = ex->target->places[t->place].host;
+
+    if (t->easy == NULL) {
+
+        /* at the start: the path is kept */
+
+        path.len = ex->path.len;
+        path.data = ngx_pstrdup(ex->pool, &ex->path);
+        if (path.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ex->path = path;
+
+        return NGX_OK;
+    }
+
+    url = ngx_pnalloc(ex->pool, sizeof("https://[]:65535") + host->host.len
+                                + host->prefix.len + ex->path.len);
+    if (url == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(url, ngx_strlchr(host->host.data,
+                                     host->host.data + host->host.len, ':')
+                         ? "https://[%V]:%ui%V%V" : "https://%V:%ui%V%V",
+                    &host->host, (ngx_uint_t) host->port, &host->prefix,
+                    &ex->path);
+    *p = '\0';
+
+    return (curl_easy_setopt(t->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static size_t
+ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
+{
+    ngx_akl_try_t  *t = arg;
+
+    size_t               len, room, want;
+    ngx_buf_t           *b;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    len = size * n;
+    b = t->answer;
+
+    if (len > ex->max_answer - (b ? (size_t) (b->last - b->start) : 0)) {
+        return 0;
+    }
+
+    room = b ? (size_t) (b->end - b->last) : 0;
+
+    if (b == NULL || len > room) {
+
+        want = b ? 2 * (b->end - b->start) + len : ngx_max(len, 4096);
+
+        b = ngx_create_temp_buf(ex->pool, ngx_min(want, ex->max_answer));
+        if (b == NULL) {
+            return 0;
+        }
+
+        if (t->answer) {
+            b->last = ngx_cpymem(b->start, t->answer->start,
+                                 t->answer->last - t->answer->start);
+            ngx_explicit_memzero(t->answer->start,
+                                 t->answer->last - t->answer->start);
+        }
+
+        t->answer = b;
+    }
+
+    b->last = ngx_cpymem(b->last, data, len);
+
+    return len;
+}
+
+
+/* libcurl has ended a transfer */
+
+static void
+ngx_akl_try_done(CURL *easy, CURLcode rc)
+{
+    char                *private;
+    ngx_akl_try_t       *t;
+    ngx_akl_place_t     *place;
+
+    private = NULL;
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+
+    t = (ngx_akl_try_t *) private;
+    place = &t->ex->target->places[t->place];
+
+    if (rc == CURLE_OK) {
+
+        if (t->addr < place->naddrs) {
+            place->addrs[t->addr].fails = 0;
+        }
+
+        t->ex->target->preferred = t->place;
+
+        ngx_akl_try_answered(t);
+        return;
+    }
+
+    ngx_akl_try_failed(t, rc);
+}
+
+
+static void
+ngx_akl_try_answered(ngx_akl_try_t *t)
+{
+    long                 status;
+    curl_off_t           after;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    status = 0;
+    after = 0;
+
+    (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+
+    ex->status = (ngx_uint_t) status;
+    ex->retry_after = (after > 0) ? (time_t) after : -1;
+
+    if (t->answer) {
+        ex->answer.data = t->answer->start;
+        ex->answer.len = t->answer->last - t->answer->start;
+
+    } else {
+        ngx_str_null(&ex->answer);
+    }
+
+    ngx_akl_try_stop(t);
+
+    if (ex->repeat && (status == 429 || status >= 500)
+        && !(ex->final && ex->final(ex)) && ngx_akl_try_repeat(t))
+    {
+        return;
+    }
+
+    ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
+}
+
+
+/* once more after a while, where Retry-After and the deadline allow it */
+
+static ngx_uint_t
+ngx_akl_try_repeat(ngx_akl_try_t *t)
+{
+    ngx_msec_t      pause;
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    if (t->ex->retry_after > 0) {
+
+        if (t->ex->retry_after > left / 1000) {
+            return 0;
+        }
+
+        pause = (ngx_msec_t) t->ex->retry_after * 1000;
+
+    } else {
+        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(t->repeats, 8),
+                        NGX_AKL_BACKOFF_MAX);
+        pause += ngx_random() % (pause / 2 + 1);
+    }
+
+    if ((ngx_msec_int_t) pause >= left) {
+        return 0;
+    }
+
+    t->repeats++;
+
+    ngx_akl_try_begin(t);
+    ngx_add_timer(&t->timer, pause);
+
+    return 1;
+}
+
+
+static void
+ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
+{
+    long                connects;
+    ngx_uint_t          silent;
+    ngx_akl_place_t    *place;
+    ngx_akl_outcome_e   outcome;
+
+    place = &t->ex->target->places[t->place];
+
+    connects = 0;
+    (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+
+    outcome = ngx_akl_try_outcome(t, rc);
+
+    t->ex->error.data = t->text;
+    t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1,
+                                    "%s (%s, %V)",
+                                    t->curl_error[0] ? (char *) t->curl_error
+                                                     : curl_easy_strerror(rc),
+                                    (t->addr < place->naddrs)
+                                    ? (char *) place->addrs[t->addr].connect_to
+                                      + 2 : "-",
+                                    &place->host->url)
+                       - t->text;
+    t->text[t->ex->error.len] = '\0';
+
+    ngx_akl_try_stop(t);
+
+    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_try_finish(t, (outcome == NGX_AKL_UNREACHABLE)
+                              ? NGX_AKL_TIMED_OUT : outcome);
+        return;
+    }
+
+    if (outcome != NGX_AKL_UNREACHABLE) {
+        ngx_akl_try_finish(t, outcome);
+        return;
+    }
+
+    /* a kept connection had died: once more on a new one */
+
+    if (connects == 0 && !t->fresh && rc != CURLE_OPERATION_TIMEDOUT) {
+        t->fresh = 1;
+        ngx_akl_try_step(t);
+        return;
+    }
+
+    silent = (rc == CURLE_OPERATION_TIMEDOUT);
+
+    if (silent && t->addr < place->naddrs) {
+        place->addrs[t->addr].fails++;
+        place->addrs[t->addr].probe = ngx_current_msec + NGX_AKL_PROBE;
+    }
+
+    t->fresh = 0;
+    t->addr++;
+
+    ngx_akl_try_step(t);
+}
+
+
+static ngx_akl_outcome_e
+ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
+{
+    double  connected;
+
+    switch (rc) {
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+
+        /* torn off within an answer is no answer, but no silence either */
+
+        return (t->answer && t->answer->last > t->answer->start)
+               ? NGX_AKL_BAD_ANSWER : NGX_AKL_UNREACHABLE;
+
+    case CURLE_SSL_CONNECT_ERROR:
+
+        if (ngx_strstr(t->curl_error, "SSL_ERROR_SYSCALL")
+            || ngx_strstr(t->curl_error, "reset")
+            || ngx_strstr(t->curl_error, "unexpected eof"))
+        {
+            return NGX_AKL_UNREACHABLE;
+        }
+
+        return NGX_AKL_TLS_FAILED;
+
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return NGX_AKL_TLS_FAILED;
+
+    case CURLE_OPERATION_TIMEDOUT:
+
+        /* no connection yet: another address may do better */
+
+        connected = 0;
+        (void) curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME,
+                                 &connected);
+
+        return (connected == 0) ? NGX_AKL_UNREACHABLE : NGX_AKL_TIMED_OUT;
+
+    case CURLE_OUT_OF_MEMORY:
+        return NGX_AKL_FAILED;
+
+    default:
+        return NGX_AKL_BAD_ANSWER;
+    }
+}
+
+
+/* gives the handle back */
+
+static void
+ngx_akl_try_stop(ngx_akl_try_t *t)
+{
+    if (t->easy == NULL) {
+        return;
+    }
+
+    if (t->running) {
+        ngx_akl_curl_remove(t->easy);
+        t->running = 0;
+    }
+
+    /* nothing of this exchange may stay behind in the handle */
+
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, NULL);
+
+    ngx_akl_target_release(t->ex->target, t->easy, t->generation);
+    t->easy = NULL;
+}
+
+
+void
+ngx_akl_try_resolved(ngx_akl_try_t *t)
+{
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    /* from the loop: this may be within another exchange's start */
+
+    ngx_post_event(&t->timer, &ngx_posted_events);
+}
+
+
+static void
+ngx_akl_try_timer(ngx_event_t *ev)
+{
+    ngx_akl_try_t  *t;
+
+    t = (ngx_akl_try_t *) ((u_char *) ev - offsetof(ngx_akl_try_t, timer));
+
+    if (t->ex->outcome != NGX_AKL_ANSWERED) {
+
+        /* the outcome was known at the start, and is told now */
+        ngx_akl_try_finish(t, t->ex->outcome);
+        return;
+    }
+
+    ngx_akl_place_leave(t);
+
+    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_try_later(t, NGX_AKL_TIMED_OUT, "no answer in time");
+        return;
+    }
+
+    ngx_akl_try_step(t);
+}
+
+
+static void
+ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
+    const char *error)
+{
+    ngx_akl_try_stop(t);
+
+    if (error) {
+        t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1, "%s",
+                                        error)
+                           - t->text;
+        t->ex->error.data = t->text;
+        t->text[t->ex->error.len] = '\0';
+    }
+
+    t->ex->outcome = outcome;
+
+    ngx_add_timer(&t->timer, 1);
+}
+
+
+static void
+ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome)
+{
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    ex->outcome = outcome;
+
+    ngx_akl_try_stop(t);
+
+    /* the handler may destroy it */
+
+    ex->handler(ex);
+}
+
+
+void
+ngx_akl_exchange_destroy(ngx_akl_exchange_t *ex)
+{
+    ngx_akl_try_t      *t;
+    struct curl_slist  *item;
+
+    t = ex->state;
+
+    if (t) {
+        ngx_akl_try_stop(t);
+        ngx_akl_place_leave(t);
+
+        if (t->timer.timer_set) {
+            ngx_del_timer(&t->timer);
+        }
+
+        if (t->timer.posted) {
+            ngx_delete_posted_event(&t->timer);
+        }
+
+        for (item = t->headers; item; item = item->next) {
+            ngx_explicit_memzero(item->data, ngx_strlen(item->data));
+        }
+
+        curl_slist_free_all(t->headers);
+        curl_slist_free_all(t->connect_to);
+
+        if (t->answer) {
+            ngx_explicit_memzero(t->answer->start,
+                                 t->answer->last - t->answer->start);
+        }
+
+        if (ex->body.len) {
+            ngx_explicit_memzero(ex->body.data, ex->body.len);
+        }
+
+        ngx_queue_remove(&t->all);
+        ngx_akl_client_figures.in_flight--;
+    }
+
+    ngx_destroy_pool(ex->pool);
+}
+
+
+/* told to end at once: every exchange fails, its handler sees to the rest */
+
+static void
+ngx_akl_exchanges_abort(void)
+{
+    ngx_queue_t    *q, *next;
+    ngx_akl_try_t  *t;
+
+    for (q = ngx_queue_head(&ngx_akl_tries);
+         q != ngx_queue_sentinel(&ngx_akl_tries);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        t = ngx_queue_data(q, ngx_akl_try_t, all);
+
+        if (t->timer.timer_set) {
+            ngx_del_timer(&t->timer);
+        }
+
+        ngx_akl_place_leave(t);
+        ngx_akl_try_later(t, NGX_AKL_FAILED, "the worker is shutting down");
+    }
+}

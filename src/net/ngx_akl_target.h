@@ -1,0 +1,99 @@
+/*
+ * Targets from the inside: hosts, their addresses, and handles made ready.
+ */
+
+#ifndef NGX_AKL_TARGET_H
+#define NGX_AKL_TARGET_H
+
+#include "ngx_akl_curl.h"
+
+
+typedef struct {
+    u_char                connect_to[NGX_SOCKADDR_STRLEN + 4];
+                                        /* "::ADDRESS:PORT", any host and port
+                                           of a URL */
+    ngx_uint_t            fails;        /* connects timed out in a row */
+    ngx_msec_t            probe;        /* when the next one may be tried */
+} ngx_akl_address_t;
+
+
+typedef struct {
+    ngx_akl_host_t       *host;
+    ngx_akl_target_t     *target;
+    ngx_akl_address_t    *addrs;        /* malloc'ed */
+    ngx_uint_t            naddrs;
+    time_t                valid;        /* addresses are good until then */
+    ngx_resolver_ctx_t   *resolving;
+    ngx_queue_t           waiting;      /* tries that need an address */
+} ngx_akl_place_t;
+
+
+struct ngx_akl_target_s {
+    ngx_str_t             name;
+    ngx_pool_t           *pool;
+    ngx_akl_place_t      *places;       /* one a host */
+    ngx_uint_t            nplaces;
+    ngx_uint_t            preferred;    /* the place that answered last */
+    ngx_resolver_t       *resolver;
+    ngx_msec_t            resolver_timeout;
+    ngx_msec_t            connect_timeout;
+
+    ngx_akl_tls_t         tls;          /* copies */
+    ngx_uint_t            generation;   /* of tls */
+    ngx_array_t           idle;         /* of CURL *, ready for use */
+};
+
+
+/* one exchange's way through the hosts */
+
+typedef struct {
+    ngx_akl_exchange_t   *ex;
+    ngx_queue_t           all;          /* among all exchanges */
+    ngx_queue_t           waiting;      /* for a place's addresses */
+    ngx_akl_place_t      *waits_for;
+
+    CURL                 *easy;
+    ngx_uint_t            generation;   /* of the handle */
+    struct curl_slist    *headers;
+    struct curl_slist    *connect_to;
+    ngx_str_t             auth;         /* the bearer's line, wiped */
+    unsigned              running:1;    /* the handle is with libcurl */
+    unsigned              fresh:1;      /* on a connection of its own now */
+
+    ngx_event_t           timer;
+    ngx_msec_t            deadline;
+    ngx_uint_t            place;        /* the place and its address that */
+    ngx_uint_t            addr;         /* are tried now */
+    ngx_uint_t            visited;      /* places begun in this round */
+    ngx_uint_t            skipped;      /* addresses known to be silent */
+    ngx_uint_t            repeats;
+    ngx_buf_t            *answer;
+    u_char                curl_error[CURL_ERROR_SIZE];
+    u_char                text[CURL_ERROR_SIZE + 128];
+} ngx_akl_try_t;
+
+
+/* A handle with the target's settings, or NULL; *generation is told. */
+CURL *ngx_akl_target_handle(ngx_akl_target_t *target, ngx_uint_t *generation);
+
+/* Gives a handle back; freed where the settings have changed since. */
+void ngx_akl_target_release(ngx_akl_target_t *target, CURL *easy,
+    ngx_uint_t generation);
+
+/*
+ * Sees to it that a place has addresses.  NGX_OK: it has, NGX_AGAIN: the try
+ * waits, ngx_akl_try_resolved() will be called; NGX_ERROR: there are none.
+ */
+ngx_int_t ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t);
+
+/* Takes a try out of the queue it may stand in. */
+void ngx_akl_place_leave(ngx_akl_try_t *t);
+
+/* exchange.c: a place that a try waited for knows more now */
+void ngx_akl_try_resolved(ngx_akl_try_t *t);
+
+/* Frees what the targets of this worker hold outside pools. */
+void ngx_akl_targets_free(void);
+
+
+#endif /* NGX_AKL_TARGET_H */
