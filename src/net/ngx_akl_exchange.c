@@ -571,7 +571,7 @@ ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
     t->ex->error.data = t->text;
     t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1,
                                     "%s (%s, %V)",
-                                    t->curl_error[0] ? (char *) t->curl_error
+                                    t->curl_error[0] ? t->curl_error
                                                      : curl_easy_strerror(rc),
                                     (t->addr < place->naddrs)
                                     ? (char *) place->addrs[t->addr].connect_to

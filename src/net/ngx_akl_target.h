@@ -68,7 +68,7 @@ typedef struct {
     ngx_uint_t            skipped;      /* addresses known to be silent */
     ngx_uint_t            repeats;
     ngx_buf_t            *answer;
-    u_char                curl_error[CURL_ERROR_SIZE];
+    char                  curl_error[CURL_ERROR_SIZE];
     u_char                text[CURL_ERROR_SIZE + 128];
 } ngx_akl_try_t;
 
