@@ -3,6 +3,8 @@
  * that a verdict depends on.
  */
 
+#include <ngx_config.h>
+
 #include <openssl/err.h>
 
 #include "ngx_http_akl_k8s_conf.h"

@@ -3,6 +3,8 @@
  * must look like.
  */
 
+#include <ngx_config.h>
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
