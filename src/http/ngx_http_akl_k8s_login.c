@@ -261,8 +261,16 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
     if (verdict->reason != AKL_OK) {
         ctx->identity = verdict->identity;
 
-        return ngx_http_akl_k8s_login_decided(r, ctx, verdict->reason,
+        (void) ngx_http_akl_k8s_login_decided(r, ctx, verdict->reason,
                                               verdict->detail);
+
+        if (akl_reason_status(verdict->reason) != NGX_HTTP_FORBIDDEN) {
+
+            /* only claimed: for the log line, not for variables */
+            ngx_memzero(&ctx->identity, sizeof(akl_identity_t));
+        }
+
+        return NGX_OK;
     }
 
     cluster = ngx_http_akl_k8s_cluster(config);

@@ -482,6 +482,9 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     if (verdict.reason == AKL_OK) {
         verdict.identity = judged.identity;
         ngx_http_akl_k8s_review_establish(review, &verdict);
+
+    } else {
+        verdict.identity = review->pod.claimed;
     }
 
     ngx_http_akl_k8s_review_complete(review, &verdict, elapsed);
@@ -647,6 +650,7 @@ ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
 
     verdict.reason = reason;
     verdict.detail = detail;
+    verdict.identity = review->pod.claimed;
 
     ngx_http_akl_k8s_review_complete(review, &verdict,
                      (ngx_msec_int_t) (ngx_current_msec - review->started));
