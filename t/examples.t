@@ -52,11 +52,11 @@ def localize(text, place):
         tokens.write_file(path, FILES[os.path.basename(path)])
         return path
 
+    text = text.replace('/tmp/', place + '/')
+    text = text.replace('/var/log/nginx/', place + '/')
     text = re.sub(re.escape(ETC) + r'([\w./-]+)', etc, text)
     text = re.sub(r'^load_module .*\n', '' if nginx.MODULE == 'static'
                   else f'load_module {nginx.MODULE};\n', text, flags=re.M)
-    text = text.replace('/var/log/nginx/', place + '/')
-    text = text.replace('/tmp/', place + '/')
 
     # a pod's own account is only to be had in a pod
 
