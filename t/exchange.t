@@ -184,7 +184,7 @@ if H2:
                      return 200 "$http_authorization"; }
     }'''
     if NEW_H2:
-        LISTEN = ''
+        LISTEN = 'listen 127.0.0.1:@port3@; http2 on;'
         H2SERVER = H2SERVER.replace(' http2;', '; http2 on;')
 else:
     HTTP = HTTP.replace('grpc_set_header', '#').replace('grpc_pass', '#')
@@ -422,7 +422,7 @@ t.ok(not wrong, 'a hundred pairs, each reviewed', wrong)
 
 # gRPC and HTTP/2
 
-if H2 and not NEW_H2 and CURL:
+if H2 and CURL:
     answer = client.post(nginx.port, '/grpc/x', 'hello', bearer(token))
     t.is_(tokens.verify(answer.text.partition(' ')[2], key())['pod_name'],
           'mypod1', 'grpc_pass')
