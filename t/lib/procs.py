@@ -62,12 +62,16 @@ def free_port(host='127.0.0.1'):
 
 
 def parent_of(pid):
-    """Return the parent's id, or None when there is no such process."""
+    """Return a living process's parent, None when it is gone or a zombie.
+
+    Its state tells: the command line is empty while a process executes.
+    """
     try:
         with open(f'/proc/{pid}/stat', encoding='latin-1') as file:
-            return int(file.read().rpartition(')')[2].split()[1])
+            state, parent = file.read().rpartition(')')[2].split()[:2]
     except OSError:
         return None
+    return None if state in 'ZX' else int(parent)
 
 
 def title(pid):
@@ -82,7 +86,7 @@ def title(pid):
 def children(pid):
     """Return the ids of a process's living children."""
     return [int(name) for name in os.listdir('/proc') if name.isdigit()
-            and parent_of(name) == pid and title(name)]
+            and parent_of(name) == pid]
 
 
 def leftovers():
