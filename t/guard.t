@@ -2,6 +2,7 @@
 """akl_k8s_guard: which tokens open a location, and what refusals say."""
 
 import os
+import re
 import sys
 import time
 
@@ -9,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
-from akltest import Test, client  # noqa: E402
+from akltest import Test, client, wait_for  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
 t = Test(need_module=True)
@@ -83,10 +84,13 @@ def get(path, token=None, port=None, **headers):
                       {**(bearer(token) if token else {}), **headers})
 
 
-def last(path):
-    """Return the last line of the access log for a path."""
-    return [line for line in nginx.access_log('who.log')
-            if line.startswith(path + ' ')][-1]
+def logged(path, pattern, name):
+    """Wait for a line on a path that matches, the last one so far."""
+    def last():
+        lines = [line for line in nginx.access_log('who.log')
+                 if line.startswith(path + ' ')]
+        return lines and re.search(pattern, lines[-1])
+    t.ok(wait_for(last), name, *nginx.access_log('who.log')[-3:])
 
 
 # What opens
@@ -95,11 +99,11 @@ good = mint()
 answer = get('/one/f', good)
 t.is_((answer.status, answer.text), (200, 'file one'), 'a minted token')
 t.is_(answer.header('cache-control'), None, 'nothing added to the answer')
-t.like(last('/one/f'), r'^/one/f 200 "ok" "k8s-conf" '
+logged('/one/f', r'^/one/f 200 "ok" "k8s-conf" '
        r'"my-namespace-a/builder/mypod1" "[0-9a-f-]{36}" "miss" '
        r'"p-kmx8x116z7j9km" "" "\d+"$', 'variables in the log')
 t.is_(get('/one/f', good).status, 200, 'again')
-t.like(last('/one/f'), r'"my-namespace-a/builder/mypod1" "[0-9a-f-]{36}" '
+logged('/one/f', r'"my-namespace-a/builder/mypod1" "[0-9a-f-]{36}" '
        r'"hit"', 'from memory, with the same variables')
 for scheme in ('bearer', 'BEARER', 'Bearer  '):
     t.is_(client.get(nginx.port, '/one/f', {
@@ -151,7 +155,7 @@ answer = get('/one/f')
 t.is_(answer.status, 401, 'no token')
 t.is_(answer.header('www-authenticate'), 'Bearer realm="akl_k8s"',
       'no error where no token was sent')
-t.like(last('/one/f'), '401 "token_missing" "k8s-conf" "//" ""',
+logged('/one/f', '401 "token_missing" "k8s-conf" "//" ""',
        'the reason in the log')
 for value in ('Basic Zm9vOmJhcg==', 'Bearerx ' + good, good):
     answer = client.get(nginx.port, '/one/f', {'Authorization': value})
