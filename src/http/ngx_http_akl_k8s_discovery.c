@@ -83,7 +83,8 @@ ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
     akl_json_out_init(&out, buf, size);
     akl_json_out_open(&out, NULL, '{');
 
-    akl_json_out_str(&out, "issuer", ngx_http_akl_k8s_str(&config->token_issuer));
+    akl_json_out_str(&out, "issuer",
+                     ngx_http_akl_k8s_str(&config->token_issuer));
     akl_json_out_str(&out, "jwks_uri", ngx_http_akl_k8s_str(jwks_uri));
 
     akl_json_out_open(&out, "response_types_supported", '[');
