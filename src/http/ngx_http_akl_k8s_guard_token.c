@@ -423,25 +423,17 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
     ngx_http_akl_k8s_guard_head_t *head, ngx_akl_key_t *key)
 {
-    size_t                         size;
+    u_char                        *p;
     time_t                         expires;
     akl_str_t                      claims;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    claims.len = akl_claims_flatten(jws->payload, NULL, 0);
+    p = ngx_http_akl_k8s_guard_buf + sizeof(ngx_http_akl_k8s_guard_head_t);
 
-    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
-    if (ctx->claims.data == NULL) {
-        return AKL_INTERNAL_ERROR;
-    }
-
-    ctx->claims.len = akl_claims_flatten(jws->payload, ctx->claims.data,
-                                         claims.len);
-    ctx->token_expires = head->exp;
-
-    claims.data = ctx->claims.data;
+    claims.data = p;
+    claims.len = akl_claims_flatten(jws->payload, p, AKL_CLAIMS_MAX);
 
     /* before the list is looked at: it may grow meanwhile */
 
@@ -450,26 +442,28 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     if (head->revocations
         && ngx_http_akl_k8s_guard_revoked(amcf, claims, head->iat))
     {
-        ngx_str_null(&ctx->claims);
-        ctx->token_expires = 0;
         return AKL_TOKEN_REVOKED;
     }
 
-    size = sizeof(ngx_http_akl_k8s_guard_head_t) + claims.len;
-
-    if (size <= NGX_AKL_BLOB_MAX) {
-        ngx_memcpy(ngx_http_akl_k8s_guard_buf, head,
-                   sizeof(ngx_http_akl_k8s_guard_head_t));
-        ngx_memcpy(ngx_http_akl_k8s_guard_buf
-                   + sizeof(ngx_http_akl_k8s_guard_head_t),
-                   claims.data, claims.len);
-
-        expires = ngx_time() + NGX_HTTP_AKL_K8S_GUARD_TIME;
-
-        (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
-                                ngx_http_akl_k8s_guard_buf, size,
-                                ngx_min(expires, (time_t) head->exp));
+    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
+    if (ctx->claims.data == NULL) {
+        return AKL_INTERNAL_ERROR;
     }
+
+    ngx_memcpy(ctx->claims.data, p, claims.len);
+
+    ctx->claims.len = claims.len;
+    ctx->token_expires = head->exp;
+
+    ngx_memcpy(ngx_http_akl_k8s_guard_buf, head,
+               sizeof(ngx_http_akl_k8s_guard_head_t));
+
+    expires = ngx_time() + NGX_HTTP_AKL_K8S_GUARD_TIME;
+
+    (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
+                            ngx_http_akl_k8s_guard_buf,
+                            sizeof(ngx_http_akl_k8s_guard_head_t) + claims.len,
+                            ngx_min(expires, (time_t) head->exp));
 
     return AKL_OK;
 }

@@ -9,6 +9,10 @@
 #include "akl_jws.h"
 
 
+#define AKL_JWS_VERIFIERS    8
+#define AKL_JWS_HEADER_KEPT  256
+
+
 /* the order of the group of Ed25519 (RFC 8032 section 5.1), little-endian */
 
 static const unsigned char  akl_ed25519_order[AKL_ED25519_BYTES] = {
@@ -19,13 +23,46 @@ static const unsigned char  akl_ed25519_order[AKL_ED25519_BYTES] = {
 };
 
 
+/*
+ * Contexts that stand ready for a key: setting them up costs as much as a
+ * tenth of an RSA verification.  The context holds a reference to its key, so
+ * that no other one can take the same place in memory.
+ */
+typedef struct {
+    const akl_alg_info_t  *info;
+    EVP_PKEY              *pkey;
+    EVP_PKEY_CTX          *ctx;
+    EVP_MD_CTX            *digest;
+} akl_jws_verifier_t;
+
+
+/* The last header that was sound: tokens of one issuer share it. */
+typedef struct {
+    unsigned char          text[AKL_JWS_HEADER_KEPT];
+    size_t                 len;
+    json_t                *header;
+    akl_alg_t              alg;
+    akl_str_t              kid;
+} akl_jws_kept_t;
+
+
+static akl_jws_error_t akl_jws_kept_header(akl_jws_t *jws, akl_str_t text);
 static akl_jws_error_t akl_jws_header(akl_jws_t *jws);
 static json_t *akl_jws_object(akl_str_t text);
 static akl_jws_error_t akl_jws_verify_digest(const akl_jws_t *jws,
     EVP_PKEY *pkey, const akl_alg_info_t *info, const unsigned char *sig,
     size_t len);
+static akl_jws_verifier_t *akl_jws_verifier(EVP_PKEY *pkey,
+    const akl_alg_info_t *info);
+static int akl_jws_verifier_init(akl_jws_verifier_t *v);
+static void akl_jws_verifier_clear(akl_jws_verifier_t *v);
 static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
     EVP_PKEY *pkey);
+
+
+static __thread akl_jws_kept_t      akl_jws_kept;
+static __thread akl_jws_verifier_t  akl_jws_verifiers[AKL_JWS_VERIFIERS];
+static __thread unsigned            akl_jws_next;
 
 
 const char *
@@ -105,12 +142,7 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
     jws->signing_input.data = token.data;
     jws->signing_input.len = dot[1];
 
-    jws->header = akl_jws_object(header);
-    if (jws->header == NULL) {
-        return AKL_JWS_MALFORMED;
-    }
-
-    rc = akl_jws_header(jws);
+    rc = akl_jws_kept_header(jws, header);
     if (rc != AKL_JWS_OK) {
         return rc;
     }
@@ -136,6 +168,46 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
     }
 
     return AKL_JWS_OK;
+}
+
+
+static akl_jws_error_t
+akl_jws_kept_header(akl_jws_t *jws, akl_str_t text)
+{
+    akl_jws_kept_t   *kept;
+    akl_jws_error_t   rc;
+
+    kept = &akl_jws_kept;
+
+    if (kept->header != NULL && text.len == kept->len
+        && memcmp(text.data, kept->text, kept->len) == 0)
+    {
+        jws->header = json_incref(kept->header);
+        jws->alg = kept->alg;
+        jws->kid = kept->kid;
+
+        return AKL_JWS_OK;
+    }
+
+    jws->header = akl_jws_object(text);
+    if (jws->header == NULL) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    rc = akl_jws_header(jws);
+
+    if (rc == AKL_JWS_OK && text.len <= AKL_JWS_HEADER_KEPT) {
+        json_decref(kept->header);
+
+        memcpy(kept->text, text.data, text.len);
+
+        kept->len = text.len;
+        kept->header = json_incref(jws->header);
+        kept->alg = jws->alg;
+        kept->kid = jws->kid;
+    }
+
+    return rc;
 }
 
 
@@ -255,51 +327,121 @@ static akl_jws_error_t
 akl_jws_verify_digest(const akl_jws_t *jws, EVP_PKEY *pkey,
     const akl_alg_info_t *info, const unsigned char *sig, size_t len)
 {
-    unsigned          n;
-    EVP_PKEY_CTX     *ctx;
-    const EVP_MD     *md;
-    unsigned char     digest[EVP_MAX_MD_SIZE];
-    akl_jws_error_t   rc;
+    unsigned             n;
+    unsigned char        digest[EVP_MAX_MD_SIZE];
+    akl_jws_verifier_t  *v;
 
-    md = info->md();
-    rc = AKL_JWS_NOMEM;
+    v = akl_jws_verifier(pkey, info);
 
-    ctx = EVP_PKEY_CTX_new(pkey, NULL);
-
-    if (ctx == NULL
-        || EVP_Digest(jws->signing_input.data, jws->signing_input.len,
-                      digest, &n, md, NULL) != 1
-        || EVP_PKEY_verify_init(ctx) != 1
-        || EVP_PKEY_CTX_set_signature_md(ctx, md) != 1)
-    {
-        goto done;
+    if (v == NULL) {
+        return AKL_JWS_NOMEM;
     }
 
-    if (info->family == AKL_FAMILY_RSA
-        && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1)
+    if (EVP_DigestUpdate(v->digest, jws->signing_input.data,
+                         jws->signing_input.len) != 1
+        || EVP_DigestFinal_ex(v->digest, digest, &n) != 1)
     {
-        goto done;
+        akl_jws_verifier_clear(v);
+        return AKL_JWS_NOMEM;
+    }
+
+    if (EVP_PKEY_verify(v->ctx, sig, len, digest, n) == 1) {
+        return AKL_JWS_OK;
+    }
+
+    /* whatever a bad signature has left behind in it */
+
+    akl_jws_verifier_clear(v);
+
+    return AKL_JWS_SIGNATURE;
+}
+
+
+/* one that is ready to be fed, or NULL */
+
+static akl_jws_verifier_t *
+akl_jws_verifier(EVP_PKEY *pkey, const akl_alg_info_t *info)
+{
+    size_t               i;
+    akl_jws_verifier_t  *v;
+
+    for (i = 0; i < AKL_JWS_VERIFIERS; i++) {
+        v = &akl_jws_verifiers[i];
+
+        if (v->pkey != pkey || v->info != info) {
+            continue;
+        }
+
+        if (EVP_DigestInit_ex(v->digest, NULL, NULL) == 1) {
+            return v;
+        }
+
+        akl_jws_verifier_clear(v);
+        break;
+    }
+
+    v = &akl_jws_verifiers[akl_jws_next++ % AKL_JWS_VERIFIERS];
+
+    akl_jws_verifier_clear(v);
+
+    v->info = info;
+    v->pkey = pkey;
+    v->ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    v->digest = EVP_MD_CTX_new();
+
+    if (v->ctx == NULL || v->digest == NULL
+        || akl_jws_verifier_init(v) != 0)
+    {
+        akl_jws_verifier_clear(v);
+        return NULL;
+    }
+
+    return v;
+}
+
+
+static int
+akl_jws_verifier_init(akl_jws_verifier_t *v)
+{
+    const EVP_MD  *md;
+
+    md = v->info->md();
+
+    if (EVP_DigestInit_ex(v->digest, md, NULL) != 1
+        || EVP_PKEY_verify_init(v->ctx) != 1
+        || EVP_PKEY_CTX_set_signature_md(v->ctx, md) != 1)
+    {
+        return -1;
+    }
+
+    if (v->info->family == AKL_FAMILY_RSA
+        && EVP_PKEY_CTX_set_rsa_padding(v->ctx, RSA_PKCS1_PADDING) != 1)
+    {
+        return -1;
     }
 
     /* RFC 7518 section 3.5: MGF1 and salt go by the digest */
 
-    if (info->family == AKL_FAMILY_PSS
-        && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1
-            || EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md) != 1
-            || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
+    if (v->info->family == AKL_FAMILY_PSS
+        && (EVP_PKEY_CTX_set_rsa_padding(v->ctx, RSA_PKCS1_PSS_PADDING) != 1
+            || EVP_PKEY_CTX_set_rsa_mgf1_md(v->ctx, md) != 1
+            || EVP_PKEY_CTX_set_rsa_pss_saltlen(v->ctx, RSA_PSS_SALTLEN_DIGEST)
                != 1))
     {
-        goto done;
+        return -1;
     }
 
-    rc = (EVP_PKEY_verify(ctx, sig, len, digest, n) == 1) ? AKL_JWS_OK
-                                                          : AKL_JWS_SIGNATURE;
+    return 0;
+}
 
-done:
 
-    EVP_PKEY_CTX_free(ctx);
+static void
+akl_jws_verifier_clear(akl_jws_verifier_t *v)
+{
+    EVP_PKEY_CTX_free(v->ctx);
+    EVP_MD_CTX_free(v->digest);
 
-    return rc;
+    memset(v, 0, sizeof(akl_jws_verifier_t));
 }
 
 
