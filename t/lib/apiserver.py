@@ -90,6 +90,10 @@ class Control:
         """Make an API key of Rancher's, good for these cluster ids."""
         self.kube.rancher[key] = list(clusters)
 
+    def forget_rancher(self, key):
+        """Take an API key of Rancher's away."""
+        self.kube.rancher.pop(key, None)
+
     # Rights, keys, time
 
     def delegate(self, name):
