@@ -8,6 +8,7 @@
 
 
 static int akl_json_shallow(akl_str_t text);
+static size_t akl_json_count(akl_str_t text, unsigned char c);
 static size_t akl_json_utf8(const unsigned char *p, size_t len);
 static void akl_json_out_put(akl_json_out_t *out, const void *data,
     size_t len);
@@ -43,6 +44,31 @@ akl_json_object(akl_str_t text)
 }
 
 
+/* occurrences of "c", but no more than it takes to pass AKL_JSON_DEPTH */
+
+static size_t
+akl_json_count(akl_str_t text, unsigned char c)
+{
+    size_t                n;
+    const unsigned char  *p, *last;
+
+    p = text.data;
+    last = p + text.len;
+
+    for (n = 0; n <= AKL_JSON_DEPTH; n++) {
+        p = memchr(p, c, last - p);
+
+        if (p == NULL) {
+            break;
+        }
+
+        p++;
+    }
+
+    return n;
+}
+
+
 /*
  * jansson recurses per level and builds what it has read so far before it
  * gives up, so depth is counted over the bare text first.
@@ -53,6 +79,14 @@ akl_json_shallow(akl_str_t text)
 {
     size_t    i;
     unsigned  depth, quoted;
+
+    /* as good as always there are not enough brackets to go that deep */
+
+    if (akl_json_count(text, '{') + akl_json_count(text, '[')
+        <= AKL_JSON_DEPTH)
+    {
+        return 1;
+    }
 
     depth = 0;
     quoted = 0;
