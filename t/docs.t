@@ -52,7 +52,9 @@ source = '\n'.join(
         glob.glob(os.path.join(ROOT, 'src', 'http', '*.c'))))
 directives = set(re.findall(
     r'\{ ngx_string\("([a-z0-9_]+)"\),\s*NGX_', source))
-manual = read('docs', 'directives.md')
+manual = '\n'.join(read(page) for page in sorted(
+    os.path.relpath(p, ROOT)
+    for p in glob.glob(os.path.join(ROOT, 'docs', 'directives*.md'))))
 
 t.ok(len(directives) > 10, 'the directives are found')
 t.is_(sorted(name for name in directives if f'`{name}' not in manual
