@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 
-#define AKL_STORE_VERSION   1           /* of the layout */
+#define AKL_STORE_VERSION   2           /* of the layout */
 #define AKL_STORE_KEY       32
 #define AKL_STORE_CLASSES   5
 #define AKL_STORE_BLOB_MAX  16384
@@ -64,7 +64,8 @@ void akl_store_leave(akl_store_t *store);
 /*
  * Copies a blob of at most "size" bytes out and makes it the most recently
  * used: its length, -1 where there is none or it ended at or before "now"
- * (seconds), -2 where "size" is too small.
+ * (seconds), -2 where "size" is too small.  A blob that has more left than it
+ * was given, since the clock was set back, has ended too; but no revocation.
  */
 ssize_t akl_store_get(akl_store_t *store, unsigned cls,
     const unsigned char *key, int64_t now, void *buf, size_t size,
@@ -73,7 +74,8 @@ ssize_t akl_store_get(akl_store_t *store, unsigned cls,
 /*
  * Keeps or replaces a blob until "expires"; evicts the least recently used of
  * its class where there is no room.  0, or -1 where it is larger than its
- * share or AKL_STORE_BLOB_MAX.
+ * share or AKL_STORE_BLOB_MAX; a former one is gone then, as it is where the
+ * new one has ended already.
  */
 int akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
     const void *data, size_t len, int64_t now, int64_t expires);

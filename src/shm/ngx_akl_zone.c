@@ -5,30 +5,16 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-#include <openssl/core_names.h>
-#else
-#include <openssl/hmac.h>
-#endif
-
 #include "akl_store.h"
+#include "ngx_akl_mac.h"
 #include "ngx_akl_zone.h"
 
 
 #define NGX_AKL_ZONE_VERSION  1
 #define NGX_AKL_ZONE_SERIES   2048
-
-
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-typedef EVP_MAC_CTX  ngx_akl_mac_t;
-#else
-typedef HMAC_CTX  ngx_akl_mac_t;
-#endif
 
 
 typedef struct {
@@ -60,8 +46,7 @@ struct ngx_akl_zone_s {
     ngx_akl_shared_t    *shared;
     akl_store_t         *store;
     ngx_array_t          series;            /* of ngx_akl_series_t */
-    ngx_akl_mac_t       *mac;               /* this process's */
-    ngx_pid_t            mac_pid;
+    ngx_akl_mac_t        mac;               /* this process's */
     ngx_uint_t           complained;
 };
 
@@ -71,8 +56,6 @@ static ngx_int_t ngx_akl_zone_create(ngx_shm_zone_t *shm_zone,
     ngx_akl_zone_t *zone);
 static ngx_int_t ngx_akl_zone_bind(ngx_akl_zone_t *zone);
 static uint64_t ngx_akl_zone_hash(ngx_str_t *name);
-static ngx_int_t ngx_akl_zone_mac(ngx_akl_zone_t *zone);
-static void ngx_akl_zone_mac_free(void *data);
 static void ngx_akl_zone_lock(ngx_akl_zone_t *zone);
 static void ngx_akl_zone_unlock(ngx_akl_zone_t *zone);
 static int64_t ngx_akl_zone_now(void);
@@ -101,8 +84,8 @@ ngx_akl_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag)
         return NULL;
     }
 
-    cln->handler = ngx_akl_zone_mac_free;
-    cln->data = zone;
+    cln->handler = ngx_akl_mac_free;
+    cln->data = &zone->mac;
 
     zone->name = *name;
 
@@ -128,28 +111,27 @@ ngx_akl_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag)
 static ngx_int_t
 ngx_akl_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_akl_zone_t    *zone, *old;
+    ngx_akl_zone_t    *zone;
     ngx_akl_shared_t  *shared;
 
     zone = shm_zone->data;
-    old = data;
-
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    if (old) {
-        shared = old->shared;
-
-    } else if (shm_zone->shm.exists) {
-        shared = zone->shpool->data;
-
-    } else {
+    if (data == NULL && !shm_zone->shm.exists) {
         return ngx_akl_zone_create(shm_zone, zone);
     }
 
-    zone->store = akl_store_attach((u_char *) shared + shared->store_offset,
-                                   shared->store_size);
+    shared = zone->shpool->data;
 
-    if (shared->version != NGX_AKL_ZONE_VERSION || zone->store == NULL) {
+    if (shared && shared->version == NGX_AKL_ZONE_VERSION) {
+        zone->store = akl_store_attach((u_char *) shared
+                                       + shared->store_offset,
+                                       shared->store_size);
+    }
+
+    /* those who still work with it would not know how to if it changed */
+
+    if (zone->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "akl_k8s_zone \"%V\" has another layout, "
                       "give it another name or restart", &zone->name);
@@ -312,132 +294,8 @@ ngx_int_t
 ngx_akl_zone_key(ngx_akl_zone_t *zone, ngx_akl_key_t *key, ngx_str_t *parts,
     ngx_uint_t n)
 {
-    uint32_t    len;
-    ngx_int_t   rc;
-    ngx_uint_t  i;
-
-    if (ngx_akl_zone_mac(zone) != NGX_OK) {
-        ERR_clear_error();
-        return NGX_ERROR;
-    }
-
-    rc = NGX_OK;
-
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-
-    for (i = 0; i < n; i++) {
-        len = (uint32_t) parts[i].len;
-
-        if (EVP_MAC_update(zone->mac, (u_char *) &len, sizeof(len)) != 1
-            || EVP_MAC_update(zone->mac, parts[i].data, parts[i].len) != 1)
-        {
-            rc = NGX_ERROR;
-        }
-    }
-
-    if (EVP_MAC_final(zone->mac, key->data, NULL, NGX_AKL_KEY_LEN) != 1) {
-        rc = NGX_ERROR;
-    }
-
-#else
-
-    for (i = 0; i < n; i++) {
-        len = (uint32_t) parts[i].len;
-
-        if (HMAC_Update(zone->mac, (u_char *) &len, sizeof(len)) != 1
-            || HMAC_Update(zone->mac, parts[i].data, parts[i].len) != 1)
-        {
-            rc = NGX_ERROR;
-        }
-    }
-
-    if (HMAC_Final(zone->mac, key->data, NULL) != 1) {
-        rc = NGX_ERROR;
-    }
-
-#endif
-
-    if (rc != NGX_OK) {
-        ERR_clear_error();
-    }
-
-    return rc;
-}
-
-
-/* readies the context: made and keyed once per process, re-inited later */
-
-static ngx_int_t
-ngx_akl_zone_mac(ngx_akl_zone_t *zone)
-{
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-
-    EVP_MAC     *mac;
-    OSSL_PARAM   params[2];
-
-    if (zone->mac && zone->mac_pid == ngx_pid) {
-        return (EVP_MAC_init(zone->mac, NULL, 0, NULL) == 1) ? NGX_OK
-                                                             : NGX_ERROR;
-    }
-
-    mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    if (mac == NULL) {
-        return NGX_ERROR;
-    }
-
-    EVP_MAC_CTX_free(zone->mac);
-    zone->mac = EVP_MAC_CTX_new(mac);
-    EVP_MAC_free(mac);
-
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                                 "SHA256", 0);
-    params[1] = OSSL_PARAM_construct_end();
-
-    if (zone->mac == NULL
-        || EVP_MAC_init(zone->mac, zone->shared->key, NGX_AKL_KEY_LEN, params)
-           != 1)
-    {
-        return NGX_ERROR;
-    }
-
-#else
-
-    if (zone->mac && zone->mac_pid == ngx_pid) {
-        return (HMAC_Init_ex(zone->mac, NULL, 0, NULL, NULL) == 1) ? NGX_OK
-                                                                   : NGX_ERROR;
-    }
-
-    HMAC_CTX_free(zone->mac);
-    zone->mac = HMAC_CTX_new();
-
-    if (zone->mac == NULL
-        || HMAC_Init_ex(zone->mac, zone->shared->key, NGX_AKL_KEY_LEN,
-                        EVP_sha256(), NULL)
-           != 1)
-    {
-        return NGX_ERROR;
-    }
-
-#endif
-
-    zone->mac_pid = ngx_pid;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_akl_zone_mac_free(void *data)
-{
-    ngx_akl_zone_t  *zone = data;
-
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-    EVP_MAC_CTX_free(zone->mac);
-#else
-    HMAC_CTX_free(zone->mac);
-#endif
-
-    zone->mac = NULL;
+    return ngx_akl_mac(&zone->mac, zone->shared->key, NGX_AKL_KEY_LEN, parts,
+                       n, key->data);
 }
 
 

@@ -35,9 +35,11 @@ typedef enum {
 
 
 /*
- * Declares the zone (a directive, or the default one): init on first use,
- * kept over reload when size and layout version are the same, else made
- * anew.  NULL after logging.  The handle lives in cf->pool.
+ * Declares the zone (a directive, or the default one): made on first use,
+ * kept over reload where name and size are the same and the module was not
+ * replaced, else made anew.  Memory of another layout fails the reload, since
+ * the old workers still use it.  NULL after logging.  The handle lives in
+ * cf->pool.
  */
 ngx_akl_zone_t *ngx_akl_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size,
     void *tag);
@@ -71,10 +73,11 @@ ngx_int_t ngx_akl_zone_get_alias(ngx_akl_zone_t *zone, ngx_akl_key_t *alias,
     ngx_akl_key_t *key, u_char *extra, size_t *extra_len);
 
 /*
- * Stores or replaces; evicts least recently used ones of the same class (and
- * of cheaper classes for a verdict or guard) when there is no room.  NGX_OK,
- * or NGX_DECLINED when it could not be kept, which is no error to the caller
- * (logged once per reload).
+ * Stores or replaces, "expires" in seconds of ngx_time(); drops expired and
+ * evicts least recently used ones of the same class when there is no room;
+ * verdicts and guarded tokens share theirs.  NGX_OK, or NGX_DECLINED when it
+ * could not be kept, which is no error to the caller (logged once per cycle
+ * by each worker).
  */
 ngx_int_t ngx_akl_zone_set(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
     ngx_akl_key_t *key, u_char *data, size_t len, time_t expires);
@@ -85,9 +88,10 @@ void ngx_akl_zone_delete(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
 
 /*
  * Flights: one review per key over all workers.  join: NGX_OK - the caller
- * now owns the flight and must call leave; NGX_AGAIN - another process owns
- * it; NGX_DECLINED - no room, go without.  A mark dies at "deadline"
- * (ngx_current_msec style absolute ms are per process, so pass a duration).
+ * now owns the flight and must call leave; NGX_AGAIN - another owns it;
+ * NGX_DECLINED - no room, go without.  A mark dies after "lifetime", in ms
+ * (absolute times of ngx_current_msec need not be the same in all processes),
+ * or with the process that owns it.
  */
 ngx_int_t ngx_akl_zone_join(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
     ngx_msec_t lifetime);
