@@ -51,16 +51,23 @@ source = '\n'.join(
         os.path.relpath(p, ROOT) for p in
         glob.glob(os.path.join(ROOT, 'src', 'http', '*.c'))))
 directives = set(re.findall(
-    r'\{ ngx_string\("([a-z0-9_]+)"\),\s*NGX_', source))
+    r'\{ ngx_string\("([a-z0-9_]+)"\),\s*NGX_(?:HTTP|CONF)_', source))
+members = set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\), [01], ', source))
+variables = set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\),', source)) \
+    - directives - members
 manual = '\n'.join(read(page) for page in sorted(
     os.path.relpath(p, ROOT)
     for p in glob.glob(os.path.join(ROOT, 'docs', 'directives*.md'))))
 
 t.ok(len(directives) > 10, 'the directives are found')
-t.is_(sorted(name for name in directives if f'`{name}' not in manual
-             and f'**{name}' not in manual
-             and f'## {name}' not in manual), [],
+t.ok(len(members) > 20, 'those of the blocks too')
+t.ok(len(variables) > 10, 'and the variables')
+t.is_(sorted(name for name in directives | members
+             if not re.search(rf'(`|\*\*|## ){name}\b', manual)), [],
       'each directive is in the manual')
+t.is_(sorted(name for name in variables
+             if not re.search(rf'\${name}(?<=_)|\${name}\b', manual)), [],
+      'and each variable')
 
 # links between pages, and into the code
 

@@ -142,7 +142,8 @@ for name, text in (
         ('open/ssi/pod', '<!--# include virtual="/guarded/f" wait="yes" -->'
                          '[<!--# echo var="akl_k8s_pod_name" -->]'),
         ('open/mirrored/f', 'mirrored'), ('open/added/f', 'z'),
-        ('limit/f', SECRET), ('open/refused/f', SECRET), ('open/try/there', 'there')):
+        ('limit/f', SECRET), ('open/refused/f', SECRET),
+        ('open/try/there', 'there')):
     path = os.path.join(nginx.dir, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     t.write(path, text)
