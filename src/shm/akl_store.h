@@ -5,7 +5,8 @@
  *
  * Each class has a share of the memory and a list of its own, so that what
  * comes in one class never evicts from another; only verdicts and guarded
- * tokens share one.  All operations are O(1) but for the length of a blob.
+ * tokens share one, of which each is sure of its half.  All operations are
+ * O(1) but for the length of a blob.
  */
 
 #ifndef AKL_STORE_H

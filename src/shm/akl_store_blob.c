@@ -409,10 +409,15 @@ akl_store_taken(const akl_store_t *store, unsigned cls)
 }
 
 
+/*
+ * Verdicts and guarded tokens share: each takes from the other only what that
+ * has beyond its half, so that a flood of the one costs the other no more.
+ */
+
 static int
 akl_store_room(akl_store_t *store, unsigned cls, uint32_t need)
 {
-    unsigned  victim;
+    unsigned  victim, other;
     uint32_t  share;
 
     share = akl_store_share(store, cls);
@@ -421,15 +426,27 @@ akl_store_room(akl_store_t *store, unsigned cls, uint32_t need)
         return -1;
     }
 
+    switch (cls) {
+
+    case AKL_STORE_VERDICT:
+        other = AKL_STORE_GUARD;
+        break;
+
+    case AKL_STORE_GUARD:
+        other = AKL_STORE_VERDICT;
+        break;
+
+    default:
+        other = cls;
+        break;
+    }
+
     while (akl_store_taken(store, cls) + need > share) {
 
-        victim = cls;
-
-        if (cls == AKL_STORE_VERDICT || cls == AKL_STORE_GUARD) {
-            victim = (store->lists[AKL_STORE_GUARD].blocks
-                      > store->lists[AKL_STORE_VERDICT].blocks)
-                     ? AKL_STORE_GUARD : AKL_STORE_VERDICT;
-        }
+        victim = (store->lists[cls].oldest == AKL_STORE_NIL
+                  || store->lists[other].blocks
+                     > store->lists[cls].blocks + need)
+                 ? other : cls;
 
         akl_store_drop(store, store->lists[victim].oldest);
         store->lists[victim].evicted++;
