@@ -1,431 +1,448 @@
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+/* The store: blobs of every size, their end, and that they are wiped. */
+
+#define _GNU_SOURCE
+
 #include <unistd.h>
-#include <cmocka.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
-#include "../../src/shm/akl_store.h"
+#include "lib/shm_test.h"
 
 
-#define SIZE  (512 * 1024)
-
-
-static unsigned char  blob[AKL_STORE_BLOB_MAX + 1];
-
-
-static unsigned char *
-key(unsigned n)
+static void
+only_its_own_layout_is_attached(void **state)
 {
-    unsigned  i;
+    akl_store_t  *store;
 
-    static unsigned char  k[8][AKL_STORE_KEY];
-    static unsigned       turn;
+    (void) state;
 
-    turn = (turn + 1) % 8;
+    store = memory_new(SMALL);
 
-    for (i = 0; i < AKL_STORE_KEY / 4; i++) {
-        n = n * 2654435761u + 12345 + i;
-        memcpy(k[turn] + 4 * i, &n, 4);
-    }
+    assert_null(akl_store_attach(store, SMALL));
+    assert_null(akl_store_init(store, AKL_STORE_MIN - 1));
+    assert_null(akl_store_attach(store, SMALL));
 
-    return k[turn];
+    assert_ptr_equal(akl_store_init(store, SMALL), store);
+    assert_ptr_equal(akl_store_attach(store, SMALL), store);
+    assert_null(akl_store_attach(store, SMALL - 4096));
+
+    store->version++;
+    assert_null(akl_store_attach(store, SMALL));
+    store->version--;
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 900, NOW, LATER), 0);
+    assert_ptr_equal(akl_store_attach(store, SMALL), store);
+    assert_int_equal(look(store, AKL_STORE_VERDICT, 1, NOW), 900);
+
+    store_free(store);
 }
 
 
-static unsigned char *
-filled(unsigned n, size_t len)
+static void
+sizes_from_the_least_on_are_used_well(void **state)
 {
-    size_t  i;
+    size_t        size;
+    akl_store_t  *store;
+
+    (void) state;
+
+    for (size = AKL_STORE_MIN; size < 64 * 1024 * 1024; size = size * 3 + 17) {
+
+        store = store_new(size);
+        check(store);
+
+        assert_true(store->block_offset
+                    + (size_t) store->blocks * AKL_STORE_BLOCK <= size);
+        assert_true(stat_of(store).size > size / 100 * 85);
+
+        /* chains of the buckets stay short when each block is an entry */
+
+        assert_true(store->blocks <= store->buckets * 2);
+
+        assert_int_equal(munmap(store, size), 0);
+    }
+}
+
+
+static void
+processes_may_map_it_anywhere(void **state)
+{
+    int            fd;
+    akl_store_t   *one, *two;
+
+    (void) state;
+
+    fd = memfd_create("shm_store", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, SMALL), 0);
+
+    one = mmap(NULL, SMALL, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0);
+    two = mmap(NULL, SMALL, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(one, MAP_FAILED);
+    assert_ptr_not_equal(two, MAP_FAILED);
+    assert_ptr_not_equal(one, two);
+
+    assert_non_null(akl_store_init(one, SMALL));
+    assert_int_equal(put(one, AKL_STORE_VERDICT, 1, 3000, NOW, LATER), 0);
+    assert_ptr_equal(akl_store_attach(two, SMALL), two);
+    assert_int_equal(put(two, AKL_STORE_VERDICT, 2, 5000, NOW, LATER), 0);
+
+    assert_int_equal(munmap(one, SMALL), 0);
+
+    assert_int_equal(look(two, AKL_STORE_VERDICT, 1, NOW), 3000);
+    assert_int_equal(look(two, AKL_STORE_VERDICT, 2, NOW), 5000);
+    check(two);
+
+    assert_int_equal(munmap(two, SMALL), 0);
+    close(fd);
+}
+
+
+/* buffers are as large as they need to be: a sanitizer sees a byte more */
+
+static void
+blobs_of_every_length_come_back(void **state)
+{
+    size_t          len;
+    int64_t         expires;
+    test_key_t      key;
+    akl_store_t    *store;
+    unsigned char  *in, *out;
+
+    (void) state;
+
+    store = store_new(SMALL);
+    key = key_of(7);
+
+    for (len = 1; len <= AKL_STORE_BLOB_MAX; len += (len < 1200) ? 1 : 251) {
+
+        in = malloc(len);
+        out = malloc(len);
+        assert_non_null(in);
+        assert_non_null(out);
+
+        fill(in, len, len);
+        expires = 0;
+
+        assert_int_equal(akl_store_set(store, AKL_STORE_VERDICT, key.data, in,
+                                       len, NOW, LATER), 0);
+        assert_int_equal(akl_store_get(store, AKL_STORE_VERDICT, key.data,
+                                       NOW, out, len - 1, &expires), -2);
+        assert_int_equal(expires, 0);
+        assert_int_equal(akl_store_get(store, AKL_STORE_VERDICT, key.data,
+                                       NOW, out, len, &expires), len);
+        assert_int_equal(expires, LATER);
+        assert_memory_equal(in, out, len);
+        assert_int_equal(stat_of(store).used, blocks_for(len) * 256);
+        assert_int_equal(stat_of(store).entries[AKL_STORE_VERDICT], 1);
+
+        free(in);
+        free(out);
+    }
+
+    check(store);
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 8, AKL_STORE_BLOB_MAX, NOW,
+                         LATER), 0);
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 9, AKL_STORE_BLOB_MAX + 1,
+                         NOW, LATER), -1);
+    assert_int_equal(look(store, AKL_STORE_VERDICT, 9, NOW), -1);
+    check(store);
+
+    store_free(store);
+}
+
+
+static void
+a_blob_is_replaced_by_one_of_any_size(void **state)
+{
+    size_t         i, j;
+    test_key_t     key;
+    akl_store_t   *store;
+    unsigned char  in[5000], out[5000];
+
+    static const size_t  sizes[] = { 1, 192, 193, 444, 445, 2048, 5000 };
+    static const size_t  n = sizeof(sizes) / sizeof(sizes[0]);
+
+    (void) state;
+
+    store = store_new(SMALL);
+    key = key_of(1);
+
+    for (i = 0; i < n; i++) {
+        for (j = 0; j < n; j++) {
+
+            fill(in, sizes[i], i);
+            assert_int_equal(akl_store_set(store, AKL_STORE_GUARD, key.data,
+                                           in, sizes[i], NOW, LATER), 0);
+            fill(in, sizes[j], 100 + j);
+            assert_int_equal(akl_store_set(store, AKL_STORE_GUARD, key.data,
+                                           in, sizes[j], NOW, LATER), 0);
+            assert_int_equal(akl_store_get(store, AKL_STORE_GUARD, key.data,
+                                           NOW, out, sizeof(out), NULL),
+                             sizes[j]);
+            assert_memory_equal(in, out, sizes[j]);
+            assert_int_equal(stat_of(store).entries[AKL_STORE_GUARD], 1);
+            assert_int_equal(stat_of(store).used, blocks_for(sizes[j]) * 256);
+            check(store);
+        }
+    }
+
+    assert_int_equal(stat_of(store).evicted[AKL_STORE_GUARD], 0);
+
+    store_free(store);
+}
+
+
+static void
+one_key_may_be_in_each_class(void **state)
+{
+    size_t        i, j;
+    test_key_t    key;
+    akl_store_t  *store;
+
+    (void) state;
+
+    store = store_new(SMALL);
+    key = key_of(3);
+
+    for (i = 0; i < AKL_STORE_CLASSES; i++) {
+        assert_int_equal(put(store, classes[i], 3, 10 + i, NOW, LATER), 0);
+    }
+
+    for (i = 0; i < AKL_STORE_CLASSES; i++) {
+        assert_int_equal(look(store, classes[i], 3, NOW), 10 + i);
+    }
+
+    for (i = 0; i < AKL_STORE_CLASSES; i++) {
+
+        akl_store_delete(store, classes[i], key.data);
+
+        for (j = 0; j < AKL_STORE_CLASSES; j++) {
+            assert_int_equal(look(store, classes[j], 3, NOW),
+                             (j <= i) ? -1 : (ssize_t) (10 + j));
+        }
+    }
+
+    akl_store_delete(store, AKL_STORE_VERDICT, key.data);
+    check(store);
+    assert_int_equal(stat_of(store).used, 0);
+
+    store_free(store);
+}
+
+
+static void
+an_alias_outlives_what_it_names(void **state)
+{
+    test_key_t     key, alias;
+    akl_store_t   *store;
+    unsigned char  named[AKL_STORE_KEY], blob[64];
+
+    (void) state;
+
+    store = store_new(SMALL);
+    key = key_of(1);
+    alias = key_of(2);
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 64, NOW, NOW + 10), 0);
+    assert_int_equal(akl_store_set(store, AKL_STORE_ALIAS, alias.data,
+                                   key.data, sizeof(key), NOW, NOW + 20), 0);
+
+    assert_int_equal(akl_store_get(store, AKL_STORE_ALIAS, alias.data, NOW,
+                                   named, sizeof(named), NULL),
+                     sizeof(named));
+    assert_int_equal(akl_store_get(store, AKL_STORE_VERDICT, named, NOW,
+                                   blob, sizeof(blob), NULL), sizeof(blob));
+
+    /* it is a key like any other, nothing follows it into freed blocks */
+
+    assert_int_equal(put(store, AKL_STORE_REFUSAL, 5, 64, NOW + 10, LATER),
+                     0);
+    assert_int_equal(akl_store_get(store, AKL_STORE_ALIAS, alias.data,
+                                   NOW + 10, named, sizeof(named), NULL),
+                     sizeof(named));
+    assert_memory_equal(named, key.data, sizeof(named));
+    assert_int_equal(akl_store_get(store, AKL_STORE_VERDICT, named, NOW + 10,
+                                   blob, sizeof(blob), NULL), -1);
+
+    store_free(store);
+}
+
+
+static void
+a_blob_ends_to_the_second(void **state)
+{
+    size_t        i;
+    akl_store_t  *store;
+
+    (void) state;
+
+    store = store_new(SMALL);
+
+    for (i = 0; i < AKL_STORE_CLASSES; i++) {
+        assert_int_equal(put(store, classes[i], i, 700, NOW, NOW + 10), 0);
+        assert_int_equal(look(store, classes[i], i, NOW + 9), 700);
+        assert_int_equal(look(store, classes[i], i, NOW + 10), -1);
+        assert_int_equal(stat_of(store).entries[i], 0);
+        assert_int_equal(look(store, classes[i], i, NOW), -1);
+    }
+
+    assert_int_equal(stat_of(store).used, 0);
+    check(store);
+
+    /* what has ended on arrival takes the former one away, no more */
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 700, NOW, LATER), 0);
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 700, NOW, NOW), 0);
+    assert_int_equal(look(store, AKL_STORE_VERDICT, 1, NOW), -1);
+    assert_int_equal(stat_of(store).used, 0);
+
+    /* so does what is too large */
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 700, NOW, LATER), 0);
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 1, AKL_STORE_BLOB_MAX + 1,
+                         NOW, LATER), -1);
+    assert_int_equal(look(store, AKL_STORE_VERDICT, 1, NOW), -1);
+
+    /* no end in sight is not one that has passed */
+
+    assert_int_equal(put(store, AKL_STORE_VERDICT, 2, 700, NOW, INT64_MAX),
+                     0);
+    assert_int_equal(look(store, AKL_STORE_VERDICT, 2, NOW + 4000000000), 700);
+
+    store_free(store);
+}
+
+
+static void
+no_blob_gains_life_by_a_clock_set_back(void **state)
+{
+    size_t        i;
+    akl_store_t  *store;
+
+    (void) state;
+
+    store = store_new(SMALL);
+
+    for (i = 0; i < AKL_STORE_CLASSES; i++) {
+
+        if (classes[i] == AKL_STORE_REVOKED) {
+            continue;
+        }
+
+        assert_int_equal(put(store, classes[i], i, 300, NOW, NOW + 10), 0);
+
+        /* processes need not agree on the second */
+
+        assert_int_equal(look(store, classes[i], i, NOW - 2), 300);
+        assert_int_equal(look(store, classes[i], i, NOW - 3), -1);
+        assert_int_equal(look(store, classes[i], i, NOW), -1);
+    }
+
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 9, 8, NOW, NOW + 10), 0);
+    assert_int_equal(look(store, AKL_STORE_REVOKED, 9, NOW - 3600), 8);
+    assert_int_equal(look(store, AKL_STORE_REVOKED, 9, NOW + 10), -1);
+
+    store_free(store);
+}
+
+
+static const char  secret[] = "eyJhbGciOiJFUzI1";
+
+
+/* at any place within a block, and in each block of a chain */
+
+static void
+put_secret(akl_store_t *store, unsigned cls, uint64_t n, size_t len)
+{
+    size_t         i;
+    test_key_t     key = key_of(n);
+    unsigned char  blob[4000];
+
+    assert_true(len <= sizeof(blob));
 
     for (i = 0; i < len; i++) {
-        blob[i] = (unsigned char) (n * 31 + i * 7 + 1) | 1;
+        blob[i] = (unsigned char) secret[i % (sizeof(secret) - 1)];
     }
 
-    return blob;
-}
-
-
-static int
-set(akl_store_t *s, unsigned cls, unsigned n, size_t len, int64_t now,
-    int64_t expires)
-{
-    int  rc;
-
-    (void) akl_store_enter(s);
-    rc = akl_store_set(s, cls, key(n), filled(n, len), len, now, expires);
-    akl_store_leave(s);
-
-    return rc;
-}
-
-
-static int
-has(akl_store_t *s, unsigned cls, unsigned n, size_t len, int64_t now)
-{
-    ssize_t        got;
-    int64_t        expires;
-    unsigned char  buf[AKL_STORE_BLOB_MAX];
-
-    (void) akl_store_enter(s);
-    got = akl_store_get(s, cls, key(n), now, buf, sizeof(buf), &expires);
-    akl_store_leave(s);
-
-    if (got < 0) {
-        return 0;
-    }
-
-    assert_int_equal(got, len);
-    assert_memory_equal(buf, filled(n, len), len);
-    assert_true(expires > now);
-
-    return 1;
-}
-
-
-static akl_store_t *
-made(void **memory)
-{
-    akl_store_t  *s;
-
-    *memory = malloc(SIZE);
-    assert_non_null(*memory);
-    memset(*memory, 0xa5, SIZE);
-
-    s = akl_store_init(*memory, SIZE);
-    assert_non_null(s);
-
-    return s;
+    assert_int_equal(akl_store_set(store, cls, key.data, blob, len, NOW,
+                                   NOW + 10), 0);
+    assert_non_null(memmem(store, store->size, secret, sizeof(secret) - 1));
 }
 
 
 static void
-every_length_comes_back(void **state)
+assert_wiped(akl_store_t *store, uint64_t n)
 {
-    void         *memory;
-    size_t        len;
-    akl_store_t  *s = made(&memory);
+    test_key_t  key = key_of(n);
 
-    (void) state;
-
-    for (len = 0; len <= AKL_STORE_BLOB_MAX; len += (len < 1200) ? 1 : 509) {
-        assert_int_equal(set(s, AKL_STORE_VERDICT, 1, len, 0, 10), 0);
-        assert_true(has(s, AKL_STORE_VERDICT, 1, len, 9));
-    }
-
-    assert_int_equal(set(s, AKL_STORE_VERDICT, 1, AKL_STORE_BLOB_MAX + 1, 0,
-                         10), -1);
-    free(memory);
+    assert_null(memmem(store, store->size, secret, sizeof(secret) - 1));
+    assert_null(memmem(store, store->size, key.data, sizeof(key)));
+    check(store);
 }
 
 
 static void
-expiry_and_deletion(void **state)
+what_goes_is_wiped(void **state)
 {
-    void              *memory;
-    unsigned           i;
-    akl_store_t       *s = made(&memory);
-    akl_store_stat_t   stat;
-
-    (void) state;
-
-    assert_int_equal(set(s, AKL_STORE_GUARD, 5, 100, 0, 10), 0);
-    assert_true(has(s, AKL_STORE_GUARD, 5, 100, 9));
-    assert_false(has(s, AKL_STORE_VERDICT, 5, 100, 9));
-    assert_false(has(s, AKL_STORE_GUARD, 5, 100, 10));
-    assert_false(has(s, AKL_STORE_GUARD, 5, 100, 9));
-
-    assert_int_equal(set(s, AKL_STORE_GUARD, 6, 100, 0, 10), 0);
-    akl_store_delete(s, AKL_STORE_GUARD, key(6));
-    assert_false(has(s, AKL_STORE_GUARD, 6, 100, 0));
-
-    /* expired ones make room before live ones must go */
-
-    for (i = 0; i < 100; i++) {
-        (void) set(s, AKL_STORE_REFUSAL, 1000 + i, 10, 0, 5);
-    }
-
-    for (i = 0; i < 200; i++) {
-        (void) set(s, AKL_STORE_VERDICT, i, 10, 6, 100);
-    }
-
-    akl_store_stat(s, 0, &stat);
-    assert_int_equal(stat.entries[AKL_STORE_REFUSAL], 0);
-    assert_int_equal(stat.evicted[AKL_STORE_REFUSAL], 0);
-
-    free(memory);
-}
-
-
-static void
-the_least_recently_used_goes(void **state)
-{
-    void              *memory;
-    unsigned           i, n;
-    akl_store_t       *s = made(&memory);
-    akl_store_stat_t   stat;
-
-    (void) state;
-
-    for (n = 0; ; n++) {
-        assert_int_equal(set(s, AKL_STORE_VERDICT, n, 1000, 0, 100), 0);
-        assert_true(has(s, AKL_STORE_VERDICT, 0, 1000, 0));
-
-        akl_store_stat(s, 0, &stat);
-
-        if (stat.evicted[AKL_STORE_VERDICT]) {
-            break;
-        }
-    }
-
-    assert_true(n > 100);
-    assert_false(has(s, AKL_STORE_VERDICT, 1, 1000, 0));
-
-    for (i = 2; i <= n; i++) {
-        assert_true(has(s, AKL_STORE_VERDICT, i, 1000, 0));
-    }
-
-    free(memory);
-}
-
-
-static void
-a_flood_stays_in_its_class(void **state)
-{
-    void              *memory;
-    unsigned           i, cls, good;
-    akl_store_t       *s = made(&memory);
-    akl_store_stat_t   before, after;
-
-    static const unsigned  floods[] = {
-        AKL_STORE_REFUSAL, AKL_STORE_ALIAS, AKL_STORE_REVOKED
-    };
-
-    (void) state;
-
-    for (good = 0; ; good++) {
-        (void) set(s, AKL_STORE_VERDICT, good, 1500, 0, 100);
-        akl_store_stat(s, 0, &before);
-
-        if (before.evicted[AKL_STORE_VERDICT]) {
-            break;
-        }
-    }
-
-    for (cls = 0; cls < 3; cls++) {
-        for (i = 0; i < 20000; i++) {
-            assert_int_equal(set(s, floods[cls], 100000 + i, 60, 0, 100), 0);
-        }
-    }
-
-    akl_store_stat(s, 0, &after);
-    assert_int_equal(after.evicted[AKL_STORE_VERDICT],
-                     before.evicted[AKL_STORE_VERDICT]);
-
-    for (i = 2; i <= good; i++) {
-        assert_true(has(s, AKL_STORE_VERDICT, i, 1500, 0));
-    }
-
-    assert_true(has(s, AKL_STORE_REFUSAL, 119999, 60, 0));
-
-    free(memory);
-}
-
-
-static void
-freed_blocks_are_wiped(void **state)
-{
-    void         *memory;
     size_t        i;
-    akl_store_t  *s = made(&memory);
+    uint64_t      n;
+    test_key_t    key;
+    akl_store_t  *store;
 
-    static const char  secret[] = "eyJsecret.secret.secret";
-
-    (void) state;
-
-    (void) akl_store_enter(s);
-    assert_int_equal(akl_store_set(s, AKL_STORE_VERDICT, key(1), secret,
-                                   sizeof(secret), 0, 100), 0);
-    akl_store_delete(s, AKL_STORE_VERDICT, key(1));
-    akl_store_leave(s);
-
-    for (i = 0; i + sizeof(secret) <= SIZE; i++) {
-        assert_memory_not_equal((char *) memory + i, secret, sizeof(secret));
-    }
-
-    free(memory);
-}
-
-
-static void
-flights(void **state)
-{
-    void              *memory;
-    int32_t            owner;
-    unsigned           i, taken;
-    akl_store_t       *s = made(&memory);
-    akl_store_stat_t   stat;
+    static const size_t  sizes[] = { 17, 192, 193, 444, 4000 };
 
     (void) state;
 
-    assert_int_equal(akl_store_join(s, key(1), 0, 100, 7, &owner), 0);
-    assert_int_equal(akl_store_join(s, key(1), 50, 150, 8, &owner), 1);
-    assert_int_equal(owner, 7);
+    key = key_of(1);
 
-    akl_store_part(s, key(1), 8);
-    assert_int_equal(akl_store_join(s, key(1), 50, 150, 8, &owner), 1);
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 
-    akl_store_part(s, key(1), 7);
-    assert_int_equal(akl_store_join(s, key(1), 50, 150, 8, &owner), 0);
+        store = store_new(SMALL);
 
-    /* a mark that is over is free */
+        put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
+        akl_store_delete(store, AKL_STORE_VERDICT, key.data);
+        assert_wiped(store, 1);
 
-    assert_int_equal(akl_store_join(s, key(1), 150, 250, 9, &owner), 0);
+        /* read too late */
 
-    akl_store_stat(s, 200, &stat);
-    assert_int_equal(stat.flights, 1);
-    akl_store_stat(s, 250, &stat);
-    assert_int_equal(stat.flights, 0);
+        put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
+        assert_int_equal(look(store, AKL_STORE_VERDICT, 1, NOW + 10), -1);
+        assert_wiped(store, 1);
 
-    for (i = 0, taken = 0; i < 100000; i++) {
-        taken += (akl_store_join(s, key(i), 300, 400, 1, &owner) == 0);
-    }
+        /* expired, found by another's write */
 
-    assert_true(taken > 100 && taken < 100000);
-    assert_int_equal(akl_store_join(s, key(99999), 300, 400, 1, &owner), -1);
+        put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
+        assert_int_equal(put(store, AKL_STORE_ALIAS, 2, 10, NOW + 10, LATER),
+                         0);
+        assert_wiped(store, 1);
 
-    free(memory);
-}
+        /* replaced: the key stays */
 
+        put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
+        assert_int_equal(put(store, AKL_STORE_VERDICT, 1, 1, NOW, LATER), 0);
+        assert_null(memmem(store, store->size, secret, sizeof(secret) - 1));
 
-static void
-attach(void **state)
-{
-    void         *memory;
-    akl_store_t  *s = made(&memory);
+        /* evicted */
 
-    (void) state;
+        put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
 
-    assert_ptr_equal(akl_store_attach(memory, SIZE), s);
-    assert_null(akl_store_attach(memory, SIZE - 256));
-    memset(memory, 0, 16);
-    assert_null(akl_store_attach(memory, SIZE));
-    assert_null(akl_store_init(memory, 100));
-
-    free(memory);
-}
-
-
-/* against a table that cannot be wrong */
-
-static void
-random_operations(void **state)
-{
-    void              *memory;
-    unsigned           i, n, cls;
-    akl_store_t       *s = made(&memory);
-    akl_store_stat_t   stat;
-
-    static struct {
-        size_t   len;
-        int64_t  expires;
-    } model[AKL_STORE_CLASSES][64];
-
-    (void) state;
-
-    srandom(1);
-    memset(model, 0, sizeof(model));
-
-    for (i = 0; i < 60000; i++) {
-        n = (unsigned) random() % 64;
-        cls = (unsigned) random() % AKL_STORE_CLASSES;
-
-        switch (random() % 4) {
-
-        case 0:
-        case 1:
-            model[cls][n].len = (size_t) random() % 300;
-            model[cls][n].expires = i + 1 + random() % 500;
-            assert_int_equal(set(s, cls, n, model[cls][n].len, i,
-                                 model[cls][n].expires), 0);
-            break;
-
-        case 2:
-            (void) akl_store_enter(s);
-            akl_store_delete(s, cls, key(n));
-            akl_store_leave(s);
-            model[cls][n].expires = 0;
-            break;
-
-        default:
-            assert_int_equal(has(s, cls, n, model[cls][n].len, i),
-                             model[cls][n].expires > (int64_t) i);
-            break;
-        }
-    }
-
-    akl_store_stat(s, 0, &stat);
-
-    for (cls = 0; cls < AKL_STORE_CLASSES; cls++) {
-        assert_int_equal(stat.evicted[cls], 0);
-    }
-
-    free(memory);
-}
-
-
-/* a process killed anywhere leaves a store that works */
-
-static void
-killed_within(void **state)
-{
-    int           status;
-    pid_t         pid;
-    unsigned      i, n, resets;
-    akl_store_t  *s;
-    void         *memory;
-
-    (void) state;
-
-    memory = mmap(NULL, SIZE, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS,
-                  -1, 0);
-    assert_true(memory != MAP_FAILED);
-
-    s = akl_store_init(memory, SIZE);
-    resets = 0;
-
-    for (i = 0; i < 200; i++) {
-
-        pid = fork();
-
-        if (pid == 0) {
-            for (n = i; ; n++) {
-                (void) set(s, n % AKL_STORE_CLASSES, n % 997, n % 3000, n,
-                           n + 500);
-            }
+        for (n = 0; n < share_of(store, AKL_STORE_VERDICT); n++) {
+            assert_int_equal(put(store, AKL_STORE_VERDICT, 100 + n, 100, NOW,
+                                 LATER), 0);
         }
 
-        usleep(300 + i * 13 % 700);
-        kill(pid, SIGKILL);
-        waitpid(pid, &status, 0);
+        assert_wiped(store, 1);
 
-        resets += (unsigned) akl_store_enter(s);
-        akl_store_leave(s);
+        /* dropped with all others */
 
-        for (n = 0; n < 300; n++) {
-            assert_int_equal(set(s, AKL_STORE_VERDICT, 5000 + n, 700, 0, 10),
-                             0);
-            assert_true(has(s, AKL_STORE_VERDICT, 5000 + n, 700, 0));
-        }
+        put_secret(store, AKL_STORE_GUARD, 1, sizes[i]);
+        assert_int_equal(akl_store_enter(store), 0);
+        assert_int_equal(akl_store_enter(store), 1);
+        akl_store_leave(store);
+        assert_wiped(store, 1);
+
+        store_free(store);
     }
-
-    assert_true(resets > 0);
-    munmap(memory, SIZE);
 }
 
 
@@ -433,15 +450,16 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(every_length_comes_back),
-        cmocka_unit_test(expiry_and_deletion),
-        cmocka_unit_test(the_least_recently_used_goes),
-        cmocka_unit_test(a_flood_stays_in_its_class),
-        cmocka_unit_test(freed_blocks_are_wiped),
-        cmocka_unit_test(flights),
-        cmocka_unit_test(attach),
-        cmocka_unit_test(random_operations),
-        cmocka_unit_test(killed_within)
+        cmocka_unit_test(only_its_own_layout_is_attached),
+        cmocka_unit_test(sizes_from_the_least_on_are_used_well),
+        cmocka_unit_test(processes_may_map_it_anywhere),
+        cmocka_unit_test(blobs_of_every_length_come_back),
+        cmocka_unit_test(a_blob_is_replaced_by_one_of_any_size),
+        cmocka_unit_test(one_key_may_be_in_each_class),
+        cmocka_unit_test(an_alias_outlives_what_it_names),
+        cmocka_unit_test(a_blob_ends_to_the_second),
+        cmocka_unit_test(no_blob_gains_life_by_a_clock_set_back),
+        cmocka_unit_test(what_goes_is_wiped)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
