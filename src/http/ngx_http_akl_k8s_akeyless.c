@@ -12,7 +12,7 @@
 static void ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r,
-    json_t *root, ngx_http_akl_k8s_form_t *form);
+    akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
@@ -37,7 +37,7 @@ static void
 ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    json_t     *root;
+    akl_doc_t   doc;
     ngx_str_t   copy;
 
     if (body->len == 0) {
@@ -54,15 +54,14 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    root = akl_json_object(ngx_http_akl_k8s_str(body));
-
-    if (root == NULL) {
+    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
+        akl_doc_free(&doc);
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "the request body is no JSON object");
         return;
     }
 
-    ngx_http_akl_k8s_akeyless_json(r, root, form);
+    ngx_http_akl_k8s_akeyless_json(r, &doc, form);
 
     if (form->reason == AKL_OK && form->token.len) {
 
@@ -76,20 +75,20 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         }
     }
 
-    json_decref(root);
+    akl_doc_free(&doc);
 }
 
 
 static void
-ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r, json_t *root,
+ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r, akl_doc_t *doc,
     ngx_http_akl_k8s_form_t *form)
 {
     akl_str_t  type, id, name, token;
 
-    if (akl_json_string(root, "access-type", &type) < 0
-        || akl_json_string(root, "access-id", &id) < 0
-        || akl_json_string(root, "k8s-auth-config-name", &name) < 0
-        || akl_json_string(root, "k8s-service-account-token", &token) < 0)
+    if (akl_doc_string(doc, doc->nodes, "access-type", &type) < 0
+        || akl_doc_string(doc, doc->nodes, "access-id", &id) < 0
+        || akl_doc_string(doc, doc->nodes, "k8s-auth-config-name", &name) < 0
+        || akl_doc_string(doc, doc->nodes, "k8s-service-account-token", &token) < 0)
     {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "a member of the request is no string");

@@ -8,6 +8,7 @@
 
 #include <ngx_config.h>
 
+#include "../jose/akl_doc.h"
 #include "../jose/akl_json.h"
 #include "ngx_http_akl_k8s.h"
 

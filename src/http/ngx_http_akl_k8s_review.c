@@ -425,7 +425,8 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     config = review->cluster->config;
 
     ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
-    ngx_memzero(&judged, sizeof(akl_verdict_t));
+    judged.doc.nodes = judged.doc.few;
+    judged.doc.strings = NULL;
 
     verdict.detail = ex->error.len ? (char *) ex->error.data : NULL;
 

@@ -10,8 +10,8 @@
 
 static void ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
-static void ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, json_t *root,
-    ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_vault_json(ngx_http_request_t *r,
+    akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t role);
 static ngx_uint_t ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id,
@@ -38,20 +38,19 @@ static void
 ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    json_t     *root;
+    akl_doc_t   doc;
     ngx_str_t   copy;
 
     /* Vault's clients send JSON under whatever type their library sets */
 
-    root = akl_json_object(ngx_http_akl_k8s_str(body));
-
-    if (root == NULL) {
+    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
+        akl_doc_free(&doc);
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "the request body is no JSON object");
         return;
     }
 
-    ngx_http_akl_k8s_vault_json(r, root, form);
+    ngx_http_akl_k8s_vault_json(r, &doc, form);
 
     if (form->reason == AKL_OK && form->token.len) {
         copy = form->token;
@@ -62,18 +61,18 @@ ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r, ngx_str_t *body,
         }
     }
 
-    json_decref(root);
+    akl_doc_free(&doc);
 }
 
 
 static void
-ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, json_t *root,
+ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, akl_doc_t *doc,
     ngx_http_akl_k8s_form_t *form)
 {
     akl_str_t  role, jwt;
 
-    if (akl_json_string(root, "role", &role) < 0
-        || akl_json_string(root, "jwt", &jwt) < 0)
+    if (akl_doc_string(doc, doc->nodes, "role", &role) < 0
+        || akl_doc_string(doc, doc->nodes, "jwt", &jwt) < 0)
     {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "a member of the request is no string");

@@ -9,7 +9,6 @@
 
 static int akl_json_shallow(akl_str_t text);
 static size_t akl_json_count(akl_str_t text, unsigned char c);
-static size_t akl_json_utf8(const unsigned char *p, size_t len);
 static void akl_json_out_put(akl_json_out_t *out, const void *data,
     size_t len);
 static void akl_json_out_key(akl_json_out_t *out, const char *key);
@@ -321,6 +320,12 @@ akl_json_out_quoted(akl_json_out_t *out, akl_str_t value)
 
     for (p = value.data; p < last; p += n) {
 
+        p += akl_json_plain(p, last);
+
+        if (p == last) {
+            break;
+        }
+
         n = akl_json_utf8(p, (size_t) (last - p));
 
         if (n && *p >= ' ' && *p != '"' && *p != '\\') {
@@ -358,9 +363,40 @@ akl_json_out_quoted(akl_json_out_t *out, akl_str_t value)
 }
 
 
+#define AKL_JSON_EACH(byte)  ((uint64_t) (byte) * 0x0101010101010101u)
+
+#define akl_json_zero(word)                                                   \
+    (((word) - AKL_JSON_EACH(0x01)) & ~(word) & AKL_JSON_EACH(0x80))
+
+/* bytes at "p" that need no look: eight printable ASCII ones at a time */
+
+size_t
+akl_json_plain(const unsigned char *p, const unsigned char *last)
+{
+    size_t    n;
+    uint64_t  word, special;
+
+    for (n = 0; (size_t) (last - p) - n >= sizeof(word); n += sizeof(word)) {
+
+        memcpy(&word, p + n, sizeof(word));
+
+        special = (word & AKL_JSON_EACH(0x80))
+                  | ((word - AKL_JSON_EACH(' ')) & ~word & AKL_JSON_EACH(0x80))
+                  | akl_json_zero(word ^ AKL_JSON_EACH('"'))
+                  | akl_json_zero(word ^ AKL_JSON_EACH('\\'));
+
+        if (special) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
 /* length of the well-formed UTF-8 sequence (RFC 3629) at "p", 0 for none */
 
-static size_t
+size_t
 akl_json_utf8(const unsigned char *p, size_t len)
 {
     size_t         i, n;

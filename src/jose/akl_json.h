@@ -34,6 +34,19 @@ int akl_json_time(const json_t *object, const char *key, int64_t *value);
 
 
 /*
+ * Length of the well-formed UTF-8 sequence (RFC 3629) at the beginning of
+ * "len" > 0 bytes, 0 where there is none.
+ */
+size_t akl_json_utf8(const unsigned char *p, size_t len);
+
+/*
+ * How many bytes from "p" on, a multiple of eight, are printable ASCII other
+ * than the quote and the backslash; more may follow.
+ */
+size_t akl_json_plain(const unsigned char *p, const unsigned char *last);
+
+
+/*
  * An append-only JSON text writer over a caller's buffer, for answers and
  * claims; escapes as RFC 8259 section 7 demands, "/" not escaped, bytes that
  * are no UTF-8 become U+FFFD.  With buf NULL it only counts, so the same code

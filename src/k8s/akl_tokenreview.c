@@ -26,14 +26,15 @@ static void akl_review_status(akl_verdict_t *verdict, unsigned status,
 static void akl_review_refused(akl_verdict_t *verdict, akl_str_t error);
 static void akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason,
     akl_str_t detail);
-static const char *akl_review_audiences(const json_t *status,
-    akl_str_t audience, int *met);
-static const char *akl_review_user(akl_verdict_t *verdict, const json_t *user,
-    int *account);
+static const char *akl_review_audiences(const akl_doc_t *doc,
+    const akl_node_t *status, akl_str_t audience, int *met);
+static const char *akl_review_user(akl_verdict_t *verdict,
+    const akl_node_t *user, int *account);
 static int akl_review_username(akl_str_t username, akl_identity_t *identity);
-static int akl_review_group(const json_t *groups, int *member);
-static const char *akl_review_extra(const json_t *extra, const char *key,
-    akl_str_t *value);
+static int akl_review_group(const akl_doc_t *doc, const akl_node_t *groups,
+    int *member);
+static const char *akl_review_extra(const akl_doc_t *doc,
+    const akl_node_t *extra, const char *key, akl_str_t *value);
 static int akl_review_agrees(const akl_identity_t *identity,
     const akl_identity_t *claimed);
 static int akl_review_contains(akl_str_t text, const char *what);
@@ -90,13 +91,19 @@ void
 akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     const akl_pod_token_t *pod, akl_str_t audience)
 {
-    int            met, account;
-    json_t        *answer;
-    akl_str_t      kind, error;
-    const char    *cause;
-    const json_t  *authenticated;
+    int                met, account;
+    akl_str_t          kind, error;
+    const char        *cause;
+    akl_doc_t         *doc;
+    const akl_node_t  *answer, *authenticated;
 
-    memset(verdict, 0, sizeof(akl_verdict_t));
+    verdict->reason = AKL_INTERNAL_ERROR;
+    verdict->detail[0] = '\0';
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+
+    doc = &verdict->doc;
+    doc->nodes = doc->few;
+    doc->strings = NULL;
 
     if (status != 200 && status != 201) {
         akl_review_status(verdict, status, body);
@@ -109,9 +116,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    verdict->root = akl_json_object(body);
-
-    if (verdict->root == NULL) {
+    if (akl_doc_parse(doc, body) != 0) {
 
         if (body.len && body.data[0] == '<') {
             akl_review_fail(verdict, AKL_API_NOT_FOUND,
@@ -124,7 +129,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    if (akl_json_string(verdict->root, "kind", &kind) != 0
+    if (akl_doc_string(doc, doc->nodes, "kind", &kind) != 0
         || !akl_str_eq(kind, akl_str("TokenReview")))
     {
         akl_review_fail(verdict, AKL_API_ERROR,
@@ -132,19 +137,21 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    answer = json_object_get(verdict->root, "status");
+    answer = akl_doc_get(doc, doc->nodes, "status");
 
-    if (!json_is_object(answer)
-        || akl_json_string(answer, "error", &error) < 0)
+    if (answer == NULL || answer->type != AKL_NODE_OBJECT
+        || akl_doc_string(doc, answer, "error", &error) < 0)
     {
         akl_review_fail(verdict, AKL_API_ERROR,
                         akl_str("the answer has no proper status"));
         return;
     }
 
-    authenticated = json_object_get(answer, "authenticated");
+    authenticated = akl_doc_get(doc, answer, "authenticated");
 
-    if (authenticated && !json_is_boolean(authenticated)) {
+    if (authenticated && authenticated->type != AKL_NODE_TRUE
+        && authenticated->type != AKL_NODE_FALSE)
+    {
         akl_review_fail(verdict, AKL_API_ERROR,
                         akl_str("\"authenticated\" is no boolean"));
         return;
@@ -155,13 +162,13 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    if (!json_is_true(authenticated)) {
+    if (authenticated == NULL || authenticated->type != AKL_NODE_TRUE) {
         akl_review_fail(verdict, AKL_TOKEN_REJECTED,
                         akl_str("not authenticated"));
         return;
     }
 
-    cause = akl_review_audiences(answer, audience, &met);
+    cause = akl_review_audiences(doc, answer, audience, &met);
 
     if (cause) {
         akl_review_fail(verdict, AKL_API_ERROR,
@@ -176,7 +183,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    cause = akl_review_user(verdict, json_object_get(answer, "user"),
+    cause = akl_review_user(verdict, akl_doc_get(doc, answer, "user"),
                             &account);
     if (cause) {
         akl_review_fail(verdict, AKL_API_ERROR,
@@ -322,34 +329,32 @@ akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
 
 
 static const char *
-akl_review_audiences(const json_t *status, akl_str_t audience, int *met)
+akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
+    akl_str_t audience, int *met)
 {
-    size_t         i;
-    const json_t  *audiences, *elt;
+    const akl_node_t  *audiences, *elt;
 
     *met = (audience.len == 0);
 
-    audiences = json_object_get(status, "audiences");
+    audiences = akl_doc_get(doc, status, "audiences");
 
     if (audiences == NULL) {
         return NULL;
     }
 
-    if (!json_is_array(audiences)) {
+    if (audiences->type != AKL_NODE_ARRAY) {
         return "\"audiences\" is no array";
     }
 
-    for (i = 0; i < json_array_size(audiences); i++) {
-        elt = json_array_get(audiences, i);
-
-        if (!json_is_string(elt)) {
+    for (elt = akl_doc_first(doc, audiences);
+         elt;
+         elt = akl_doc_next(doc, audiences, elt))
+    {
+        if (elt->type != AKL_NODE_STRING) {
             return "an audience is no string";
         }
 
-        if (audience.len && json_string_length(elt) == audience.len
-            && memcmp(json_string_value(elt), audience.data, audience.len)
-               == 0)
-        {
+        if (audience.len && akl_str_eq(elt->text, audience)) {
             *met = 1;
         }
     }
@@ -359,25 +364,27 @@ akl_review_audiences(const json_t *status, akl_str_t audience, int *met)
 
 
 static const char *
-akl_review_user(akl_verdict_t *verdict, const json_t *user, int *account)
+akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
 {
-    int              member;
-    akl_str_t        username;
-    const char      *cause;
-    const json_t    *extra;
-    akl_identity_t  *identity;
+    int                member;
+    akl_str_t          username;
+    const char        *cause;
+    akl_doc_t         *doc;
+    akl_identity_t    *identity;
+    const akl_node_t  *extra;
 
     *account = 0;
+    doc = &verdict->doc;
     identity = &verdict->identity;
 
-    if (!json_is_object(user)
-        || akl_json_string(user, "username", &username) != 0
-        || akl_json_string(user, "uid", &identity->sa_uid) < 0)
+    if (akl_doc_string(doc, user, "username", &username) != 0
+        || akl_doc_string(doc, user, "uid", &identity->sa_uid) < 0)
     {
         return "the answer has no proper user";
     }
 
-    if (akl_review_group(json_object_get(user, "groups"), &member) != 0) {
+    if (akl_review_group(doc, akl_doc_get(doc, user, "groups"), &member) != 0)
+    {
         return "\"groups\" is no array of strings";
     }
 
@@ -389,24 +396,24 @@ akl_review_user(akl_verdict_t *verdict, const json_t *user, int *account)
         return "the account's uid is none";
     }
 
-    extra = json_object_get(user, "extra");
+    extra = akl_doc_get(doc, user, "extra");
 
     if (extra) {
 
-        if (!json_is_object(extra)) {
+        if (extra->type != AKL_NODE_OBJECT) {
             return "\"extra\" is no object";
         }
 
-        cause = akl_review_extra(extra, AKL_EXTRA "pod-name",
+        cause = akl_review_extra(doc, extra, AKL_EXTRA "pod-name",
                                  &identity->pod_name);
 
         if (cause == NULL) {
-            cause = akl_review_extra(extra, AKL_EXTRA "pod-uid",
+            cause = akl_review_extra(doc, extra, AKL_EXTRA "pod-uid",
                                      &identity->pod_uid);
         }
 
         if (cause == NULL) {
-            cause = akl_review_extra(extra, AKL_EXTRA "node-name",
+            cause = akl_review_extra(doc, extra, AKL_EXTRA "node-name",
                                      &identity->node_name);
         }
 
@@ -467,10 +474,9 @@ akl_review_username(akl_str_t username, akl_identity_t *identity)
 
 
 static int
-akl_review_group(const json_t *groups, int *member)
+akl_review_group(const akl_doc_t *doc, const akl_node_t *groups, int *member)
 {
-    size_t         i;
-    const json_t  *elt;
+    const akl_node_t  *elt;
 
     *member = 0;
 
@@ -478,18 +484,19 @@ akl_review_group(const json_t *groups, int *member)
         return 0;
     }
 
-    if (!json_is_array(groups)) {
+    if (groups->type != AKL_NODE_ARRAY) {
         return -1;
     }
 
-    for (i = 0; i < json_array_size(groups); i++) {
-        elt = json_array_get(groups, i);
-
-        if (!json_is_string(elt)) {
+    for (elt = akl_doc_first(doc, groups);
+         elt;
+         elt = akl_doc_next(doc, groups, elt))
+    {
+        if (elt->type != AKL_NODE_STRING) {
             return -1;
         }
 
-        if (strcmp(json_string_value(elt), AKL_GROUP) == 0) {
+        if (akl_str_eq(elt->text, akl_str(AKL_GROUP))) {
             *member = 1;
         }
     }
@@ -501,24 +508,26 @@ akl_review_group(const json_t *groups, int *member)
 /* an array of exactly one string, where it is there */
 
 static const char *
-akl_review_extra(const json_t *extra, const char *key, akl_str_t *value)
+akl_review_extra(const akl_doc_t *doc, const akl_node_t *extra,
+    const char *key, akl_str_t *value)
 {
-    const json_t  *list, *elt;
+    const akl_node_t  *list, *elt;
 
-    list = json_object_get(extra, key);
+    list = akl_doc_get(doc, extra, key);
 
     if (list == NULL) {
         return NULL;
     }
 
-    elt = json_is_array(list) ? json_array_get(list, 0) : NULL;
+    elt = (list->type == AKL_NODE_ARRAY) ? akl_doc_first(doc, list) : NULL;
 
-    if (!json_is_string(elt) || json_array_size(list) != 1) {
+    if (elt == NULL || elt->type != AKL_NODE_STRING
+        || akl_doc_next(doc, list, elt) != NULL)
+    {
         return "an extra is no array of one string";
     }
 
-    value->data = (const unsigned char *) json_string_value(elt);
-    value->len = json_string_length(elt);
+    *value = elt->text;
 
     return NULL;
 }
@@ -647,6 +656,6 @@ akl_review_uid(akl_str_t s)
 void
 akl_verdict_clear(akl_verdict_t *verdict)
 {
-    json_decref(verdict->root);
-    memset(verdict, 0, sizeof(akl_verdict_t));
+    akl_doc_free(&verdict->doc);
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
 }

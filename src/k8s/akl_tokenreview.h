@@ -6,6 +6,7 @@
 #ifndef AKL_TOKENREVIEW_H
 #define AKL_TOKENREVIEW_H
 
+#include "../jose/akl_doc.h"
 #include "akl_pod_token.h"
 
 
@@ -23,8 +24,8 @@ size_t akl_tokenreview_request(unsigned char *dst, akl_str_t token,
 
 typedef struct {
     akl_reason_t    reason;               /* AKL_OK: identity is established */
-    akl_identity_t  identity;             /* borrowed from "root" and "pod" */
-    json_t         *root;                 /* owned */
+    akl_identity_t  identity;             /* borrowed from body, doc and pod */
+    akl_doc_t       doc;                  /* owned */
     char            detail[256];          /* the server's text or the cause,
                                              printable ASCII, for the log;
                                              never holds a token */
@@ -34,7 +35,8 @@ typedef struct {
 /*
  * Judges an HTTP answer by the order that the API demands; nothing is
  * believed before all of it holds.  "pod" is the token the review was asked
- * for.  *verdict is always safe to akl_verdict_clear(); pod must outlive it.
+ * for.  *verdict is always safe to akl_verdict_clear(); body and pod must
+ * outlive it.
  */
 void akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status,
     akl_str_t body, const akl_pod_token_t *pod, akl_str_t audience);
