@@ -230,6 +230,52 @@ one_key_may_be_in_each_class(void **state)
 }
 
 
+/* one token must not be answered with what another one's verdict says */
+
+static void
+keys_that_differ_in_a_byte_are_apart(void **state)
+{
+    size_t         i;
+    test_key_t     key;
+    akl_store_t   *store;
+    unsigned char  blob[8], out[8];
+
+    (void) state;
+
+    store = store_new(SMALL);
+
+    for (i = 0; i <= AKL_STORE_KEY; i++) {
+        key = key_of(1);
+
+        if (i < AKL_STORE_KEY) {
+            key.data[i] ^= 1;
+        }
+
+        fill(blob, sizeof(blob), i);
+        assert_int_equal(akl_store_set(store, AKL_STORE_VERDICT, key.data,
+                                       blob, sizeof(blob), NOW, LATER), 0);
+        assert_int_equal(stat_of(store).entries[AKL_STORE_VERDICT], i + 1);
+    }
+
+    for (i = 0; i <= AKL_STORE_KEY; i++) {
+        key = key_of(1);
+
+        if (i < AKL_STORE_KEY) {
+            key.data[i] ^= 1;
+        }
+
+        fill(blob, sizeof(blob), i);
+        assert_int_equal(akl_store_get(store, AKL_STORE_VERDICT, key.data,
+                                       NOW, out, sizeof(out), NULL),
+                         sizeof(out));
+        assert_memory_equal(out, blob, sizeof(out));
+    }
+
+    check(store);
+    store_free(store);
+}
+
+
 static void
 an_alias_outlives_what_it_names(void **state)
 {
@@ -456,6 +502,7 @@ main(void)
         cmocka_unit_test(blobs_of_every_length_come_back),
         cmocka_unit_test(a_blob_is_replaced_by_one_of_any_size),
         cmocka_unit_test(one_key_may_be_in_each_class),
+        cmocka_unit_test(keys_that_differ_in_a_byte_are_apart),
         cmocka_unit_test(an_alias_outlives_what_it_names),
         cmocka_unit_test(a_blob_ends_to_the_second),
         cmocka_unit_test(no_blob_gains_life_by_a_clock_set_back),
