@@ -35,7 +35,7 @@ ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
 {
     size_t      len;
     u_char     *last, *dot, *buf;
-    json_t     *payload;
+    akl_doc_t   payload;
     ssize_t     n;
     akl_str_t   s;
 
@@ -68,21 +68,21 @@ ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
     s.data = buf;
     s.len = n;
 
-    payload = akl_json_object(s);
-    if (payload == NULL) {
+    if (akl_doc_parse(&payload, s) != 0) {
+        akl_doc_free(&payload);
         return NGX_ERROR;
     }
 
-    len = akl_claims_flatten(payload, NULL, 0);
+    len = akl_claims_flatten(&payload, NULL, 0);
 
     buf = ngx_pnalloc(r->pool, len);
 
     if (buf) {
         ctx->claims.data = buf;
-        ctx->claims.len = akl_claims_flatten(payload, buf, len);
+        ctx->claims.len = akl_claims_flatten(&payload, buf, len);
     }
 
-    json_decref(payload);
+    akl_doc_free(&payload);
 
     return buf ? NGX_OK : NGX_ERROR;
 }

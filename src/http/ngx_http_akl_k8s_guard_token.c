@@ -31,11 +31,11 @@ static akl_reason_t ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
     ngx_akl_key_t *key);
 static akl_reason_t ngx_http_akl_k8s_guard_signature(akl_jws_t *jws,
     ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
-static ngx_uint_t ngx_http_akl_k8s_guard_names(json_t *payload,
+static ngx_uint_t ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config);
 static akl_reason_t ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
     ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head);
-static ngx_uint_t ngx_http_akl_k8s_guard_audience(json_t *payload,
+static ngx_uint_t ngx_http_akl_k8s_guard_audience(akl_doc_t *payload,
     ngx_str_t *audience);
 static akl_reason_t ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
@@ -260,7 +260,7 @@ ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
         switch (error) {
 
         case AKL_JWS_OK:
-            if (ngx_http_akl_k8s_guard_names(jws->payload, elts[i])) {
+            if (ngx_http_akl_k8s_guard_names(&jws->payload, elts[i])) {
                 *config = elts[i];
                 return AKL_OK;
             }
@@ -295,7 +295,7 @@ ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
 /* token_claims may have put something else in the place of the name */
 
 static ngx_uint_t
-ngx_http_akl_k8s_guard_names(json_t *payload,
+ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config)
 {
     akl_str_t                  name, expected;
@@ -304,7 +304,7 @@ ngx_http_akl_k8s_guard_names(json_t *payload,
 
     expected = ngx_http_akl_k8s_str(&config->name);
 
-    if (akl_json_string(payload, "config_name", &name) != 0) {
+    if (akl_doc_string(payload, payload->nodes, "config_name", &name) != 0) {
         return 0;
     }
 
@@ -333,7 +333,7 @@ ngx_http_akl_k8s_guard_names(json_t *payload,
 
         expected = ngx_http_akl_k8s_str(&config->access_id);
 
-        return akl_json_string(payload, "access_id", &name) == 0
+        return akl_doc_string(payload, payload->nodes, "access_id", &name) == 0
                && akl_str_eq(name, expected);
     }
 
@@ -348,19 +348,19 @@ ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
     int64_t    nbf;
     akl_str_t  iss;
 
-    if (akl_json_time(jws->payload, "exp", &head->exp) != 0) {
+    if (akl_doc_time(&jws->payload, jws->payload.nodes, "exp", &head->exp) != 0) {
         return AKL_TOKEN_MALFORMED;
     }
 
     nbf = 0;
 
-    if (akl_json_time(jws->payload, "nbf", &nbf) == -1
-        || akl_json_time(jws->payload, "iat", &head->iat) == -1)
+    if (akl_doc_time(&jws->payload, jws->payload.nodes, "nbf", &nbf) == -1
+        || akl_doc_time(&jws->payload, jws->payload.nodes, "iat", &head->iat) == -1)
     {
         return AKL_TOKEN_MALFORMED;
     }
 
-    if (akl_json_string(jws->payload, "iss", &iss) != 0
+    if (akl_doc_string(&jws->payload, jws->payload.nodes, "iss", &iss) != 0
         || iss.len != config->token_issuer.len
         || ngx_memcmp(iss.data, config->token_issuer.data, iss.len) != 0)
     {
@@ -381,7 +381,7 @@ ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
     }
 
     if (config->token_audience.len
-        && !ngx_http_akl_k8s_guard_audience(jws->payload,
+        && !ngx_http_akl_k8s_guard_audience(&jws->payload,
                                             &config->token_audience))
     {
         return AKL_AUDIENCE_MISMATCH;
@@ -392,24 +392,32 @@ ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
 
 
 static ngx_uint_t
-ngx_http_akl_k8s_guard_audience(json_t *payload, ngx_str_t *audience)
+ngx_http_akl_k8s_guard_audience(akl_doc_t *payload, ngx_str_t *audience)
 {
-    size_t   i, n;
-    json_t  *aud, *value;
+    akl_str_t          wanted;
+    const akl_node_t  *aud, *elt;
 
-    aud = json_object_get(payload, "aud");
+    wanted = ngx_http_akl_k8s_str(audience);
 
-    n = json_is_array(aud) ? json_array_size(aud) : 1;
+    aud = akl_doc_get(payload, payload->nodes, "aud");
 
-    for (i = 0; i < n; i++) {
-        value = json_is_array(aud) ? json_array_get(aud, i) : aud;
+    if (aud == NULL) {
+        return 0;
+    }
 
-        if (json_is_string(value)
-            && json_string_length(value) == audience->len
-            && ngx_memcmp(json_string_value(value), audience->data,
-                          audience->len)
-               == 0)
-        {
+    if (aud->type == AKL_NODE_STRING) {
+        return akl_str_eq(aud->text, wanted);
+    }
+
+    if (aud->type != AKL_NODE_ARRAY) {
+        return 0;
+    }
+
+    for (elt = akl_doc_first(payload, aud);
+         elt;
+         elt = akl_doc_next(payload, aud, elt))
+    {
+        if (elt->type == AKL_NODE_STRING && akl_str_eq(elt->text, wanted)) {
             return 1;
         }
     }
@@ -433,7 +441,7 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     p = ngx_http_akl_k8s_guard_buf + sizeof(ngx_http_akl_k8s_guard_head_t);
 
     claims.data = p;
-    claims.len = akl_claims_flatten(jws->payload, p, AKL_CLAIMS_MAX);
+    claims.len = akl_claims_flatten(&jws->payload, p, AKL_CLAIMS_MAX);
 
     /* before the list is looked at: it may grow meanwhile */
 

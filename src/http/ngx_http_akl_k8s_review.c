@@ -113,7 +113,8 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     akl_reason_t                reason;
     ngx_http_akl_k8s_review_t  *review;
 
-    pool = ngx_create_pool(ngx_max(1024 + token->len, 4096), ngx_cycle->log);
+    pool = ngx_create_pool(sizeof(ngx_http_akl_k8s_review_t) + 6144
+                           + 2 * token->len, ngx_cycle->log);
     if (pool == NULL) {
         return AKL_INTERNAL_ERROR;
     }
@@ -544,8 +545,8 @@ static void
 ngx_http_akl_k8s_review_establish(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
-    char                       *text;
-    size_t                      len;
+    u_char                     *text;
+    akl_json_out_t              out;
     ngx_http_akl_k8s_config_t  *config;
 
     config = review->cluster->config;
@@ -559,20 +560,20 @@ ngx_http_akl_k8s_review_establish(ngx_http_akl_k8s_review_t *review,
     verdict->expires = (time_t) review->pod.exp;
 
     if (review->pod.aud) {
-        len = json_dumpb(review->pod.aud, NULL, 0,
-                         JSON_COMPACT|JSON_ENCODE_ANY);
+        akl_json_out_init(&out, NULL, 0);
+        akl_pod_token_write_aud(&review->pod, &out);
 
-        text = ngx_pnalloc(review->pool, len);
+        text = ngx_pnalloc(review->pool, out.len);
         if (text == NULL) {
             verdict->reason = AKL_INTERNAL_ERROR;
             return;
         }
 
-        (void) json_dumpb(review->pod.aud, text, len,
-                          JSON_COMPACT|JSON_ENCODE_ANY);
+        akl_json_out_init(&out, text, out.len);
+        akl_pod_token_write_aud(&review->pod, &out);
 
-        verdict->aud.data = (u_char *) text;
-        verdict->aud.len = len;
+        verdict->aud.data = text;
+        verdict->aud.len = out.len;
     }
 
     if (config->claims_dynamic) {

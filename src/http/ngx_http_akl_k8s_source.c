@@ -273,17 +273,17 @@ ngx_http_akl_k8s_check_ca(ngx_str_t *pem, const char **warn)
 const char *
 ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn)
 {
-    time_t        left;
-    int64_t       exp;
-    json_t       *k8s;
-    akl_jws_t     jws;
-    const char   *cause;
+    time_t             left;
+    int64_t            exp;
+    akl_jws_t          jws;
+    const char        *cause;
+    const akl_node_t  *k8s;
 
     cause = NULL;
     exp = 0;
 
     if (akl_jws_parse(&jws, ngx_http_akl_k8s_str(jwt)) != AKL_JWS_OK
-        || akl_json_time(jws.payload, "exp", &exp) < 0)
+        || akl_doc_time(&jws.payload, jws.payload.nodes, "exp", &exp) < 0)
     {
         cause = "is no JWT";
 
@@ -299,9 +299,9 @@ ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn)
     }
 
     if (cause == NULL && warn) {
-        k8s = json_object_get(jws.payload, "kubernetes.io");
+        k8s = akl_doc_get(&jws.payload, jws.payload.nodes, "kubernetes.io");
 
-        if (json_object_get(k8s, "pod")) {
+        if (akl_doc_get(&jws.payload, k8s, "pod")) {
             *warn = "is bound to a pod and ends with it";
         }
     }

@@ -133,14 +133,17 @@ akl_doc_node(akl_doc_t *doc, uint32_t type, uint32_t *index)
 static int
 akl_read_value(akl_reader_t *r)
 {
-    int       rc;
-    uint32_t  self;
+    int                   rc;
+    uint32_t              self;
+    const unsigned char  *from;
 
     if (r->p == r->last) {
         return -1;
     }
 
-    switch (*r->p) {
+    from = r->p;
+
+    switch (*from) {
 
     case '{':
     case '[':
@@ -157,6 +160,8 @@ akl_read_value(akl_reader_t *r)
                               : akl_read_array(r, self);
 
         r->doc->nodes[self].next = r->doc->n;
+        r->doc->nodes[self].text.data = from;
+        r->doc->nodes[self].text.len = (size_t) (r->p - from);
         r->depth--;
 
         return rc;

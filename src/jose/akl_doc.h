@@ -28,7 +28,7 @@ typedef enum {
 
 
 /*
- * "text" is a string's content without escapes, or the value as it stands.
+ * "text" is a string's content without escapes, else the value as it stands.
  * The members of an object follow it, each name before its value; so do the
  * elements of an array.  "next" is the index behind the value and all in it.
  */

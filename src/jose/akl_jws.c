@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -48,6 +49,8 @@ typedef struct {
 
 static akl_jws_error_t akl_jws_kept_header(akl_jws_t *jws, akl_str_t text);
 static akl_jws_error_t akl_jws_header(akl_jws_t *jws);
+static akl_jws_error_t akl_jws_payload(akl_jws_t *jws, akl_str_t text);
+static void akl_jws_init(akl_jws_t *jws);
 static json_t *akl_jws_object(akl_str_t text);
 static akl_jws_error_t akl_jws_verify_digest(const akl_jws_t *jws,
     EVP_PKEY *pkey, const akl_alg_info_t *info, const unsigned char *sig,
@@ -104,7 +107,7 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
     akl_str_t        header, payload, signature;
     akl_jws_error_t  rc;
 
-    memset(jws, 0, sizeof(akl_jws_t));
+    akl_jws_init(jws);
 
     if (token.len > AKL_JWS_MAX) {
         return AKL_JWS_TOO_LARGE;
@@ -162,12 +165,7 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
 
     jws->signature_len = (size_t) n;
 
-    jws->payload = akl_jws_object(payload);
-    if (jws->payload == NULL) {
-        return AKL_JWS_MALFORMED;
-    }
-
-    return AKL_JWS_OK;
+    return akl_jws_payload(jws, payload);
 }
 
 
@@ -242,6 +240,53 @@ akl_jws_header(akl_jws_t *jws)
     }
 
     return AKL_JWS_OK;
+}
+
+
+static akl_jws_error_t
+akl_jws_payload(akl_jws_t *jws, akl_str_t text)
+{
+    ssize_t    n;
+    akl_str_t  json;
+
+    if (text.len == 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    jws->text = malloc(akl_base64_decoded_len(text.len));
+    if (jws->text == NULL) {
+        return AKL_JWS_NOMEM;
+    }
+
+    n = akl_base64url_decode(jws->text, text);
+    if (n < 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    json.data = jws->text;
+    json.len = (size_t) n;
+
+    return (akl_doc_parse(&jws->payload, json) == 0) ? AKL_JWS_OK
+                                                     : AKL_JWS_MALFORMED;
+}
+
+
+/* all but the nodes and the signature, which have lengths of their own */
+
+static void
+akl_jws_init(akl_jws_t *jws)
+{
+    memset(&jws->signing_input, 0, sizeof(akl_str_t));
+    memset(&jws->kid, 0, sizeof(akl_str_t));
+
+    jws->alg = AKL_ALG_NONE;
+    jws->header = NULL;
+    jws->text = NULL;
+    jws->signature_len = 0;
+
+    jws->payload.nodes = jws->payload.few;
+    jws->payload.n = 0;
+    jws->payload.strings = NULL;
 }
 
 
@@ -540,8 +585,9 @@ void
 akl_jws_clear(akl_jws_t *jws)
 {
     json_decref(jws->header);
-    json_decref(jws->payload);
+    akl_doc_free(&jws->payload);
+    free(jws->text);
 
     OPENSSL_cleanse(jws->signature, jws->signature_len);
-    memset(jws, 0, sizeof(akl_jws_t));
+    akl_jws_init(jws);
 }

@@ -5,6 +5,7 @@
 #ifndef AKL_JWS_H
 #define AKL_JWS_H
 
+#include "akl_doc.h"
 #include "akl_jwk.h"
 
 
@@ -31,7 +32,8 @@ typedef struct {
     akl_alg_t       alg;
     akl_str_t       kid;                  /* len 0: none; owned by header */
     json_t         *header;
-    json_t         *payload;              /* always an object */
+    akl_doc_t       payload;              /* an object, of "text" */
+    unsigned char  *text;
     unsigned char   signature[1024];
     size_t          signature_len;
 } akl_jws_t;

@@ -3,22 +3,24 @@
  */
 
 #include "akl_pod_token.h"
-#include "../jose/akl_json.h"
 
 
 static int akl_pod_token_claims(akl_pod_token_t *pod);
 static int akl_pod_token_legacy(akl_pod_token_t *pod);
-static int akl_pod_token_projected(akl_pod_token_t *pod, const json_t *k8s);
-static int akl_pod_token_ref(const json_t *k8s, const char *key,
-    akl_str_t *name, akl_str_t *uid);
-static int akl_pod_token_audiences(const json_t *aud);
+static int akl_pod_token_projected(akl_pod_token_t *pod,
+    const akl_node_t *k8s);
+static int akl_pod_token_ref(const akl_doc_t *doc, const akl_node_t *k8s,
+    const char *key, akl_str_t *name, akl_str_t *uid);
+static int akl_pod_token_audiences(const akl_doc_t *doc,
+    const akl_node_t *aud);
 static int akl_pod_token_minted(const akl_pod_token_t *pod);
 
 
 akl_reason_t
 akl_pod_token_parse(akl_pod_token_t *pod, akl_str_t token)
 {
-    memset(pod, 0, sizeof(akl_pod_token_t));
+    memset(&pod->issuer, 0, sizeof(akl_pod_token_t)
+                            - offsetof(akl_pod_token_t, issuer));
 
     switch (akl_jws_parse(&pod->jws, token)) {
 
@@ -63,27 +65,29 @@ akl_pod_token_parse(akl_pod_token_t *pod, akl_str_t token)
 static int
 akl_pod_token_claims(akl_pod_token_t *pod)
 {
-    const json_t  *payload, *k8s;
+    const akl_doc_t   *doc;
+    const akl_node_t  *payload, *k8s;
 
-    payload = pod->jws.payload;
+    doc = &pod->jws.payload;
+    payload = doc->nodes;
 
-    if (akl_json_string(payload, "iss", &pod->issuer) < 0
-        || akl_json_string(payload, "sub", &pod->subject) < 0
-        || akl_json_string(payload, "jti", &pod->jti) < 0
-        || akl_json_time(payload, "exp", &pod->exp) < 0
-        || akl_json_time(payload, "nbf", &pod->nbf) < 0
-        || akl_json_time(payload, "iat", &pod->iat) < 0)
+    if (akl_doc_string(doc, payload, "iss", &pod->issuer) < 0
+        || akl_doc_string(doc, payload, "sub", &pod->subject) < 0
+        || akl_doc_string(doc, payload, "jti", &pod->jti) < 0
+        || akl_doc_time(doc, payload, "exp", &pod->exp) < 0
+        || akl_doc_time(doc, payload, "nbf", &pod->nbf) < 0
+        || akl_doc_time(doc, payload, "iat", &pod->iat) < 0)
     {
         return -1;
     }
 
-    pod->aud = json_object_get(payload, "aud");
+    pod->aud = akl_doc_get(doc, payload, "aud");
 
-    if (pod->aud && akl_pod_token_audiences(pod->aud) != 0) {
+    if (pod->aud && akl_pod_token_audiences(doc, pod->aud) != 0) {
         return -1;
     }
 
-    k8s = json_object_get(payload, "kubernetes.io");
+    k8s = akl_doc_get(doc, payload, "kubernetes.io");
 
     return k8s ? akl_pod_token_projected(pod, k8s)
                : akl_pod_token_legacy(pod);
@@ -91,19 +95,22 @@ akl_pod_token_claims(akl_pod_token_t *pod)
 
 
 static int
-akl_pod_token_projected(akl_pod_token_t *pod, const json_t *k8s)
+akl_pod_token_projected(akl_pod_token_t *pod, const akl_node_t *k8s)
 {
-    akl_str_t  ignored;
+    akl_str_t         ignored;
+    const akl_doc_t  *doc;
 
-    if (!json_is_object(k8s)
-        || akl_json_string(k8s, "namespace", &pod->claimed.namespace) < 0
-        || akl_pod_token_ref(k8s, "serviceaccount", &pod->claimed.sa_name,
+    doc = &pod->jws.payload;
+
+    if (k8s->type != AKL_NODE_OBJECT
+        || akl_doc_string(doc, k8s, "namespace", &pod->claimed.namespace) < 0
+        || akl_pod_token_ref(doc, k8s, "serviceaccount", &pod->claimed.sa_name,
                              &pod->claimed.sa_uid) != 0
-        || akl_pod_token_ref(k8s, "pod", &pod->claimed.pod_name,
+        || akl_pod_token_ref(doc, k8s, "pod", &pod->claimed.pod_name,
                              &pod->claimed.pod_uid) != 0
-        || akl_pod_token_ref(k8s, "secret", &pod->claimed.secret_name,
+        || akl_pod_token_ref(doc, k8s, "secret", &pod->claimed.secret_name,
                              &ignored) != 0
-        || akl_pod_token_ref(k8s, "node", &pod->claimed.node_name,
+        || akl_pod_token_ref(doc, k8s, "node", &pod->claimed.node_name,
                              &ignored) != 0)
     {
         return -1;
@@ -116,23 +123,23 @@ akl_pod_token_projected(akl_pod_token_t *pod, const json_t *k8s)
 /* {"name": ..., "uid": ...} where it is there */
 
 static int
-akl_pod_token_ref(const json_t *k8s, const char *key, akl_str_t *name,
-    akl_str_t *uid)
+akl_pod_token_ref(const akl_doc_t *doc, const akl_node_t *k8s,
+    const char *key, akl_str_t *name, akl_str_t *uid)
 {
-    const json_t  *ref;
+    const akl_node_t  *ref;
 
     uid->len = 0;
     uid->data = NULL;
 
-    ref = json_object_get(k8s, key);
+    ref = akl_doc_get(doc, k8s, key);
 
     if (ref == NULL) {
         return 0;
     }
 
-    if (!json_is_object(ref)
-        || akl_json_string(ref, "name", name) < 0
-        || akl_json_string(ref, "uid", uid) < 0)
+    if (ref->type != AKL_NODE_OBJECT
+        || akl_doc_string(doc, ref, "name", name) < 0
+        || akl_doc_string(doc, ref, "uid", uid) < 0)
     {
         return -1;
     }
@@ -146,20 +153,22 @@ akl_pod_token_ref(const json_t *k8s, const char *key, akl_str_t *name,
 static int
 akl_pod_token_legacy(akl_pod_token_t *pod)
 {
-    int            rc;
-    const json_t  *payload;
+    int                rc;
+    const akl_doc_t   *doc;
+    const akl_node_t  *payload;
 
-    payload = pod->jws.payload;
+    doc = &pod->jws.payload;
+    payload = doc->nodes;
 
-    rc = akl_json_string(payload, AKL_LEGACY "namespace",
+    rc = akl_doc_string(doc, payload, AKL_LEGACY "namespace",
                          &pod->claimed.namespace);
 
     if (rc < 0
-        || akl_json_string(payload, AKL_LEGACY "secret.name",
+        || akl_doc_string(doc, payload, AKL_LEGACY "secret.name",
                            &pod->claimed.secret_name) < 0
-        || akl_json_string(payload, AKL_LEGACY "service-account.name",
+        || akl_doc_string(doc, payload, AKL_LEGACY "service-account.name",
                            &pod->claimed.sa_name) < 0
-        || akl_json_string(payload, AKL_LEGACY "service-account.uid",
+        || akl_doc_string(doc, payload, AKL_LEGACY "service-account.uid",
                            &pod->claimed.sa_uid) < 0)
     {
         return -1;
@@ -174,20 +183,23 @@ akl_pod_token_legacy(akl_pod_token_t *pod)
 /* a string, or an array of strings (RFC 7519 section 4.1.3) */
 
 static int
-akl_pod_token_audiences(const json_t *aud)
+akl_pod_token_audiences(const akl_doc_t *doc, const akl_node_t *aud)
 {
-    size_t  i;
+    const akl_node_t  *elt;
 
-    if (json_is_string(aud)) {
+    if (aud->type == AKL_NODE_STRING) {
         return 0;
     }
 
-    if (!json_is_array(aud)) {
+    if (aud->type != AKL_NODE_ARRAY) {
         return -1;
     }
 
-    for (i = 0; i < json_array_size(aud); i++) {
-        if (!json_is_string(json_array_get(aud, i))) {
+    for (elt = akl_doc_first(doc, aud);
+         elt;
+         elt = akl_doc_next(doc, aud, elt))
+    {
+        if (elt->type != AKL_NODE_STRING) {
             return -1;
         }
     }
@@ -258,31 +270,36 @@ akl_pod_token_check(const akl_pod_token_t *pod, const akl_pod_policy_t *policy,
 static int
 akl_pod_token_minted(const akl_pod_token_t *pod)
 {
-    return json_object_get(pod->jws.payload, "access_id") != NULL
-           && json_object_get(pod->jws.payload, "config_name") != NULL;
+    const akl_doc_t  *doc;
+
+    doc = &pod->jws.payload;
+
+    return akl_doc_get(doc, doc->nodes, "access_id") != NULL
+           && akl_doc_get(doc, doc->nodes, "config_name") != NULL;
 }
 
 
 int
 akl_pod_token_has_audience(const akl_pod_token_t *pod, akl_str_t audience)
 {
-    size_t         i, n;
-    const json_t  *elt;
+    const akl_doc_t   *doc;
+    const akl_node_t  *elt;
 
     if (pod->aud == NULL) {
         return 0;
     }
 
-    n = json_is_array(pod->aud) ? json_array_size(pod->aud) : 1;
+    if (pod->aud->type == AKL_NODE_STRING) {
+        return akl_str_eq(pod->aud->text, audience);
+    }
 
-    for (i = 0; i < n; i++) {
-        elt = json_is_array(pod->aud) ? json_array_get(pod->aud, i)
-                                      : pod->aud;
+    doc = &pod->jws.payload;
 
-        if (json_string_length(elt) == audience.len
-            && memcmp(json_string_value(elt), audience.data, audience.len)
-               == 0)
-        {
+    for (elt = akl_doc_first(doc, pod->aud);
+         elt;
+         elt = akl_doc_next(doc, pod->aud, elt))
+    {
+        if (akl_str_eq(elt->text, audience)) {
             return 1;
         }
     }
@@ -292,8 +309,39 @@ akl_pod_token_has_audience(const akl_pod_token_t *pod, akl_str_t audience)
 
 
 void
+akl_pod_token_write_aud(const akl_pod_token_t *pod, akl_json_out_t *out)
+{
+    const akl_doc_t   *doc;
+    const akl_node_t  *elt;
+
+    if (pod->aud == NULL) {
+        return;
+    }
+
+    if (pod->aud->type == AKL_NODE_STRING) {
+        akl_json_out_str(out, NULL, pod->aud->text);
+        return;
+    }
+
+    doc = &pod->jws.payload;
+
+    akl_json_out_open(out, NULL, '[');
+
+    for (elt = akl_doc_first(doc, pod->aud);
+         elt;
+         elt = akl_doc_next(doc, pod->aud, elt))
+    {
+        akl_json_out_str(out, NULL, elt->text);
+    }
+
+    akl_json_out_close(out, ']');
+}
+
+
+void
 akl_pod_token_clear(akl_pod_token_t *pod)
 {
     akl_jws_clear(&pod->jws);
-    memset(pod, 0, sizeof(akl_pod_token_t));
+    memset(&pod->issuer, 0, sizeof(akl_pod_token_t)
+                            - offsetof(akl_pod_token_t, issuer));
 }

@@ -8,6 +8,7 @@
 #define AKL_POD_TOKEN_H
 
 #include <stdint.h>
+#include "../jose/akl_json.h"
 #include "../jose/akl_jws.h"
 #include "akl_reason.h"
 
@@ -31,7 +32,7 @@ typedef struct {
     akl_str_t       issuer;
     akl_str_t       subject;
     akl_str_t       jti;
-    const json_t   *aud;                  /* array, string or NULL; borrowed */
+    const akl_node_t *aud;                /* array, string or NULL; borrowed */
     int64_t         exp;                  /* 0: none */
     int64_t         nbf;
     int64_t         iat;
@@ -62,6 +63,13 @@ akl_reason_t akl_pod_token_parse(akl_pod_token_t *pod, akl_str_t token);
  */
 akl_reason_t akl_pod_token_check(const akl_pod_token_t *pod,
     const akl_pod_policy_t *policy, int64_t now);
+
+/*
+ * Writes the token's audiences as JSON, array or string, nothing where it has
+ * none.
+ */
+void akl_pod_token_write_aud(const akl_pod_token_t *pod,
+    akl_json_out_t *out);
 
 /* 1 where "audience" is among the token's, else 0. */
 int akl_pod_token_has_audience(const akl_pod_token_t *pod, akl_str_t audience);

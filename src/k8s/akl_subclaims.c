@@ -23,10 +23,8 @@ typedef struct {
 } akl_flat_t;
 
 
-static void akl_flat_claim(akl_flat_t *flat, const char *name,
-    const json_t *value);
-static size_t akl_flat_text(const json_t *value, char *buf, size_t size,
-    const char **text);
+static void akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc,
+    akl_str_t name, const akl_node_t *value);
 static void akl_flat_put(akl_flat_t *flat, size_t at, const void *data,
     size_t len);
 static int akl_flat_same(akl_str_t a, const unsigned char *b, size_t len,
@@ -34,18 +32,20 @@ static int akl_flat_same(akl_str_t a, const unsigned char *b, size_t len,
 
 
 size_t
-akl_claims_flatten(const json_t *payload, unsigned char *dst, size_t size)
+akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst, size_t size)
 {
-    json_t      *value;
-    akl_flat_t   flat;
-    const char  *name;
+    akl_flat_t         flat;
+    const akl_node_t  *name;
 
     flat.dst = dst;
     flat.size = size;
     flat.len = 0;
 
-    json_object_foreach((json_t *) payload, name, value) {
-        akl_flat_claim(&flat, name, value);
+    for (name = akl_doc_first(payload, payload->nodes);
+         name;
+         name = akl_doc_next(payload, payload->nodes, name + 1))
+    {
+        akl_flat_claim(&flat, payload, name->text, name + 1);
     }
 
     return flat.len;
@@ -53,89 +53,72 @@ akl_claims_flatten(const json_t *payload, unsigned char *dst, size_t size)
 
 
 static void
-akl_flat_claim(akl_flat_t *flat, const char *name, const json_t *value)
+akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc, akl_str_t name,
+    const akl_node_t *value)
 {
-    char               buf[AKL_CLAIMS_MAX];
-    size_t             i, n, at, len;
-    uint16_t           short_len;
-    const char        *text;
-    const json_t      *elt;
+    size_t             n, at;
+    uint16_t           len;
     akl_claim_head_t   head;
+    const akl_node_t  *elt;
 
-    n = 1;
+    switch (value->type) {
 
-    if (json_is_string(value)) {
+    case AKL_NODE_STRING:
         head.type = AKL_CLAIM_STRING;
+        break;
 
-    } else if (json_is_number(value) || json_is_boolean(value)) {
-        head.type = AKL_CLAIM_SCALAR;
-
-    } else if (json_is_array(value)) {
+    case AKL_NODE_ARRAY:
         head.type = AKL_CLAIM_LIST;
-        n = json_array_size(value);
+        break;
 
-    } else {
+    case AKL_NODE_OBJECT:
+    case AKL_NODE_NULL:
         head.type = AKL_CLAIM_JSON;
+        break;
+
+    default:
+        head.type = AKL_CLAIM_SCALAR;
     }
-
-    len = strlen(name);
-
-    if (len > AKL_CLAIMS_MAX || n > AKL_CLAIMS_MAX) {
-        return;
-    }
-
-    head.name = (uint16_t) len;
-    head.n = (uint16_t) n;
 
     at = flat->len + sizeof(akl_claim_head_t);
 
-    akl_flat_put(flat, at, name, len);
-    at += len;
+    if (name.len > AKL_CLAIMS_MAX || at + name.len > AKL_CLAIMS_MAX) {
+        return;
+    }
 
-    for (i = 0; i < n; i++) {
+    akl_flat_put(flat, at, name.data, name.len);
+    at += name.len;
 
-        elt = (head.type == AKL_CLAIM_LIST) ? json_array_get(value, i) : value;
-        len = akl_flat_text(elt, buf, sizeof(buf), &text);
+    n = 0;
+    elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_first(doc, value) : value;
 
-        if (len > AKL_CLAIMS_MAX
-            || at + sizeof(short_len) + len > AKL_CLAIMS_MAX)
+    while (elt) {
+
+        if (elt->text.len > AKL_CLAIMS_MAX
+            || at + sizeof(len) + elt->text.len > AKL_CLAIMS_MAX)
         {
             return;
         }
 
-        short_len = (uint16_t) len;
+        len = (uint16_t) elt->text.len;
 
-        akl_flat_put(flat, at, &short_len, sizeof(short_len));
-        at += sizeof(short_len);
+        akl_flat_put(flat, at, &len, sizeof(len));
+        at += sizeof(len);
 
-        akl_flat_put(flat, at, text, len);
-        at += len;
+        akl_flat_put(flat, at, elt->text.data, elt->text.len);
+        at += elt->text.len;
+
+        n++;
+        elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_next(doc, value, elt)
+                                            : NULL;
     }
 
-    if (at > AKL_CLAIMS_MAX) {
-        return;
-    }
-
+    head.name = (uint16_t) name.len;
+    head.n = (uint16_t) n;
     head.size = (uint16_t) (at - flat->len);
 
     akl_flat_put(flat, flat->len, &head, sizeof(akl_claim_head_t));
     flat->len = at;
-}
-
-
-/* its text in *text, in "buf" where it must be made */
-
-static size_t
-akl_flat_text(const json_t *value, char *buf, size_t size, const char **text)
-{
-    if (json_is_string(value)) {
-        *text = json_string_value(value);
-        return json_string_length(value);
-    }
-
-    *text = buf;
-
-    return json_dumpb(value, buf, size, JSON_COMPACT|JSON_ENCODE_ANY);
 }
 
 

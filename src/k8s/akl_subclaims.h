@@ -6,7 +6,7 @@
 #ifndef AKL_SUBCLAIMS_H
 #define AKL_SUBCLAIMS_H
 
-#include <jansson.h>
+#include "../jose/akl_doc.h"
 #include "akl_bounds.h"
 
 
@@ -17,7 +17,7 @@ typedef enum {
     AKL_CLAIM_STRING = 0,
     AKL_CLAIM_LIST,                     /* of strings, numbers, booleans */
     AKL_CLAIM_SCALAR,                   /* number, boolean: as JSON text */
-    AKL_CLAIM_JSON                      /* anything else: compact JSON */
+    AKL_CLAIM_JSON                      /* anything else, as it stands */
 } akl_claim_type_t;
 
 
@@ -37,7 +37,7 @@ typedef struct {
  * that would pass AKL_CLAIMS_MAX is left out, and so counts as absent.
  * Returns the number of bytes.
  */
-size_t akl_claims_flatten(const json_t *payload, unsigned char *dst,
+size_t akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst,
     size_t size);
 
 /*

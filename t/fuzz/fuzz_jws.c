@@ -71,21 +71,19 @@ verify(akl_jws_t *jws)
 static void
 sign_again(const akl_jws_t *jws)
 {
-    char           *text;
     size_t          room;
     ssize_t         len;
     akl_jws_t       ours;
-    akl_str_t       token;
+    akl_str_t       token, text;
     unsigned char  *buf;
 
-    text = json_dumps(jws->payload, JSON_COMPACT);
-    check(text != NULL);
+    text = jws->payload.nodes[0].text;
 
-    room = akl_signer_token_len(signer, strlen(text));
+    room = akl_signer_token_len(signer, text.len);
     buf = malloc(room);
     check(buf != NULL);
 
-    len = akl_signer_sign(signer, str(text), buf);
+    len = akl_signer_sign(signer, text, buf);
     check(len == (ssize_t) room);
 
     token.data = buf;
@@ -93,7 +91,7 @@ sign_again(const akl_jws_t *jws)
 
     if (akl_jws_parse(&ours, token) == AKL_JWS_OK) {
         check(akl_jws_verify_set(&ours, &sets[2], 0, NULL) == AKL_JWS_OK);
-        check(json_equal(ours.payload, jws->payload));
+        check(akl_str_eq(ours.payload.nodes[0].text, text));
 
     } else {
         check(room > AKL_JWS_MAX);
@@ -101,7 +99,6 @@ sign_again(const akl_jws_t *jws)
 
     akl_jws_clear(&ours);
     free(buf);
-    free(text);
 }
 
 
@@ -121,7 +118,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     token.len = size;
 
     if (akl_jws_parse(&jws, token) == AKL_JWS_OK) {
-        check(json_is_object(jws.header) && json_is_object(jws.payload));
+        check(json_is_object(jws.header));
+        check(jws.payload.nodes[0].type == AKL_NODE_OBJECT);
         check(json_object_get(jws.header, "crit") == NULL);
         check(jws.signing_input.data == data);
         check(data[jws.signing_input.len] == '.');

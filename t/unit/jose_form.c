@@ -81,7 +81,7 @@ a_plain_token_is_taken_apart(void **state)
     assert_true(akl_str_eq(jws.signing_input, akl_str(HEADER "." PAYLOAD)));
     assert_int_equal(jws.signature_len, 3);
     assert_memory_equal(jws.signature, "\1\2\3", 3);
-    assert_int_equal(json_object_size(jws.payload), 0);
+    assert_int_equal(jws.payload.n, 1);
 
     akl_jws_clear(&jws);
     assert_null(jws.header);

@@ -301,7 +301,7 @@ static void
 flattened_claims(void **state)
 {
     size_t          len;
-    json_t         *root;
+    akl_doc_t       doc;
     akl_str_t       flat, value;
     akl_claim_t     claim;
     unsigned char   buf[AKL_CLAIMS_MAX];
@@ -310,13 +310,12 @@ flattened_claims(void **state)
 
     (void) state;
 
-    root = akl_json_object(str("{\"s\":\"x\",\"n\":5,\"b\":true,\"e\":[],"
-        "\"l\":[\"a\",\"b\",7],\"o\":{\"k\":[1]},\"Name\":\"N\",\"z\":null}"));
-    assert_non_null(root);
+    assert_int_equal(akl_doc_parse(&doc, str("{\"s\":\"x\",\"n\":5,\"b\":true,\"e\":[],"
+        "\"l\":[\"a\",\"b\",7],\"o\":{\"k\":[1]},\"Name\":\"N\",\"z\":null}")), 0);
 
-    len = akl_claims_flatten(root, NULL, 0);
-    assert_int_equal(akl_claims_flatten(root, buf, sizeof(buf)), len);
-    json_decref(root);
+    len = akl_claims_flatten(&doc, NULL, 0);
+    assert_int_equal(akl_claims_flatten(&doc, buf, sizeof(buf)), len);
+    akl_doc_free(&doc);
     flat = (akl_str_t) { len, buf };
 
     assert_true(akl_claims_find(flat, str("s"), &value));
@@ -370,8 +369,10 @@ flattened_claims(void **state)
 static void
 claims_that_do_not_fit_are_absent(void **state)
 {
+    char          *text;
     size_t         i, len;
     json_t        *root, *list;
+    akl_doc_t      doc;
     akl_str_t      flat, value;
     unsigned char  buf[AKL_CLAIMS_MAX];
     char           big[AKL_CLAIMS_MAX + 10];
@@ -393,8 +394,14 @@ claims_that_do_not_fit_are_absent(void **state)
     json_object_set_new(root, "list", list);
     json_object_set_new(root, "last", json_string("2"));
 
-    len = akl_claims_flatten(root, buf, sizeof(buf));
+    text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
+    assert_non_null(text);
+
+    assert_int_equal(akl_doc_parse(&doc, str(text)), 0);
+    len = akl_claims_flatten(&doc, buf, sizeof(buf));
+    akl_doc_free(&doc);
+    free(text);
 
     assert_true(len <= AKL_CLAIMS_MAX);
     flat = (akl_str_t) { len, buf };

@@ -264,7 +264,7 @@ parse_error(akl_str_t token)
 
     if (rc == AKL_JWS_OK) {
         assert_non_null(jws.header);
-        assert_non_null(jws.payload);
+        assert_int_equal(jws.payload.nodes[0].type, AKL_NODE_OBJECT);
     }
 
     akl_jws_clear(&jws);
