@@ -107,6 +107,9 @@ sub answer {{
 '''
 
 
+PERL = '/usr/lib/nginx/modules/ngx_http_perl_module.so'
+
+
 class Ground:
     """API server, gateway, and request files below a test's directory."""
 
@@ -133,11 +136,12 @@ class Ground:
         name = f'api{delay or ""}'
         main = ''
         http = API
-        if delay is not None:
+        if delay:
+            os.makedirs(os.path.join(self.test.dir, name), exist_ok=True)
             path = self.test.write(f'{name}/answer.json', answer)
             self.test.write(f'{name}/delay.pm', DELAY_PM.format(
                 answer=path, ms=delay))
-            main = 'load_module modules/ngx_http_perl_module.so;'
+            main = f'load_module {PERL};'
             http = DELAYED
         api = self.test.nginx(http, start=False, name=name, load=False,
                               main=main, level='error', connections=8192,
