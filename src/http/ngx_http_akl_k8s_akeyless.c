@@ -88,7 +88,9 @@ ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r, akl_doc_t *doc,
     if (akl_doc_string(doc, doc->nodes, "access-type", &type) < 0
         || akl_doc_string(doc, doc->nodes, "access-id", &id) < 0
         || akl_doc_string(doc, doc->nodes, "k8s-auth-config-name", &name) < 0
-        || akl_doc_string(doc, doc->nodes, "k8s-service-account-token", &token) < 0)
+        || akl_doc_string(doc, doc->nodes, "k8s-service-account-token",
+                          &token)
+           < 0)
     {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "a member of the request is no string");

@@ -44,7 +44,29 @@ typedef struct {
     ngx_uint_t                           certificate;   /* k8s_auth_type */
     ngx_uint_t                           no_issuer;
     ngx_array_t                          verification;  /* of akl_jwk_t */
+    ngx_http_akl_k8s_where_t             where_client;  /* certificate */
 } ngx_http_akl_k8s_reading_t;
+
+
+/* a directive of akl_k8s_auth_config, as the block's table calls it */
+
+#define ngx_http_akl_k8s_setter(name)                                         \
+    char *ngx_http_akl_k8s_config_##name(ngx_conf_t *cf,                      \
+        ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+
+/* those of conf_token.c */
+
+ngx_http_akl_k8s_setter(jwks);
+ngx_http_akl_k8s_setter(token_issuer);
+ngx_http_akl_k8s_setter(token_audience);
+ngx_http_akl_k8s_setter(token_claims);
+ngx_http_akl_k8s_setter(cache);
+ngx_http_akl_k8s_setter(timeout);
+ngx_http_akl_k8s_setter(reviews);
+
+
+#define ngx_http_akl_k8s_config_of(block)                                     \
+    (((ngx_http_akl_k8s_reading_t *) (block)->conf)->config)
 
 
 /* indices of the directives of akl_k8s_auth_config */
@@ -87,12 +109,9 @@ char *ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
 /* Reads a block's directives, "include" among them. */
 char *ngx_http_akl_k8s_block(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block);
 
-/* Where the configuration is being read. */
-void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
-
-/* A list of globs, appended to: NGX_CONF_OK or as "set". */
-char *ngx_http_akl_k8s_globs(ngx_conf_t *cf, akl_list_t *list,
-    ngx_str_t *args, ngx_uint_t n);
+/* A directive's globs, appended to "list": NGX_CONF_OK or as "set". */
+char *ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
+    akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
 
 /* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
 char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,

@@ -4,7 +4,6 @@
 
 #include <ngx_config.h>
 
-#include "../k8s/akl_claims.h"
 #include "ngx_http_akl_k8s_conf.h"
 
 
@@ -14,32 +13,21 @@
     "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-#define ngx_http_akl_k8s_setter(name)                                         \
-    static char *ngx_http_akl_k8s_config_##name(ngx_conf_t *cf,               \
-        ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
-
-ngx_http_akl_k8s_setter(access_id);
-ngx_http_akl_k8s_setter(signing_key);
-ngx_http_akl_k8s_setter(verification_key);
-ngx_http_akl_k8s_setter(cluster_type);
-ngx_http_akl_k8s_setter(auth_type);
-ngx_http_akl_k8s_setter(host);
-ngx_http_akl_k8s_setter(ca);
-ngx_http_akl_k8s_setter(reviewer);
-ngx_http_akl_k8s_setter(client_cert);
-ngx_http_akl_k8s_setter(client_key);
-ngx_http_akl_k8s_setter(rancher_key);
-ngx_http_akl_k8s_setter(rancher_cluster);
-ngx_http_akl_k8s_setter(in_cluster);
-ngx_http_akl_k8s_setter(issuer);
-ngx_http_akl_k8s_setter(no_issuer);
-ngx_http_akl_k8s_setter(jwks);
-ngx_http_akl_k8s_setter(token_issuer);
-ngx_http_akl_k8s_setter(token_audience);
-ngx_http_akl_k8s_setter(token_claims);
-ngx_http_akl_k8s_setter(cache);
-ngx_http_akl_k8s_setter(timeout);
-ngx_http_akl_k8s_setter(reviews);
+static ngx_http_akl_k8s_setter(access_id);
+static ngx_http_akl_k8s_setter(signing_key);
+static ngx_http_akl_k8s_setter(verification_key);
+static ngx_http_akl_k8s_setter(cluster_type);
+static ngx_http_akl_k8s_setter(auth_type);
+static ngx_http_akl_k8s_setter(host);
+static ngx_http_akl_k8s_setter(ca);
+static ngx_http_akl_k8s_setter(reviewer);
+static ngx_http_akl_k8s_setter(client_cert);
+static ngx_http_akl_k8s_setter(client_key);
+static ngx_http_akl_k8s_setter(rancher_key);
+static ngx_http_akl_k8s_setter(rancher_cluster);
+static ngx_http_akl_k8s_setter(in_cluster);
+static ngx_http_akl_k8s_setter(issuer);
+static ngx_http_akl_k8s_setter(no_issuer);
 
 static void ngx_http_akl_k8s_config_cleanup(void *data);
 
@@ -178,11 +166,7 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-#define ngx_http_akl_k8s_config_of(block)                                     \
-    (((ngx_http_akl_k8s_reading_t *) (block)->conf)->config)
-
-
-ngx_http_akl_k8s_setter(access_id)
+static ngx_http_akl_k8s_setter(access_id)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -193,7 +177,7 @@ ngx_http_akl_k8s_setter(access_id)
 }
 
 
-ngx_http_akl_k8s_setter(signing_key)
+static ngx_http_akl_k8s_setter(signing_key)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -223,7 +207,7 @@ ngx_http_akl_k8s_setter(signing_key)
 }
 
 
-ngx_http_akl_k8s_setter(verification_key)
+static ngx_http_akl_k8s_setter(verification_key)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
@@ -256,7 +240,7 @@ ngx_http_akl_k8s_setter(verification_key)
 }
 
 
-ngx_http_akl_k8s_setter(cluster_type)
+static ngx_http_akl_k8s_setter(cluster_type)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -276,7 +260,7 @@ ngx_http_akl_k8s_setter(cluster_type)
 }
 
 
-ngx_http_akl_k8s_setter(auth_type)
+static ngx_http_akl_k8s_setter(auth_type)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
@@ -291,7 +275,7 @@ ngx_http_akl_k8s_setter(auth_type)
 }
 
 
-ngx_http_akl_k8s_setter(host)
+static ngx_http_akl_k8s_setter(host)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -313,7 +297,7 @@ ngx_http_akl_k8s_setter(host)
 }
 
 
-ngx_http_akl_k8s_setter(ca)
+static ngx_http_akl_k8s_setter(ca)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -346,7 +330,7 @@ ngx_http_akl_k8s_setter(ca)
 }
 
 
-ngx_http_akl_k8s_setter(reviewer)
+static ngx_http_akl_k8s_setter(reviewer)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -380,9 +364,12 @@ ngx_http_akl_k8s_setter(reviewer)
 }
 
 
-ngx_http_akl_k8s_setter(client_cert)
+static ngx_http_akl_k8s_setter(client_cert)
 {
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+    ngx_http_akl_k8s_config_t   *config = ngx_http_akl_k8s_config_of(block);
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    ngx_http_akl_k8s_here(cf, &reading->where_client);
 
     return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
                                    NGX_HTTP_AKL_K8S_PEM,
@@ -390,7 +377,7 @@ ngx_http_akl_k8s_setter(client_cert)
 }
 
 
-ngx_http_akl_k8s_setter(client_key)
+static ngx_http_akl_k8s_setter(client_key)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -401,7 +388,7 @@ ngx_http_akl_k8s_setter(client_key)
 
 /* an opaque key, whatever it looks like */
 
-ngx_http_akl_k8s_setter(rancher_key)
+static ngx_http_akl_k8s_setter(rancher_key)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -410,7 +397,7 @@ ngx_http_akl_k8s_setter(rancher_key)
 }
 
 
-ngx_http_akl_k8s_setter(rancher_cluster)
+static ngx_http_akl_k8s_setter(rancher_cluster)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
@@ -438,7 +425,7 @@ ngx_http_akl_k8s_setter(rancher_cluster)
 }
 
 
-ngx_http_akl_k8s_setter(in_cluster)
+static ngx_http_akl_k8s_setter(in_cluster)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
@@ -465,7 +452,7 @@ ngx_http_akl_k8s_setter(in_cluster)
 }
 
 
-ngx_http_akl_k8s_setter(issuer)
+static ngx_http_akl_k8s_setter(issuer)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
@@ -487,8 +474,9 @@ ngx_http_akl_k8s_setter(issuer)
         for (k = 0; k < args[i].len; k++) {
             if (args[i].data[k] <= ' ' || args[i].data[k] == 0x7f) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid issuer \"%V\": holds white space "
-                                   "or control characters", &args[i]);
+                                   "invalid issuer \"%V\" in \"k8s_issuer\": "
+                                   "holds white space or control characters",
+                                   &args[i]);
                 return NGX_CONF_ERROR;
             }
         }
@@ -503,7 +491,7 @@ ngx_http_akl_k8s_setter(issuer)
 }
 
 
-ngx_http_akl_k8s_setter(no_issuer)
+static ngx_http_akl_k8s_setter(no_issuer)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
@@ -518,179 +506,6 @@ ngx_http_akl_k8s_setter(no_issuer)
     reading->no_issuer = flag;
 
     return NGX_CONF_OK;
-}
-
-
-ngx_http_akl_k8s_setter(jwks)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    akl_jwks_t   jwks;
-    const char  *cause;
-
-    if (ngx_strcmp(args[0].data, "auto") == 0) {
-        config->jwks_auto = 1;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_JSON, &config->jwks)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (akl_jwks_parse(&jwks, ngx_http_akl_k8s_str(&config->jwks.text), &cause)
-        != 0)
-    {
-        return ngx_http_akl_k8s_config_error(cf, "k8s_jwks", cause);
-    }
-
-    akl_jwks_clear(&jwks);
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_akl_k8s_setter(token_issuer)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    if (args[0].len == 0) {
-        return "is empty";
-    }
-
-    config->token_issuer = args[0];
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_akl_k8s_setter(token_audience)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    if (args[0].len == 0) {
-        return "is empty";
-    }
-
-    config->token_audience = args[0];
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_akl_k8s_setter(token_claims)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    u_char                            *eq;
-    ngx_str_t                          name, value;
-    ngx_uint_t                         i, k;
-    const char                        *cause;
-    ngx_http_akl_k8s_claim_t          *claim, *have;
-    ngx_http_compile_complex_value_t   ccv;
-
-    if (config->token_claims == NULL) {
-        config->token_claims = ngx_array_create(cf->pool, n,
-                                           sizeof(ngx_http_akl_k8s_claim_t));
-        if (config->token_claims == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    for (i = 0; i < n; i++) {
-        eq = (u_char *) ngx_strchr(args[i].data, '=');
-
-        if (eq == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid claim \"%V\": is not of the form "
-                               "name=value", &args[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        name.data = args[i].data;
-        name.len = eq - name.data;
-
-        value.data = eq + 1;
-        value.len = args[i].data + args[i].len - value.data;
-
-        cause = akl_claims_check(ngx_http_akl_k8s_str(&name));
-
-        have = config->token_claims->elts;
-
-        for (k = 0; cause == NULL && k < config->token_claims->nelts; k++) {
-            if (have[k].name.len == name.len
-                && ngx_memcmp(have[k].name.data, name.data, name.len) == 0)
-            {
-                cause = "stands there twice";
-            }
-        }
-
-        if (cause) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid claim \"%V\": %s",
-                               &name, cause);
-            return NGX_CONF_ERROR;
-        }
-
-        claim = ngx_array_push(config->token_claims);
-        if (claim == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(claim, sizeof(ngx_http_akl_k8s_claim_t));
-        claim->name = name;
-
-        /* constant within a config, unlike other variables */
-
-        if (ngx_strcmp(value.data, "$akl_k8s_config") == 0) {
-            claim->value.value = config->name;
-            continue;
-        }
-
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value;
-        ccv.complex_value = &claim->value;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        claim->dynamic = (claim->value.lengths != NULL);
-
-        config->claims_dynamic |= claim->dynamic;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_akl_k8s_setter(cache)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    return ngx_http_akl_k8s_parse_cache(args, n, &config->cache_valid,
-                                        &config->cache_refused);
-}
-
-
-ngx_http_akl_k8s_setter(timeout)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    return ngx_http_akl_k8s_parse_timeout(args, n, &config->review_timeout,
-                                          &config->connect_timeout);
-}
-
-
-ngx_http_akl_k8s_setter(reviews)
-{
-    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
-
-    return ngx_http_akl_k8s_parse_reviews(args, n, &config->max_reviews,
-                                          &config->max_queue);
 }
 
 

@@ -345,22 +345,25 @@ static akl_reason_t
 ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
     ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head)
 {
-    int64_t    nbf;
-    akl_str_t  iss;
+    int64_t     nbf;
+    akl_str_t   iss;
+    akl_doc_t  *doc;
 
-    if (akl_doc_time(&jws->payload, jws->payload.nodes, "exp", &head->exp) != 0) {
+    doc = &jws->payload;
+
+    if (akl_doc_time(doc, doc->nodes, "exp", &head->exp) != 0) {
         return AKL_TOKEN_MALFORMED;
     }
 
     nbf = 0;
 
-    if (akl_doc_time(&jws->payload, jws->payload.nodes, "nbf", &nbf) == -1
-        || akl_doc_time(&jws->payload, jws->payload.nodes, "iat", &head->iat) == -1)
+    if (akl_doc_time(doc, doc->nodes, "nbf", &nbf) == -1
+        || akl_doc_time(doc, doc->nodes, "iat", &head->iat) == -1)
     {
         return AKL_TOKEN_MALFORMED;
     }
 
-    if (akl_doc_string(&jws->payload, jws->payload.nodes, "iss", &iss) != 0
+    if (akl_doc_string(doc, doc->nodes, "iss", &iss) != 0
         || iss.len != config->token_issuer.len
         || ngx_memcmp(iss.data, config->token_issuer.data, iss.len) != 0)
     {

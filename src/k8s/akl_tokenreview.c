@@ -6,13 +6,13 @@
 
 #include "akl_tokenreview.h"
 #include "../jose/akl_json.h"
+#include "akl_names.h"
 
 
 #define AKL_USER_PREFIX  "system:serviceaccount:"
 #define AKL_GROUP        "system:serviceaccounts"
 #define AKL_EXTRA        "authentication.kubernetes.io/"
 
-#define AKL_UID_MAX      128
 
 
 typedef struct {
@@ -38,9 +38,6 @@ static const char *akl_review_extra(const akl_doc_t *doc,
 static int akl_review_agrees(const akl_identity_t *identity,
     const akl_identity_t *claimed);
 static int akl_review_contains(akl_str_t text, const char *what);
-static int akl_review_dns_label(akl_str_t s);
-static int akl_review_dns_subdomain(akl_str_t s);
-static int akl_review_uid(akl_str_t s);
 
 
 /* in the server's words; what is not among them was simply not accepted */
@@ -207,7 +204,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
 
     if (akl_str_eq(pod->claimed.namespace, verdict->identity.namespace)
         && akl_str_eq(pod->claimed.sa_name, verdict->identity.sa_name)
-        && akl_review_dns_subdomain(pod->claimed.secret_name))
+        && akl_name_subdomain(pod->claimed.secret_name))
     {
         verdict->identity.secret_name = pod->claimed.secret_name;
     }
@@ -392,7 +389,7 @@ akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
         return NULL;
     }
 
-    if (identity->sa_uid.len && !akl_review_uid(identity->sa_uid)) {
+    if (identity->sa_uid.len && !akl_name_uid(identity->sa_uid)) {
         return "the account's uid is none";
     }
 
@@ -422,10 +419,10 @@ akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
         }
 
         if ((identity->pod_name.len
-             && !akl_review_dns_subdomain(identity->pod_name))
-            || (identity->pod_uid.len && !akl_review_uid(identity->pod_uid))
+             && !akl_name_subdomain(identity->pod_name))
+            || (identity->pod_uid.len && !akl_name_uid(identity->pod_uid))
             || (identity->node_name.len
-                && !akl_review_dns_subdomain(identity->node_name)))
+                && !akl_name_subdomain(identity->node_name)))
         {
             return "the pod's name, uid or node is none";
         }
@@ -468,8 +465,8 @@ akl_review_username(akl_str_t username, akl_identity_t *identity)
     identity->sa_name.data = colon + 1;
     identity->sa_name.len = len - identity->namespace.len - 1;
 
-    return akl_review_dns_label(identity->namespace)
-           && akl_review_dns_subdomain(identity->sa_name);
+    return akl_name_label(identity->namespace)
+           && akl_name_subdomain(identity->sa_name);
 }
 
 
@@ -562,94 +559,6 @@ akl_review_contains(akl_str_t text, const char *what)
     }
 
     return 0;
-}
-
-
-/* RFC 1123 section 2.1, lower case, as Kubernetes demands of names */
-
-static int
-akl_review_dns_label(akl_str_t s)
-{
-    size_t         i;
-    unsigned char  ch;
-
-    if (s.len == 0 || s.len > 63
-        || s.data[0] == '-' || s.data[s.len - 1] == '-')
-    {
-        return 0;
-    }
-
-    for (i = 0; i < s.len; i++) {
-        ch = s.data[i];
-
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')
-              || ch == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* labels of any length up to 253 in all, joined by dots */
-
-static int
-akl_review_dns_subdomain(akl_str_t s)
-{
-    size_t         i;
-    unsigned char  ch, before;
-
-    if (s.len == 0 || s.len > 253) {
-        return 0;
-    }
-
-    before = '.';
-
-    for (i = 0; i < s.len; i++) {
-        ch = s.data[i];
-
-        if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')) {
-            before = ch;
-            continue;
-        }
-
-        if (ch == '-' && before != '.') {
-            before = ch;
-            continue;
-        }
-
-        if (ch == '.' && before != '.' && before != '-') {
-            before = ch;
-            continue;
-        }
-
-        return 0;
-    }
-
-    return before != '.' && before != '-';
-}
-
-
-static int
-akl_review_uid(akl_str_t s)
-{
-    size_t  i;
-
-    if (s.len > AKL_UID_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < s.len; i++) {
-        if (s.data[i] <= ' ' || s.data[i] > 0x7e || s.data[i] == '"'
-            || s.data[i] == '\\')
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

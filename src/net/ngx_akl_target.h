@@ -89,6 +89,24 @@ ngx_int_t ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t);
 /* Takes a try out of the queue it may stand in. */
 void ngx_akl_place_leave(ngx_akl_try_t *t);
 
+/*
+ * Hands the request to libcurl, to the place and address at hand.  NGX_OK, or
+ * NGX_ERROR where memory or connections ran out.
+ */
+ngx_int_t ngx_akl_try_send(ngx_akl_try_t *t);
+
+/* Makes the header lines, once an exchange.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_akl_try_headers(ngx_akl_try_t *t);
+
+/* Keeps the path at the start, sets the URL later.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
+
+/* Gives the handle back, finished or not. */
+void ngx_akl_try_stop(ngx_akl_try_t *t);
+
+/* What a transfer that failed with "rc" came to; before ngx_akl_try_stop(). */
+ngx_akl_outcome_e ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc);
+
 /* exchange.c: a place that a try waited for knows more now */
 void ngx_akl_try_resolved(ngx_akl_try_t *t);
 

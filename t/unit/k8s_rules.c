@@ -310,8 +310,10 @@ flattened_claims(void **state)
 
     (void) state;
 
-    assert_int_equal(akl_doc_parse(&doc, str("{\"s\":\"x\",\"n\":5,\"b\":true,\"e\":[],"
-        "\"l\":[\"a\",\"b\",7],\"o\":{\"k\":[1]},\"Name\":\"N\",\"z\":null}")), 0);
+    assert_int_equal(akl_doc_parse(&doc, str(
+        "{\"s\":\"x\",\"n\":5,\"b\":true,\"e\":[],"
+        "\"l\":[\"a\",\"b\",7],\"o\":{\"k\":[1]},\"Name\":\"N\","
+        "\"z\":null}")), 0);
 
     len = akl_claims_flatten(&doc, NULL, 0);
     assert_int_equal(akl_claims_flatten(&doc, buf, sizeof(buf)), len);
