@@ -230,7 +230,7 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 
 interop: all $(INTEROPS) $(NGINX_BUILT)
 	$(TEST_ENV) AKL_INTEROP="$(abspath $(OBJS))/interop" \
-	    prove --exec '' $(wildcard t/interop/*.t)
+	    prove t/interop.t
 
 
 bench: all $(NGINX_BUILT)
