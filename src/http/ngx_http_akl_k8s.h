@@ -179,20 +179,27 @@ typedef enum {
 } ngx_http_akl_k8s_dialect_e;
 
 
+/* Where the configuration is being read. */
+void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
+
+
 typedef struct {
     /* akl_k8s_auth */
     ngx_http_akl_k8s_dialect_e   dialect;
     ngx_str_t                    auth_config_name;  /* config=, len 0: none */
     ngx_http_akl_k8s_config_t   *auth_config;       /* resolved by merge/init */
+    ngx_http_akl_k8s_where_t     where_auth;
 
     /* akl_k8s_guard, akl_k8s_require, akl_k8s_exchange */
     ngx_array_t                 *guard_names;       /* of ngx_str_t, or NULL */
     ngx_array_t                 *guard;             /* of .._config_t *;
                                                        set when all are known */
+    ngx_http_akl_k8s_where_t     where_guard;
     ngx_array_t                 *require;           /* of akl_subclaim rules */
     ngx_uint_t                   require_off;       /* none from above */
     ngx_str_t                    exchange_name;
     ngx_http_akl_k8s_config_t   *exchange;
+    ngx_http_akl_k8s_where_t     where_exchange;
     ngx_http_complex_value_t    *token_source;      /* NULL: Authorization */
 
     /* akl_k8s_jwks, akl_k8s_discovery */

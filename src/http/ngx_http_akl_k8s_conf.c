@@ -6,10 +6,10 @@
 #include "ngx_http_akl_k8s_guard.h"
 
 
-static ngx_int_t ngx_http_akl_k8s_resolve_names(ngx_conf_t *cf,
-    ngx_array_t *names, ngx_array_t **configs);
+static ngx_int_t ngx_http_akl_k8s_resolve_guard(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *alcf);
 static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_named(ngx_conf_t *cf,
-    ngx_str_t *name);
+    ngx_str_t *name, const char *directive, ngx_http_akl_k8s_where_t *where);
 
 
 static ngx_str_t  ngx_http_akl_k8s_zone_name = ngx_string("akl_k8s");
@@ -85,6 +85,7 @@ ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     alcf->auth_config_name, exchange_name = { 0, NULL };
+     *     alcf->where_auth, where_guard, where_exchange = { 0 };
      *     alcf->auth_config, guard, exchange, token_source = NULL;
      *     alcf->publish_names = NULL;
      */
@@ -120,9 +121,16 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->where_guard.line == 0) {
+        conf->where_guard = prev->where_guard;
+    }
+
+    if (conf->where_exchange.line == 0) {
+        conf->where_exchange = prev->where_exchange;
+    }
+
     if (conf->guard_names
-        && ngx_http_akl_k8s_resolve_names(cf, conf->guard_names, &conf->guard)
-           != NGX_OK)
+        && ngx_http_akl_k8s_resolve_guard(cf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -130,7 +138,9 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->exchange_name.len != 3
         || ngx_strncmp(conf->exchange_name.data, "off", 3) != 0)
     {
-        conf->exchange = ngx_http_akl_k8s_named(cf, &conf->exchange_name);
+        conf->exchange = ngx_http_akl_k8s_named(cf, &conf->exchange_name,
+                                                "akl_k8s_exchange",
+                                                &conf->where_exchange);
         if (conf->exchange == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -138,7 +148,9 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->auth_config_name.len) {
         conf->auth_config = ngx_http_akl_k8s_named(cf,
-                                                   &conf->auth_config_name);
+                                                   &conf->auth_config_name,
+                                                   "akl_k8s_auth",
+                                                   &conf->where_auth);
         if (conf->auth_config == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -157,28 +169,29 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 
 static ngx_int_t
-ngx_http_akl_k8s_resolve_names(ngx_conf_t *cf, ngx_array_t *names,
-    ngx_array_t **configs)
+ngx_http_akl_k8s_resolve_guard(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *alcf)
 {
     ngx_str_t                   *name;
     ngx_uint_t                   i;
     ngx_http_akl_k8s_config_t  **config;
 
-    *configs = ngx_array_create(cf->pool, names->nelts,
-                                sizeof(ngx_http_akl_k8s_config_t *));
-    if (*configs == NULL) {
+    alcf->guard = ngx_array_create(cf->pool, alcf->guard_names->nelts,
+                                   sizeof(ngx_http_akl_k8s_config_t *));
+    if (alcf->guard == NULL) {
         return NGX_ERROR;
     }
 
-    name = names->elts;
+    name = alcf->guard_names->elts;
 
-    for (i = 0; i < names->nelts; i++) {
-        config = ngx_array_push(*configs);
+    for (i = 0; i < alcf->guard_names->nelts; i++) {
+        config = ngx_array_push(alcf->guard);
         if (config == NULL) {
             return NGX_ERROR;
         }
 
-        *config = ngx_http_akl_k8s_named(cf, &name[i]);
+        *config = ngx_http_akl_k8s_named(cf, &name[i], "akl_k8s_guard",
+                                         &alcf->where_guard);
         if (*config == NULL) {
             return NGX_ERROR;
         }
@@ -189,7 +202,8 @@ ngx_http_akl_k8s_resolve_names(ngx_conf_t *cf, ngx_array_t *names,
 
 
 static ngx_http_akl_k8s_config_t *
-ngx_http_akl_k8s_named(ngx_conf_t *cf, ngx_str_t *name)
+ngx_http_akl_k8s_named(ngx_conf_t *cf, ngx_str_t *name, const char *directive,
+    ngx_http_akl_k8s_where_t *where)
 {
     ngx_http_akl_k8s_config_t     *config;
     ngx_http_akl_k8s_main_conf_t  *amcf;
@@ -198,8 +212,9 @@ ngx_http_akl_k8s_named(ngx_conf_t *cf, ngx_str_t *name)
     config = ngx_http_akl_k8s_find_config(amcf, name);
 
     if (config == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown akl_k8s_auth_config \"%V\"", name);
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown auth config \"%V\" in \"%s\" in %V:%ui", name,
+                      directive, &where->file, where->line);
     }
 
     return config;
@@ -269,6 +284,8 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     named = 0;
+
+    ngx_http_akl_k8s_here(cf, &alcf->where_auth);
 
     for (i = 1; i < cf->args->nelts; i++) {
 

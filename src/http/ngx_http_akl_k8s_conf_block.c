@@ -104,8 +104,8 @@ ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where)
 
 
 char *
-ngx_http_akl_k8s_globs(ngx_conf_t *cf, akl_list_t *list, ngx_str_t *args,
-    ngx_uint_t n)
+ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive, akl_list_t *list,
+    ngx_str_t *args, ngx_uint_t n)
 {
     akl_str_t   *elts;
     ngx_uint_t   i;
@@ -131,7 +131,8 @@ ngx_http_akl_k8s_globs(ngx_conf_t *cf, akl_list_t *list, ngx_str_t *args,
 
         if (cause) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid glob \"%V\": %s", &args[i], cause);
+                               "invalid glob \"%V\" in \"%V\": %s", &args[i],
+                               directive, cause);
             return NGX_CONF_ERROR;
         }
     }

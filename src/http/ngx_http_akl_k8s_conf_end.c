@@ -194,13 +194,16 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     cause = ngx_http_akl_k8s_check_pair(&config->client_cert.text,
                                         &config->client_key.text, &warn);
     if (cause) {
-        return ngx_http_akl_k8s_config_error(cf, "k8s_client_certificate",
-                                             cause);
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "k8s_client_certificate: %s in %V:%ui", cause,
+                      &reading->where_client.file, reading->where_client.line);
+        return NGX_CONF_ERROR;
     }
 
     if (warn) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "k8s_client_certificate: %s",
-                           warn);
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "k8s_client_certificate: %s in %V:%ui", warn,
+                      &reading->where_client.file, reading->where_client.line);
     }
 
     return NGX_CONF_OK;
@@ -277,6 +280,11 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         if (cause) {
             return ngx_http_akl_k8s_config_error(cf, "use_gw_service_account",
                                                  cause);
+        }
+
+        if (warn) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "use_gw_service_account: %s", warn);
         }
     }
 

@@ -91,7 +91,8 @@ ngx_http_akl_k8s_auth_method(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cause) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "access id \"%V\" %s, some clients will refuse it",
+                           "access id \"%V\" of \"akl_k8s_auth_method\" %s, "
+                           "some clients will refuse it",
                            &value[1], cause);
     }
 
@@ -126,7 +127,8 @@ ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, &method->bounds.namespaces, args, n);
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.namespaces, args, n);
 }
 
 
@@ -136,7 +138,8 @@ ngx_http_akl_k8s_method_pods(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, &method->bounds.pod_names, args, n);
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.pod_names, args, n);
 }
 
 
@@ -146,7 +149,8 @@ ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, &method->bounds.sa_names, args, n);
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.sa_names, args, n);
 }
 
 
@@ -183,14 +187,15 @@ ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 
         if (rc == NGX_ERROR) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid address or CIDR \"%V\"", &args[i]);
+                               "invalid address or CIDR \"%V\" in "
+                               "\"bound_ips\"", &args[i]);
             return NGX_CONF_ERROR;
         }
 
         if (rc == NGX_DONE) {
             ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "low address bits of \"%V\" are meaningless",
-                               &args[i]);
+                               "low address bits of \"%V\" in \"bound_ips\" "
+                               "are meaningless", &args[i]);
         }
     }
 

@@ -33,6 +33,7 @@ ngx_http_akl_k8s_exchange(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     alcf->exchange_name = value[1];
+    ngx_http_akl_k8s_here(cf, &alcf->where_exchange);
 
     return NGX_CONF_OK;
 }

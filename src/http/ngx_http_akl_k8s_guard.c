@@ -51,8 +51,8 @@ ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 && ngx_memcmp(value[k].data, value[i].data, value[i].len) == 0)
             {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "auth config \"%V\" is named twice",
-                                   &value[i]);
+                                   "auth config \"%V\" is named twice in "
+                                   "\"akl_k8s_guard\"", &value[i]);
                 return NGX_CONF_ERROR;
             }
         }
@@ -64,6 +64,8 @@ ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         *name = value[i];
     }
+
+    ngx_http_akl_k8s_here(cf, &alcf->where_guard);
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
     amcf->guarded = 1;

@@ -92,7 +92,8 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (cf->args->nelts == 3) {
         if (ngx_strncmp(value[2].data, "jwks_uri=", 9) != 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
+                               "invalid parameter \"%V\" of "
+                               "\"akl_k8s_discovery\"", &value[2]);
             return NGX_CONF_ERROR;
         }
 
@@ -101,7 +102,8 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (!ngx_http_akl_k8s_is_url(&alcf->jwks_uri)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is no http or https URL", &value[2]);
+                               "\"%V\" of \"akl_k8s_discovery\" is no http "
+                               "or https URL", &value[2]);
             return NGX_CONF_ERROR;
         }
     }

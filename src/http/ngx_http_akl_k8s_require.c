@@ -55,7 +55,8 @@ ngx_http_akl_k8s_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
             } else if (ngx_strcmp(value[i].data + 15, "on") != 0) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"%V\" is neither on nor off", &value[i]);
+                                   "\"%V\" of \"akl_k8s_require\" is neither "
+                                   "on nor off", &value[i]);
                 return NGX_CONF_ERROR;
             }
 
@@ -108,7 +109,8 @@ ngx_http_akl_k8s_require_rule(ngx_conf_t *cf, ngx_array_t *rules,
     }
 
     if (cause) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s", value, cause);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"akl_k8s_require\" %s", value, cause);
         return NGX_ERROR;
     }
 

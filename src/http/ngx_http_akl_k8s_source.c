@@ -120,7 +120,8 @@ ngx_http_akl_k8s_source_read(ngx_conf_t *cf, ngx_str_t *directive,
     }
 
     if ((ngx_strcmp(directive->data, "signing_key") == 0
-         || ngx_strcmp(directive->data, "k8s_client_key") == 0)
+         || ngx_strcmp(directive->data, "k8s_client_key") == 0
+         || ngx_strcmp(directive->data, "rancher_api_key") == 0)
         && (fi.st_mode & S_IROTH))
     {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
@@ -302,7 +303,8 @@ ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn)
         k8s = akl_doc_get(&jws.payload, jws.payload.nodes, "kubernetes.io");
 
         if (akl_doc_get(&jws.payload, k8s, "pod")) {
-            *warn = "is bound to a pod and ends with it";
+            *warn = *warn ? "is bound to a pod and expires within a day"
+                          : "is bound to a pod and ends with it";
         }
     }
 
