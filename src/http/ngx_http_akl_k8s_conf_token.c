@@ -3,6 +3,8 @@
  * limits that a config may set for itself.
  */
 
+#include <ngx_config.h>
+
 #include "../k8s/akl_claims.h"
 #include "ngx_http_akl_k8s_conf.h"
 
