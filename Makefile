@@ -56,6 +56,7 @@ PLAIN_LIBS =	-ljansson -lssl -lcrypto
 
 TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_MODULE="$(abspath $(MODULE))" \
+		AKL_EVENT_MODULE="$(abspath $(OBJS))/ngx_akl_poll_module.so" \
 		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
@@ -67,6 +68,11 @@ all:		module cli unit
 module:		$(MODULE)
 cli:		$(CLI)
 unit:		$(UNITS)
+
+
+# for the tests: Debian's nginx has no poll, and a test may do without it
+
+EVENT =		$(patsubst %/config,%,$(wildcard t/event/config))
 
 
 # The module.  The nginx tree is copied, so that configuring it leaves the
@@ -87,7 +93,7 @@ $(OBJS)/module.stamp: FORCE
 	@mkdir -p $(OBJS)
 	@{ printf '%s\n' '$(NGX_FROM)' '$(OPT) $(CFLAGS) $(LDFLAGS)' \
 	    $(MODULE_SRCS) $(HEADERS); \
-	    cksum config $(NGX_FROM)/src/core/nginx.h; } > $@.new
+	    cksum config $(wildcard t/event/*) $(NGX_FROM)/src/core/nginx.h; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
@@ -102,11 +108,13 @@ $(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
 	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc='$(CC)' --with-cc-opt='$(OPT) -fPIC $(CFLAGS)' \
 	    --with-ld-opt='$(LDFLAGS)' \
-	    --add-dynamic-module=$(CURDIR) > configure.out 2>&1 \
+	    --add-dynamic-module=$(CURDIR) \
+	    $(EVENT:%=--add-dynamic-module=$(CURDIR)/%) > configure.out 2>&1 \
 	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
 
 $(MODULE): $(NGX_TREE)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
 	$(MAKE) -s -C $(NGX_TREE) -f objs/Makefile modules
+	$(if $(EVENT),cp $(NGX_TREE)/objs/ngx_akl_poll_module.so $(OBJS)/)
 	cp $(NGX_TREE)/objs/ngx_http_akl_k8s_module.so $@
 
 # with NGINX_SRC, the nginx of that tree too
@@ -147,7 +155,7 @@ test: all $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
 test-login: all $(NGINX_BUILT)
-	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(wildcard t/login*.t)
+	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' t/login.t t/event_loop.t t/answers.t
 
 test-unit: unit
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS)

@@ -313,6 +313,12 @@ ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token);
 
 /*
+ * Parks a request that waits for a review: a client that leaves meanwhile is
+ * noticed, a body that was not read stays unread.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
+
+/*
  * Adds an answer header whose "key" and "value" outlive the request, and
  * returns it, or NULL.
  */

@@ -139,15 +139,7 @@ ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r)
         return;
     }
 
-    /* parked: notice a client that leaves */
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    if (ngx_http_akl_k8s_park(r) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 }

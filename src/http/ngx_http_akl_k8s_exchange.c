@@ -9,7 +9,6 @@
 
 static ngx_int_t ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf);
-static ngx_int_t ngx_http_akl_k8s_exchange_park(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
@@ -114,38 +113,11 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     }
 
     if (rc == NGX_AGAIN) {
-        return ngx_http_akl_k8s_exchange_park(r);
+        return (ngx_http_akl_k8s_park(r) == NGX_OK)
+               ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_exchange_park(ngx_http_request_t *r)
-{
-    ngx_event_t  *rev;
-
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-    if (r != r->main) {
-        return NGX_AGAIN;
-    }
-
-    /* a client that leaves meanwhile is noticed, its body stays unread */
-
-    rev = r->connection->read;
-
-    if (rev->ready) {
-        ngx_post_event(rev, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-
-    return NGX_AGAIN;
 }
 
 

@@ -225,6 +225,40 @@ ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_park(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    rev = r->connection->read;
+
+    if (ngx_event_flags & NGX_USE_LEVEL_EVENT) {
+
+        /*
+         * A flag left from the last read would have nginx look at once, find
+         * nothing and stop watching; what is there will be reported anew.
+         */
+
+        rev->ready = 0;
+    }
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(rev, 0);
+}
+
+
 ngx_table_elt_t *
 ngx_http_akl_k8s_add_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value)

@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 BINARY = os.environ.get('AKL_NGINX', '/usr/sbin/nginx')
 MODULE = os.environ.get('AKL_MODULE', os.path.join(
     ROOT, 'objs', 'ngx_http_akl_k8s_module.so'))
+EVENT_MODULE = os.environ.get('AKL_EVENT_MODULE')
 
 TEMPLATE = '''{load}
 daemon off;
@@ -116,6 +117,9 @@ class Nginx:
         load = ''
         if have['load'] and MODULE != 'static':
             load = f'load_module {MODULE};'
+        if os.environ.get('AKL_EVENT') == 'poll' and EVENT_MODULE \
+                and '--with-poll_module' not in version():
+            load += f'\nload_module {EVENT_MODULE};'
         events = self.expand(have['events'])
         if 'AKL_EVENT' in os.environ:
             events += f' use {os.environ["AKL_EVENT"]};'

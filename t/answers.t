@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+"""What the API server may do wrong, and what a login makes of it."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+import faults  # noqa: E402
+from akltest import Test, client, wait_for  # noqa: E402
+
+t = Test(need_module=True)
+cluster = t.cluster()
+other = t.cluster()
+api = cluster.api
+
+nginx = t.nginx('''
+    akl_k8s_cache_valid 10s refused=0;
+    @method@
+    @configs@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /v2/auth { akl_k8s_auth; }
+    }
+''', method=cluster.method(), configs=cluster.config()
+    + cluster.config(name='hasty',
+                     akl_k8s_review_timeout='900ms connect=500ms'))
+number = 0
+
+
+def issue():
+    """Return a pod token of its own."""
+    global number
+    number += 1
+    return cluster.issue(claims={'n': number})
+
+
+def login(token=None, config='k8s-conf'):
+    """Log in; return the answer."""
+    return client.post(nginx.port, '/v2/auth',
+                       cluster.login(token or issue(), config))
+
+
+def result(answer):
+    """Return status and reason."""
+    return answer.status, answer.json().get('reason')
+
+
+def reviews():
+    """Return how many reviews the API server has seen."""
+    return api.stats()['review']
+
+
+OK = (200, None)
+ERROR = (502, 'api_error')
+MISSING = (502, 'api_not_found')
+AWAY = (503, 'api_unreachable')
+THROTTLED = (503, 'api_throttled')
+TIMEOUT = (504, 'api_timeout')
+NOBODY = (401, 'not_service_account')
+
+EXPECTED = {
+    'delay': OK, 'stall_before': TIMEOUT, 'stall_head': TIMEOUT,
+    'stall_body': TIMEOUT, 'reset_before': AWAY, 'reset_head': AWAY,
+    'reset_body': ERROR, 'reset_reused': OK, 'close_before': AWAY,
+    'close_head': ERROR, 'close_body': ERROR, 'close_after': OK,
+    'close_reused': OK, 'throttled': THROTTLED,
+    'throttled_bare': THROTTLED, 'throttled_absurd': THROTTLED,
+    'error_500': ERROR, 'error_503': ERROR, 'error_504': ERROR,
+    'error_502_html': ERROR,
+    'audiences_500': (401, 'audience_mismatch'),
+    'unauthorized': (502, 'reviewer_unauthorized'), 'html_200': MISSING,
+    'html_201': MISSING, 'html_404': MISSING, 'redirect': ERROR,
+    'no_content': ERROR, 'empty_body': ERROR, 'truncated': ERROR,
+    'chunked': OK, 'chunked_truncated': ERROR, 'until_close': OK,
+    'http10': OK, 'gzip': ERROR, 'drip': OK, 'continue_100': OK,
+    'oversized': ERROR, 'oversized_chunked': ERROR, 'declares_1gb': ERROR,
+    'not_http': ERROR, 'json_array': ERROR, 'json_null': ERROR,
+    'json_trailing': ERROR, 'doubled_authenticated': ERROR,
+    'string_authenticated': ERROR, 'number_authenticated': ERROR,
+    'error_and_authenticated': (401, 'token_rejected'),
+    'other_kind': ERROR, 'no_status': ERROR, 'number_username': ERROR,
+    'string_groups': ERROR, 'no_group': NOBODY, 'name_dots': NOBODY,
+    'name_nul': NOBODY, 'name_parts': NOBODY}
+
+t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
+      'no misbehaviour is left out')
+
+# Each of them, on a new connection and on one that was used before; the
+# same token logs in right afterwards, so an outage leaves nothing behind
+
+HASTY = {name for name, expected in EXPECTED.items()
+         if expected in (TIMEOUT, THROTTLED) or name.startswith('error_5')}
+
+for name, expected in EXPECTED.items():
+    config = 'hasty' if name in HASTY else 'k8s-conf'
+    for used in (False, True):
+        if used:
+            login(config=config)
+        else:
+            api.drop()
+        api.fault(name)
+        token = issue()
+        mark = nginx.mark()
+        answer = login(token, config)
+        api.clear()
+        where = f'{name}, {"used" if used else "new"} connection'
+        t.is_(result(answer), expected, where)
+        t.is_(result(login(token, config)), OK, f'{where}: the next login')
+        if expected != OK:
+            level = 'error' if answer.status >= 500 else 'info'
+            t.ok(nginx.grep(rf'\[{level}\].* {expected[1]}', mark),
+                 f'{where}: logged')
+        if name in HASTY and name.startswith('stall'):
+            break
+
+# Handshakes
+
+for how, expected in (('reset', AWAY), ('stall', AWAY)):
+    api.handshake(how)
+    api.drop()
+    t.is_(result(login(config='hasty')), expected, f'handshake: {how}')
+    api.clear()
+    t.ok(wait_for(lambda: login(config='hasty').status == 200, 5),
+         f'handshake: {how}: and back')
+
+# A redirect leads nowhere
+
+other.api.reset_stats()
+api.fault('redirect', headers={'Location': other.url
+                               + '/apis/authentication.k8s.io/v1/'
+                                 'tokenreviews'})
+t.is_(result(login()), ERROR, 'a redirect')
+api.clear()
+t.is_(other.api.stats()['connections'], 0, 'is not followed')
+
+# Connections are kept
+
+login()
+api.reset_stats()
+for _ in range(30):
+    login()
+t.is_((reviews(), api.stats()['connections']), (30, 0),
+      '30 logins over a connection that was there')
+
+# One that died meanwhile costs one repetition, on a new one, unseen
+
+for how in ('closed', 'reset'):
+    login()
+    api.reset_stats()
+    api.drop(reset=how == 'reset')
+    t.is_(result(login()), OK, f'a kept connection was {how}')
+    t.is_((reviews(), api.stats()['connections']), (1, 1),
+          f'{how}: one review, one new connection')
+for name in ('reset_reused', 'close_reused'):
+    login()
+    api.reset_stats()
+    api.fault(name, count=1)
+    t.is_(result(login()), OK, f'{name}: sent once more')
+    t.is_((reviews(), api.stats()['connections']), (2, 1),
+          f'{name}: on a new connection')
+    api.clear()
+login()
+api.reset_stats()
+api.fault('reset_before')
+t.is_(result(login()), AWAY, 'the new one dies as well')
+t.is_(reviews(), 2, 'which is not tried again')
+api.clear()
+
+# The API server may close whenever it likes, or come back
+
+api.close_after(1)
+t.is_([login().status for _ in range(5)], [200] * 5,
+      'closed after each answer')
+api.clear()
+api.idle(1)
+t.is_([login().status for _ in range(20)], [200] * 20,
+      'closed while idle, at once')
+api.clear()
+for _ in range(3):
+    api.unlisten()
+    api.drop()
+    t.is_(result(login()), AWAY, 'away')
+    api.listen()
+    t.is_(result(login()), OK, 'and back at once')
+
+# 429: Retry-After inside the deadline is kept to, beyond it is handed on
+
+api.reset_stats()
+api.fault('throttled', count=1)
+started = time.monotonic()
+t.is_(result(login()), OK, '429 with Retry-After: 1')
+t.ok(time.monotonic() - started >= 1, 'asked again a second later')
+t.is_(reviews(), 2, 'and once')
+api.reset_stats()
+api.fault('throttled_bare', count=2)
+t.is_(result(login()), OK, '429 without Retry-After')
+t.is_(reviews(), 3, 'asked until it was answered')
+for value, told in (('7', 7), ('9' * 24, None), ('-5', None),
+                    ('soon', None), ('0', None)):
+    api.reset_stats()
+    api.fault('throttled', headers={'Retry-After': value})
+    answer = login(config='hasty')
+    t.is_(result(answer), THROTTLED, f'429 with Retry-After: {value[:9]}')
+    held = int(answer.header('retry-after'))
+    t.ok(held == told if told else 1 <= held <= 60,
+         'and what clients are told', held)
+    if told:
+        t.is_(reviews(), 1, 'not asked again before')
+    api.clear()
+
+# 5xx: asked again inside the deadline; but what no repetition can change
+
+for name in ('error_500', 'error_503', 'error_504', 'error_502_html'):
+    api.reset_stats()
+    api.fault(name, count=1)
+    t.is_(result(login()), OK, f'{name}, once')
+    t.is_(reviews(), 2, 'is asked again')
+for name in ('audiences_500', 'unauthorized', 'html_404', 'truncated'):
+    api.reset_stats()
+    api.fault(name)
+    login()
+    t.is_(reviews(), 1, f'{name} is not')
+    api.clear()
+
+t.ok(not nginx.grep('eyJ[A-Za-z0-9_-]{20}'), 'no token in the log')
+t.done_testing()
