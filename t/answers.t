@@ -83,7 +83,7 @@ EXPECTED = {
     'error_and_authenticated': (401, 'token_rejected'),
     'other_kind': ERROR, 'no_status': ERROR, 'number_username': ERROR,
     'string_groups': ERROR, 'no_group': NOBODY, 'name_dots': NOBODY,
-    'name_nul': NOBODY, 'name_parts': NOBODY}
+    'name_nul': ERROR, 'name_parts': NOBODY}
 
 t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
       'no misbehaviour is left out')
@@ -198,7 +198,7 @@ api.reset_stats()
 api.fault('throttled_bare', count=2)
 t.is_(result(login()), OK, '429 without Retry-After')
 t.is_(reviews(), 3, 'asked until it was answered')
-for value, told in (('7', 7), ('9' * 24, None), ('-5', None),
+for value, told in (('7', 7), ('999', 60), ('9' * 24, None), ('-5', None),
                     ('soon', None), ('0', None)):
     api.reset_stats()
     api.fault('throttled', headers={'Retry-After': value})

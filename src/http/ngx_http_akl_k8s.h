@@ -241,6 +241,7 @@ typedef struct {
     time_t                       token_expires;
     ngx_http_akl_k8s_cache_e     cache;
     ngx_msec_int_t               review_time;   /* ms, -1: no review */
+    time_t                       retry_after;   /* s, by the API server */
     ngx_str_t                    claims;        /* flattened, of the guard's
                                                    token; akl_subclaims.h */
     ngx_table_elt_t             *challenge;     /* our WWW-Authenticate */
@@ -327,8 +328,9 @@ ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
 
 /*
  * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
- * 6750 section 3) with 401 and 403, Retry-After with 503, Cache-Control:
- * no-store.  NGX_OK or NGX_ERROR.
+ * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
+ * server asks for, a minute at most) with 503, Cache-Control: no-store.
+ * NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
     akl_reason_t reason, ngx_uint_t status);

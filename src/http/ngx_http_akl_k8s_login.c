@@ -54,6 +54,7 @@ ngx_http_akl_k8s_login(ngx_http_request_t *r,
     }
 
     ctx->config = config;
+    ctx->retry_after = 0;
 
     reason = ngx_http_akl_k8s_login_admit(r, config);
     if (reason != AKL_OK) {
@@ -260,6 +261,7 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
 
     if (verdict->reason != AKL_OK) {
         ctx->identity = verdict->identity;
+        ctx->retry_after = verdict->retry_after;
 
         (void) ngx_http_akl_k8s_login_decided(r, ctx, verdict->reason,
                                               verdict->detail);

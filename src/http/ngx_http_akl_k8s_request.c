@@ -6,7 +6,8 @@
 #include "ngx_http_akl_k8s.h"
 
 
-#define NGX_HTTP_AKL_K8S_LOG_LEN  128
+#define NGX_HTTP_AKL_K8S_LOG_LEN    128
+#define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
 
 
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
@@ -311,7 +312,15 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
     ctx->no_store->hash = 1;
 
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-        ngx_str_set(&value, "1");
+        value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.len = ngx_sprintf(value.data, "%T",
+                                ngx_min(ngx_max(ctx->retry_after, 1),
+                                        NGX_HTTP_AKL_K8S_RETRY_MAX))
+                    - value.data;
 
         h = ngx_http_akl_k8s_add_header(r, "Retry-After", &value);
         if (h == NULL) {

@@ -229,6 +229,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
                               ngx_http_akl_k8s_str(&config->method->audience));
 
         verdict.reason = judged.reason;
+        verdict.retry_after = ngx_max(ex->retry_after, 0);
         verdict.detail = judged.detail[0] ? judged.detail : NULL;
         break;
 

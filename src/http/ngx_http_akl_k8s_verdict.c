@@ -316,6 +316,7 @@ ngx_http_akl_k8s_verdict_decode(ngx_http_akl_k8s_verdict_t *verdict,
     verdict->reason = head.reason;
     verdict->expires = head.expires;
     verdict->token_expires = head.token_expires;
+    verdict->retry_after = 0;
     verdict->detail = NULL;
 
     ngx_http_akl_k8s_verdict_strings(verdict, s);

@@ -18,6 +18,7 @@ typedef struct {
     akl_str_t        jti;
     time_t           token_expires;
     time_t           until;             /* end in the zone; 0: not from it */
+    time_t           retry_after;       /* s, of an outage; 0: not told */
     const char      *detail;            /* for the log, or NULL; not kept */
 } ngx_http_akl_k8s_verdict_t;
 

@@ -10,6 +10,7 @@
 
 #define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
 #define NGX_AKL_BACKOFF_MAX    1000
+#define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
 #define NGX_AKL_FAILS          3        /* silent connects until it is left */
 #define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
 
@@ -321,7 +322,9 @@ ngx_akl_try_repeat(ngx_akl_try_t *t)
         pause += ngx_random() % (pause / 2 + 1);
     }
 
-    if ((ngx_msec_int_t) pause >= left) {
+    /* a repetition that has no time to be answered would hide this answer */
+
+    if ((ngx_msec_int_t) (pause + NGX_AKL_REPEAT_LEFT) >= left) {
         return 0;
     }
 
