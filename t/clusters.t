@@ -3,6 +3,7 @@
 
 import base64
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -76,7 +77,7 @@ CONFIGS = {
                   'disable_issuer_validation': 'on'}}
 
 http = '''
-    resolver 127.0.0.1:@dns@ ipv6=off;
+    resolver 127.0.0.1:@dns@;
     akl_k8s_cache_valid 0 refused=0;
     @methods@
     @configs@
@@ -142,6 +143,37 @@ t.ok(names.asked.get('api.test'), 'asked of the resolver')
 t.is_(login('gone'), (503, 'api_unreachable'), 'a name without addresses')
 names.records['gone.test'] = ['127.0.0.1']
 t.ok(wait_for(lambda: login('gone')[0] == 200, 10), 'that gets one')
+
+
+def move(address):
+    """Move the API server, and the name with it."""
+    api.unlisten()
+    api.drop()
+    api.listen(address, cluster.port)
+    names.records['api.test'] = [address]
+
+
+def has_ipv6():
+    """Say whether there is an IPv6 loopback address."""
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(('::1', 0))
+    except OSError:
+        return False
+    return True
+
+
+for address in ('127.0.0.3', '::1'):
+    if ':' in address and not has_ipv6():
+        t.skip('no IPv6 here', 2)
+        continue
+    move(address)
+    t.ok(wait_for(lambda: login('names')[0] == 200, 10),
+         f'a name that moves to {address} is followed')
+    t.is_([login('names') for _ in range(5)], [(200, None)] * 5,
+          'from then on')
+move('127.0.0.1')
+t.ok(wait_for(lambda: login('names')[0] == 200, 10), 'and back')
 
 # Issuers
 

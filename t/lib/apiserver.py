@@ -154,9 +154,9 @@ class Control:
         """Close open connections; return how many."""
         return self.server.drop(reset, idle_only)
 
-    def listen(self):
-        """Listen again, on the port of before."""
-        self.server.listen()
+    def listen(self, *address):
+        """Listen again, as before or elsewhere: host, port."""
+        self.server.listen(*address)
 
     def unlisten(self):
         """Stop to listen: connections are refused."""
