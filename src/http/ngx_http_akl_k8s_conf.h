@@ -45,6 +45,7 @@ typedef struct {
     ngx_uint_t                           no_issuer;
     ngx_array_t                          verification;  /* of akl_jwk_t */
     ngx_http_akl_k8s_where_t             where_client;  /* certificate */
+    ngx_http_akl_k8s_where_t             where_mount;   /* use_gw_... */
 } ngx_http_akl_k8s_reading_t;
 
 

@@ -431,6 +431,8 @@ static ngx_http_akl_k8s_setter(in_cluster)
 
     ngx_int_t  flag;
 
+    ngx_http_akl_k8s_here(cf, &reading->where_mount);
+
     flag = ngx_http_akl_k8s_parse_flag(&args[0]);
 
     if (flag == 0) {

@@ -31,6 +31,7 @@ char *
 ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
 {
     char                        *rv;
+    ngx_conf_file_t              place, *conf_file;
     ngx_http_akl_k8s_config_t   *config;
     ngx_http_akl_k8s_reading_t  *reading;
 
@@ -48,7 +49,18 @@ ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
     rv = ngx_http_akl_k8s_config_kind(cf, block);
 
     if (rv == NGX_CONF_OK && reading->mount.len) {
+
+        /* messages are about the directive, not about the block's end */
+
+        conf_file = cf->conf_file;
+
+        place = *conf_file;
+        place.file.name = reading->where_mount.file;
+        place.line = reading->where_mount.line;
+
+        cf->conf_file = &place;
         rv = ngx_http_akl_k8s_config_in_pod(cf, block);
+        cf->conf_file = conf_file;
     }
 
     if (rv != NGX_CONF_OK) {
@@ -254,7 +266,7 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
                                               : "https://%s:%s", host, port);
         url->len = p - url->data;
 
-        config->where_host = config->where;
+        config->where_host = reading->where_mount;
     }
 
     path.len = reading->mount.len + sizeof("/ca.crt") - 1;
