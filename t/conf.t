@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+"""What `nginx -t` accepts, refuses and warns of.
+
+Each file of t/conf is what an http block includes.  Its leading comment
+lines are the messages it must provoke: [emerg] in bad, [warn] in warn;
+in good they say what the file shows.  @NAME@ stands for a value of below,
+@conf@ for the file itself.
+"""
+
+import base64
+import glob
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+import certs  # noqa: E402
+import tokens  # noqa: E402
+from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, free_port  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DAY = 86400
+
+t = Test(need_module=True)
+cluster = t.cluster()
+
+
+def b64(text):
+    """Return base64 of a text, as Akeyless hands out its PEM."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def reviewer(ttl, pod=None):
+    """Return a reviewer's token that ends in ttl seconds."""
+    return tokens.k8s_sign(tokens.projected(
+        'kube-system', ('reviewer', 'uid-1'), pod=pod, now=time.time(),
+        ttl=ttl), tokens.key('RSA-2048', 'cluster'))
+
+
+def mount(name, **files):
+    """Make a directory as it is mounted into pods; return its path."""
+    path = os.path.join(t.dir, name)
+    os.makedirs(path)
+    for file, text in files.items():
+        tokens.write_file(os.path.join(path, file.replace('_', '.')), text)
+    return path
+
+
+gateway = tokens.key('RSA-2048', 'gateway')
+expired_ca = certs.Authority(days=-1).pem
+ca = cluster.api.read('ca.crt')
+client = certs.Authority().client('akl', ['system:masters'])
+stale = certs.Authority().client('akl', days=-1)
+near = reviewer(DAY // 2)
+bound = reviewer(30 * DAY, pod=('gateway-0', 'uid-2'))
+both = reviewer(DAY // 2, pod=('gateway-0', 'uid-2'))
+expired = reviewer(-60)
+good_jwt = reviewer(30 * DAY)
+
+values = {
+    'dir': t.dir,
+    'host': cluster.url,
+    'port': str(free_port()),
+    'ca': cluster.ca,
+    'ca_base64': b64(ca),
+    'ca_bundle': cluster.file('bundle.crt', ca + expired_ca),
+    'ca_expired': cluster.file('expired.crt', expired_ca),
+    'ca_broken': cluster.file('broken.crt', ca[:200] + '!' + ca[201:]),
+    'ca_trailing': cluster.file('trailing.crt',
+                                ca + ca.replace('MII', 'M!I', 1)),
+    'signing_key': cluster.signing_key(),
+    'signing_base64': b64(gateway.pem()),
+    'signing_base64_file': cluster.file('signing.b64', b64(gateway.pem())),
+    'signing_p256': cluster.signing_key('P-256'),
+    'signing_p384': cluster.signing_key('P-384'),
+    'signing_ed25519': cluster.signing_key('Ed25519'),
+    'signing_p521': cluster.signing_key('P-521'),
+    'signing_weak': cluster.signing_key('RSA-1024'),
+    'signing_open': cluster.file('open.pem', gateway.pem(), 0o644),
+    'signing_locked': cluster.file('locked.pem', gateway.pem('secret')),
+    'public_key': cluster.file('signing.pub', gateway.public_pem()),
+    'other_public': cluster.file(
+        'other.pub', tokens.key('RSA-2048', 'other').public_pem()),
+    'weak_public': cluster.file(
+        'weak.pub', tokens.key('RSA-1024', 'gateway').public_pem()),
+    'previous': cluster.file(
+        'previous.pub', tokens.key('P-256', 'previous').public_pem()),
+    'reviewer': cluster.reviewer,
+    'reviewer_text': good_jwt,
+    'reviewer_expired': cluster.file('expired.jwt', expired),
+    'reviewer_near': cluster.file('near.jwt', near),
+    'reviewer_bound': cluster.file('bound.jwt', bound),
+    'reviewer_both': cluster.file('both.jwt', both),
+    'reviewer_blank': cluster.file('blank.jwt', good_jwt + ' x'),
+    'client_cert': cluster.file('own.crt', client[0]),
+    'client_key': cluster.file('own.key', client[1]),
+    'client_open': cluster.file('open.key', client[1], 0o644),
+    'client_other': cluster.file('other.key',
+                                 tokens.key('P-256', 'other').pem()),
+    'client_stale': cluster.file('stale.crt', stale[0]),
+    'rancher_key': cluster.file('rancher.key', 'token-abcde:' + 'k' * 54),
+    'rancher_open': cluster.file('rancher-open.key',
+                                 'token-abcde:' + 'k' * 54, 0o644),
+    'jwks': cluster.jwks,
+    'jwks_broken': cluster.file('broken.json', '{"keys":'),
+    'jwks_empty': cluster.file('none.json', '{"keys":[]}'),
+    'empty': cluster.file('empty', ' \n'),
+    'junk': cluster.file('junk', 'neither this nor that\n'),
+    'large': cluster.file('large', 'x' * (1024 * 1024 + 1)),
+    'long_label': 'x' * 64 + '.example',
+    'long_glob': 'x' * 513,
+    'mount': mount('mount', ca_crt=ca, token=bound),
+    'mount_old_ca': mount('mount-old-ca', ca_crt=expired_ca, token=bound),
+    'mount_no_ca': mount('mount-no-ca', ca_crt='junk', token=bound),
+    'mount_expired': mount('mount-expired', ca_crt=ca, token=expired),
+    'inner': cluster.file('inner.conf', f'k8s_host {cluster.url};\n'),
+    'inner_bad': cluster.file('inner-bad.conf',
+                              '\nk8s_hots https://127.0.0.1;\n'),
+    'inner_bounds': cluster.file(
+        'inner-bounds.conf', 'bound_pod_names mypod1;\n'),
+    'method': f'akl_k8s_auth_method {ACCESS_ID} '
+              f'{{ bound_namespaces {NAMESPACE}; }}',
+}
+
+# the directives that a config needs; @but_NAME@ is all of them but one
+
+needed = {
+    'access_id': ACCESS_ID, 'signing_key': values['signing_key'],
+    'k8s_host': values['host'], 'k8s_ca_cert': values['ca'],
+    'token_reviewer_jwt': values['reviewer'], 'k8s_issuer': tokens.ISSUER}
+
+
+def members(*without):
+    """Return directives on one line."""
+    return ' '.join(f'{name} {value};' for name, value in needed.items()
+                    if name not in without)
+
+
+values['needed'] = members()
+for name in needed:
+    values['but_' + name] = members(name)
+values['but_tokens'] = members('token_reviewer_jwt')
+values['in_pod'] = members('k8s_host', 'k8s_ca_cert', 'token_reviewer_jwt')
+values['config'] = f'akl_k8s_auth_config {CONFIG} {{ {members()} }}'
+
+nginx = t.nginx(start=False)
+nginx.env = {'KUBERNETES_SERVICE_HOST': '127.0.0.1',
+             'KUBERNETES_SERVICE_PORT': str(cluster.port)}
+
+
+def outside(text):
+    """Say whether a file is about nginx outside of a pod."""
+    return '@no_environment@' in text
+
+
+def run(path):
+    """Return the lines that a file expects, what it got, and the code."""
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    place = os.path.join(t.dir, os.path.basename(path))
+
+    def value(match):
+        return place if match.group(1) == 'conf' else values[match.group(1)]
+
+    no_environment = outside(text)
+    text = text.replace('@no_environment@', '')
+    text = re.sub(r'@([a-z_][a-z0-9_]*)@', value, text)
+    tokens.write_file(place, text)
+    comment = re.match(r'(?:#.*\n)+', text).group(0)
+    env, nginx.env = nginx.env, {} if no_environment else nginx.env
+    code, output = nginx.config_test(http=f'include {place};')
+    nginx.env = env
+    got = {level: re.findall(rf'^nginx: \[{level}\] (.*)$', output, re.M)
+           for level in ('emerg', 'warn', 'alert', 'crit', 'error')}
+    return re.findall(r'^# (.*)$', comment, re.M), got, code
+
+
+NOTHING = {'emerg': [], 'warn': [], 'alert': [], 'crit': [], 'error': []}
+seen = {}
+
+for path in sorted(glob.glob(os.path.join(HERE, 'conf', '*', '*.conf'))):
+    kind = os.path.basename(os.path.dirname(path))
+    name = os.path.join(kind, os.path.basename(path))
+    wanted, got, code = run(path)
+    seen[kind] = seen.get(kind, 0) + 1
+    if kind == 'good':
+        t.is_((code, got), (0, NOTHING), f'{name}: accepted')
+    elif kind == 'warn':
+        t.is_((code, got), (0, {**NOTHING, 'warn': wanted}),
+              f'{name}: accepted with a warning')
+    else:
+        t.is_((code, got), (1, {**NOTHING, 'emerg': wanted}),
+              f'{name}: refused')
+
+t.ok(all(seen.get(kind, 0) > 5 for kind in ('good', 'warn', 'bad')),
+     'there are files of each kind', seen)
+t.is_(cluster.api.stats()['connections'], 0,
+      'nginx -t connects to no API server')
+
+t.done_testing()
