@@ -18,7 +18,8 @@ typedef struct {
     ngx_file_uniq_t              uniq;
     time_t                       mtime;
     off_t                        size;
-    unsigned                     broken:1;  /* logged, kept the former */
+    unsigned                     broken:1;      /* logged, former kept */
+    unsigned                     unreadable:1;  /* the same */
 } ngx_http_akl_k8s_credential_t;
 
 
@@ -58,8 +59,8 @@ ngx_int_t ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
 
 /*
  * Looks at the files now.  A changed one replaces the credential when it
- * parses, and is kept out and logged once when it does not.  Returns 1 where
- * any was replaced, else 0.  Cheap: one stat() a file.
+ * parses, and is kept out and logged once when it does not, or cannot be
+ * read.  Returns 1 where any was replaced, else 0.  Cheap: one stat() a file.
  */
 ngx_uint_t ngx_http_akl_k8s_credentials_refresh(
     ngx_http_akl_k8s_cluster_t *cluster);

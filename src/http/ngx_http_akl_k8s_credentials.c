@@ -14,9 +14,13 @@ static void ngx_http_akl_k8s_credentials_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_akl_k8s_credential_init(
     ngx_http_akl_k8s_credential_t *cred, ngx_http_akl_k8s_source_t *source);
 static ngx_uint_t ngx_http_akl_k8s_credential_changed(
-    ngx_http_akl_k8s_credential_t *cred, ngx_str_t *fresh);
-static ngx_int_t ngx_http_akl_k8s_credential_read(
-    ngx_http_akl_k8s_credential_t *cred, off_t size, ngx_str_t *text);
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
+    ngx_str_t *fresh);
+static const char *ngx_http_akl_k8s_credential_read(
+    ngx_http_akl_k8s_credential_t *cred, ngx_str_t *text);
+static void ngx_http_akl_k8s_credential_unreadable(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
+    ngx_err_t err, const char *cause);
 static void ngx_http_akl_k8s_credential_broken(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
     const char *cause);
@@ -157,13 +161,14 @@ ngx_http_akl_k8s_credential_init(ngx_http_akl_k8s_credential_t *cred,
 }
 
 
-/* 1 and the normalised content where the file is another one now */
+/* 1 and the raw content where the file is another one now */
 
 static ngx_uint_t
-ngx_http_akl_k8s_credential_changed(ngx_http_akl_k8s_credential_t *cred,
-    ngx_str_t *fresh)
+ngx_http_akl_k8s_credential_changed(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_credential_t *cred, ngx_str_t *fresh)
 {
-    ngx_file_info_t  fi;
+    const char       *cause;
+    ngx_file_info_t   fi;
 
     if (cred->source->path.len == 0) {
         return 0;
@@ -172,6 +177,8 @@ ngx_http_akl_k8s_credential_changed(ngx_http_akl_k8s_credential_t *cred,
     /* stat() follows the symbolic links that Kubernetes swaps */
 
     if (ngx_file_info(cred->source->path.data, &fi) == NGX_FILE_ERROR) {
+        ngx_http_akl_k8s_credential_unreadable(cluster, cred, ngx_errno,
+                                               ngx_file_info_n " failed");
         return 0;
     }
 
@@ -181,57 +188,100 @@ ngx_http_akl_k8s_credential_changed(ngx_http_akl_k8s_credential_t *cred,
         return 0;
     }
 
-    if (ngx_http_akl_k8s_credential_read(cred, ngx_file_size(&fi), fresh)
-        != NGX_OK)
-    {
+    ngx_set_errno(0);
+
+    cause = ngx_http_akl_k8s_credential_read(cred, fresh);
+
+    if (cause) {
+        ngx_http_akl_k8s_credential_unreadable(cluster, cred, ngx_errno,
+                                               cause);
         return 0;
     }
 
-    cred->uniq = ngx_file_uniq(&fi);
-    cred->mtime = ngx_file_mtime(&fi);
-    cred->size = ngx_file_size(&fi);
+    cred->unreadable = 0;
 
     return 1;
 }
 
 
-static ngx_int_t
+/*
+ * Reads the file and notes which one it was.  NULL, or a cause with the error
+ * in ngx_errno, or 0 there.
+ */
+
+static const char *
 ngx_http_akl_k8s_credential_read(ngx_http_akl_k8s_credential_t *cred,
-    off_t size, ngx_str_t *text)
+    ngx_str_t *text)
 {
-    ssize_t   n;
-    ngx_fd_t  fd;
+    ssize_t           n;
+    ngx_fd_t          fd;
+    ngx_err_t         err;
+    const char       *cause;
+    ngx_file_info_t   fi;
 
-    if (size > NGX_HTTP_AKL_K8S_FILE) {
-        return NGX_ERROR;
-    }
+    /* a worker must not wait for somebody to write into a pipe */
 
-    fd = ngx_open_file(cred->source->path.data, NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(cred->source->path.data,
+                       NGX_FILE_RDONLY|NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
-        return NGX_ERROR;
+        return ngx_open_file_n " failed";
     }
 
-    text->data = ngx_alloc(size + 1, ngx_cycle->log);
+    text->data = NULL;
+    cause = NULL;
+    err = 0;
+    n = 0;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        err = ngx_errno;
+        cause = ngx_fd_info_n " failed";
+        goto done;
+    }
+
+    if (!ngx_is_file(&fi)) {
+        cause = "it is no file";
+        goto done;
+    }
+
+    if (ngx_file_size(&fi) > NGX_HTTP_AKL_K8S_FILE) {
+        cause = "it is larger than 1 MB";
+        goto done;
+    }
+
+    text->data = ngx_alloc(ngx_file_size(&fi) + 1, ngx_cycle->log);
 
     if (text->data == NULL) {
-        (void) ngx_close_file(fd);
-        return NGX_ERROR;
+        cause = "out of memory";
+        goto done;
     }
 
-    n = ngx_read_fd(fd, text->data, size);
+    n = ngx_read_fd(fd, text->data, ngx_file_size(&fi));
 
-    (void) ngx_close_file(fd);
-
-    if (n < 0) {
+    if (n == -1) {
+        err = ngx_errno;
+        cause = ngx_read_fd_n " failed";
         ngx_free(text->data);
-        return NGX_ERROR;
+        goto done;
     }
 
     text->len = n;
 
-    return NGX_OK;
+    cred->uniq = ngx_file_uniq(&fi);
+    cred->size = ngx_file_size(&fi);
+
+    /* within its second a file may change once more without looking so */
+
+    cred->mtime = (ngx_file_mtime(&fi) < ngx_time() - 1) ? ngx_file_mtime(&fi)
+                                                         : 0;
+
+done:
+
+    (void) ngx_close_file(fd);
+
+    ngx_set_errno(err);
+
+    return cause;
 }
 
 
@@ -243,7 +293,7 @@ ngx_http_akl_k8s_refresh_one(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_str_t    raw, text;
     const char  *cause;
 
-    if (!ngx_http_akl_k8s_credential_changed(cred, &raw)) {
+    if (!ngx_http_akl_k8s_credential_changed(cluster, cred, &raw)) {
         return 0;
     }
 
@@ -286,7 +336,7 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     ngx_str_t                       raw[2], text[2];
     ngx_uint_t                      i, changed[2];
     const char                     *cause;
-    ngx_http_akl_k8s_credential_t  *cred[2];
+    ngx_http_akl_k8s_credential_t  *cred[2], *culprit;
 
     cred[0] = &cluster->client_cert;
     cred[1] = &cluster->client_key;
@@ -294,7 +344,8 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     cause = NULL;
 
     for (i = 0; i < 2; i++) {
-        changed[i] = ngx_http_akl_k8s_credential_changed(cred[i], &raw[i]);
+        changed[i] = ngx_http_akl_k8s_credential_changed(cluster, cred[i],
+                                                         &raw[i]);
         text[i] = changed[i] ? raw[i] : cred[i]->text;
 
         if (changed[i] && cause == NULL) {
@@ -306,6 +357,8 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     if (!changed[0] && !changed[1]) {
         return 0;
     }
+
+    culprit = changed[0] ? cred[0] : cred[1];
 
     if (cause == NULL) {
         cause = ngx_http_akl_k8s_check_pair(&text[0], &text[1], NULL);
@@ -343,11 +396,18 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     }
 
     if (cause) {
-        ngx_http_akl_k8s_credential_broken(cluster, cred[0], cause);
+
+        /* one of them is named, once, whichever is looked at again */
+
+        if (!cred[0]->broken && !cred[1]->broken) {
+            ngx_http_akl_k8s_credential_broken(cluster, culprit, cause);
+        }
+
         return 0;
     }
 
     cred[0]->broken = 0;
+    cred[1]->broken = 0;
 
     return changed[0] || changed[1];
 }
@@ -356,15 +416,26 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
 static ngx_uint_t
 ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
 {
-    ngx_str_t    raw;
+    ngx_str_t    raw, text;
     akl_jwks_t   keys;
     const char  *cause;
 
-    if (!ngx_http_akl_k8s_credential_changed(&cluster->jwks_file, &raw)) {
+    if (!ngx_http_akl_k8s_credential_changed(cluster, &cluster->jwks_file,
+                                             &raw))
+    {
         return 0;
     }
 
-    if (akl_jwks_parse(&keys, ngx_http_akl_k8s_str(&raw), &cause) != 0) {
+    text = raw;
+    cause = ngx_http_akl_k8s_source_normalize(NGX_HTTP_AKL_K8S_JSON, &text);
+
+    if (cause == NULL
+        && akl_jwks_parse(&keys, ngx_http_akl_k8s_str(&text), &cause) == 0)
+    {
+        cause = NULL;
+    }
+
+    if (cause) {
         ngx_http_akl_k8s_credential_broken(cluster, &cluster->jwks_file,
                                            cause);
         ngx_http_akl_k8s_credential_free(&raw);
@@ -373,8 +444,8 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
 
     cluster->jwks_file.broken = 0;
 
-    if (raw.len == cluster->jwks_file.text.len
-        && ngx_memcmp(raw.data, cluster->jwks_file.text.data, raw.len) == 0)
+    if (text.len == cluster->jwks_file.text.len
+        && ngx_memcmp(text.data, cluster->jwks_file.text.data, text.len) == 0)
     {
         akl_jwks_clear(&keys);
         ngx_http_akl_k8s_credential_free(&raw);
@@ -384,6 +455,9 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
     akl_jwks_clear(&cluster->keys);
     cluster->keys = keys;
     cluster->keys_known = 1;
+
+    ngx_memmove(raw.data, text.data, text.len);
+    raw.len = text.len;
 
     ngx_http_akl_k8s_credential_take(cluster, &cluster->jwks_file, &raw);
 
@@ -405,6 +479,26 @@ ngx_http_akl_k8s_credential_broken(ngx_http_akl_k8s_cluster_t *cluster,
                   "akl_k8s: %V \"%V\" of auth config \"%V\" was replaced, but "
                   "%s: the former one is kept", &cred->source->directive,
                   &cred->source->path, &cluster->config->name, cause);
+}
+
+
+/* a file that cannot be read any more, or never could by a worker */
+
+static void
+ngx_http_akl_k8s_credential_unreadable(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_credential_t *cred, ngx_err_t err, const char *cause)
+{
+    if (cred->unreadable) {
+        return;
+    }
+
+    cred->unreadable = 1;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, err,
+                  "akl_k8s: %V \"%V\" of auth config \"%V\" cannot be read "
+                  "again, %s: the former one is kept",
+                  &cred->source->directive, &cred->source->path,
+                  &cluster->config->name, cause);
 }
 
 

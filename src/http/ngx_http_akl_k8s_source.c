@@ -88,7 +88,10 @@ ngx_http_akl_k8s_source_read(ngx_conf_t *cf, ngx_str_t *directive,
     ngx_int_t        rc;
     ngx_file_info_t  fi;
 
-    fd = ngx_open_file(src->path.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* without waiting for somebody to write into a pipe */
+
+    fd = ngx_open_file(src->path.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
