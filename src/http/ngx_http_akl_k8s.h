@@ -145,11 +145,10 @@ struct ngx_http_akl_k8s_config_s {
     /* digest over all that a verdict or a minted token depends on */
     u_char                       generation[32];
 
-    ngx_array_t                 *host_urls;         /* of ngx_str_t, as given */
+    ngx_array_t                 *host_urls;         /* of .._url_t, as given */
     ngx_http_akl_k8s_where_t     where;             /* the block */
     ngx_http_akl_k8s_where_t     where_access_id;
     ngx_http_akl_k8s_where_t     where_signing_key;
-    ngx_http_akl_k8s_where_t     where_host;
 };
 
 

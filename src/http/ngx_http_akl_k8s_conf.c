@@ -406,6 +406,10 @@ ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n, time_t *valid,
         return "has an invalid time";
     }
 
+    if (*valid > NGX_HTTP_AKL_K8S_TIME_MAX) {
+        return "has a time longer than 365 days";
+    }
+
     if (n == 1) {
         return NGX_CONF_OK;
     }
@@ -421,6 +425,10 @@ ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n, time_t *valid,
 
     if (*refused == (time_t) NGX_ERROR) {
         return "has an invalid time";
+    }
+
+    if (*refused > NGX_HTTP_AKL_K8S_TIME_MAX) {
+        return "has a time longer than 365 days";
     }
 
     return NGX_CONF_OK;
@@ -439,6 +447,10 @@ ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
         return "has an invalid time";
     }
 
+    if (*timeout > NGX_HTTP_AKL_K8S_WAIT_MAX) {
+        return "has a time longer than a day";
+    }
+
     if (n == 1) {
         return NGX_CONF_OK;
     }
@@ -454,6 +466,10 @@ ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
 
     if (*connect == (ngx_msec_t) NGX_ERROR || *connect == 0) {
         return "has an invalid time";
+    }
+
+    if (*connect > NGX_HTTP_AKL_K8S_WAIT_MAX) {
+        return "has a time longer than a day";
     }
 
     return NGX_CONF_OK;

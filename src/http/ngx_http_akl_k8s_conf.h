@@ -35,6 +35,20 @@ struct ngx_http_akl_k8s_block_s {
 };
 
 
+/* a k8s_host as given, parsed when the resolver is known */
+
+typedef struct {
+    ngx_str_t                            url;
+    ngx_http_akl_k8s_where_t             where;
+} ngx_http_akl_k8s_url_t;
+
+
+/* longest time that may be configured, so that no sum overflows */
+
+#define NGX_HTTP_AKL_K8S_TIME_MAX  (365 * 24 * 3600)        /* s */
+#define NGX_HTTP_AKL_K8S_WAIT_MAX  (24 * 3600 * 1000)       /* ms */
+
+
 /* what is only known of a config while its block is read */
 
 typedef struct {

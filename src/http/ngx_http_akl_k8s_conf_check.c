@@ -119,10 +119,10 @@ ngx_http_akl_k8s_check_config(ngx_conf_t *cf,
 static char *
 ngx_http_akl_k8s_check_hosts(ngx_conf_t *cf, ngx_http_akl_k8s_config_t *config)
 {
-    char            *cause;
-    ngx_str_t       *url;
-    ngx_uint_t       i;
-    ngx_akl_host_t  *host;
+    char                    *cause;
+    ngx_uint_t               i;
+    ngx_akl_host_t          *host;
+    ngx_http_akl_k8s_url_t  *url;
 
     if (ngx_array_init(&config->hosts, cf->pool, config->host_urls->nelts,
                        sizeof(ngx_akl_host_t))
@@ -141,14 +141,18 @@ ngx_http_akl_k8s_check_hosts(ngx_conf_t *cf, ngx_http_akl_k8s_config_t *config)
 
         ngx_memzero(host, sizeof(ngx_akl_host_t));
 
-        cause = ngx_akl_host_parse(cf, &url[i], config->resolver != NULL,
+        cause = ngx_akl_host_parse(cf, &url[i].url, config->resolver != NULL,
                                    host);
+
+        if (cause == NGX_CONF_ERROR) {
+            return NGX_CONF_ERROR;
+        }
 
         if (cause != NGX_CONF_OK) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "invalid k8s_host \"%V\": %s in %V:%ui", &url[i],
-                          cause, &config->where_host.file,
-                          config->where_host.line);
+                          "invalid k8s_host \"%V\": %s in %V:%ui",
+                          &url[i].url, cause, &url[i].where.file,
+                          url[i].where.line);
             return NGX_CONF_ERROR;
         }
     }
@@ -167,10 +171,10 @@ static ngx_int_t
 ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
 {
     unsigned                    len;
-    ngx_str_t                  *url;
     EVP_MD_CTX                 *md;
     ngx_uint_t                  i;
     ngx_cidr_t                 *cidr;
+    ngx_http_akl_k8s_url_t     *url;
     ngx_http_akl_k8s_claim_t   *claim;
     ngx_http_akl_k8s_method_t  *method;
 
@@ -198,6 +202,8 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     if (method->bound_ips) {
         cidr = method->bound_ips->elts;
 
+        ngx_http_akl_k8s_digest_int(md, method->bound_ips->nelts);
+
         for (i = 0; i < method->bound_ips->nelts; i++) {
             ngx_http_akl_k8s_digest_str(md, &cidr[i], sizeof(ngx_cidr_t));
         }
@@ -210,8 +216,10 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
 
     url = config->host_urls->elts;
 
+    ngx_http_akl_k8s_digest_int(md, config->host_urls->nelts);
+
     for (i = 0; i < config->host_urls->nelts; i++) {
-        ngx_http_akl_k8s_digest(url[i]);
+        ngx_http_akl_k8s_digest(url[i].url);
     }
 
     ngx_http_akl_k8s_digest(config->ca.path);

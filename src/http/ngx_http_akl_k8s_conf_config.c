@@ -88,7 +88,9 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_main_conf_t  *amcf = conf;
 
+    char                        *rv;
     u_char                       ch;
+    akl_jwk_t                   *key;
     ngx_str_t                   *value;
     ngx_uint_t                   i;
     ngx_pool_cleanup_t          *cln;
@@ -135,7 +137,8 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     config->max_queue = NGX_CONF_UNSET_UINT;
     ngx_http_akl_k8s_here(cf, &config->where);
 
-    config->host_urls = ngx_array_create(cf->pool, 1, sizeof(ngx_str_t));
+    config->host_urls = ngx_array_create(cf->pool, 1,
+                                         sizeof(ngx_http_akl_k8s_url_t));
     configs = ngx_array_push(&amcf->configs);
 
     if (config->host_urls == NULL || configs == NULL) {
@@ -158,11 +161,24 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     block.directives = ngx_http_akl_k8s_config_table;
     block.conf = &reading;
 
-    if (ngx_http_akl_k8s_block(cf, &block) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
+    rv = ngx_http_akl_k8s_block(cf, &block);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_akl_k8s_config_end(cf, &block);
     }
 
-    return ngx_http_akl_k8s_config_end(cf, &block);
+    if (config->keys.n == 0) {
+
+        /* they did not get into the set that the cleanup frees */
+
+        key = reading.verification.elts;
+
+        for (i = 0; i < reading.verification.nelts; i++) {
+            akl_jwk_clear(&key[i]);
+        }
+    }
+
+    return rv;
 }
 
 
@@ -279,10 +295,8 @@ static ngx_http_akl_k8s_setter(host)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    ngx_str_t   *url;
-    ngx_uint_t   i;
-
-    ngx_http_akl_k8s_here(cf, &config->where_host);
+    ngx_uint_t               i;
+    ngx_http_akl_k8s_url_t  *url;
 
     for (i = 0; i < n; i++) {
         url = ngx_array_push(config->host_urls);
@@ -290,7 +304,8 @@ static ngx_http_akl_k8s_setter(host)
             return NGX_CONF_ERROR;
         }
 
-        *url = args[i];
+        url->url = args[i];
+        ngx_http_akl_k8s_here(cf, &url->where);
     }
 
     return NGX_CONF_OK;

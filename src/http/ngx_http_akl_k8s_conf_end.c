@@ -15,6 +15,7 @@ static char *ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block);
 static char *ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block);
+static ngx_int_t ngx_http_akl_k8s_config_keep_env(ngx_conf_t *cf);
 static char *ngx_http_akl_k8s_config_path(ngx_conf_t *cf,
     ngx_http_akl_k8s_reading_t *reading);
 static char *ngx_http_akl_k8s_config_issuers(ngx_conf_t *cf,
@@ -190,6 +191,14 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
             config->reviewer_self = 1;
         }
 
+        if (config->reviewer_self && config->jwks_auto) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"k8s_jwks auto\" of akl_k8s_auth_config \"%V\" "
+                          "has no effect without a reviewer to fetch keys "
+                          "with in %V:%ui", &config->name,
+                          &config->where.file, config->where.line);
+        }
+
         return NGX_CONF_OK;
     }
 
@@ -230,8 +239,9 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
 {
     char                        *host, *port;
     u_char                      *p;
-    ngx_str_t                   *url, path, directive;
+    ngx_str_t                    path, directive;
     const char                  *cause, *warn;
+    ngx_http_akl_k8s_url_t      *url;
     ngx_http_akl_k8s_config_t   *config;
     ngx_http_akl_k8s_reading_t  *reading;
 
@@ -255,18 +265,22 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
 
-        url->len = sizeof("https://[]:") + ngx_strlen(host) + ngx_strlen(port);
-        url->data = ngx_pnalloc(cf->pool, url->len);
-        if (url->data == NULL) {
+        url->url.data = ngx_pnalloc(cf->pool,
+                                    sizeof("https://[]:") + ngx_strlen(host)
+                                    + ngx_strlen(port));
+        if (url->url.data == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        p = ngx_sprintf(url->data,
+        p = ngx_sprintf(url->url.data,
                         ngx_strchr(host, ':') ? "https://[%s]:%s"
                                               : "https://%s:%s", host, port);
-        url->len = p - url->data;
+        url->url.len = p - url->url.data;
+        url->where = reading->where_mount;
 
-        config->where_host = reading->where_mount;
+        if (ngx_http_akl_k8s_config_keep_env(cf) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     path.len = reading->mount.len + sizeof("/ca.crt") - 1;
@@ -329,6 +343,39 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * nginx hands a new binary, and keeps without a master, only what "env"
+ * names: the next configuration would not find the cluster.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_config_keep_env(ngx_conf_t *cf)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_core_conf_t  *ccf;
+
+    static ngx_str_t  names[] = {
+        ngx_string("KUBERNETES_SERVICE_HOST"),
+        ngx_string("KUBERNETES_SERVICE_PORT")
+    };
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    for (i = 0; i < 2; i++) {
+        name = ngx_array_push(&ccf->env);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        *name = names[i];
+    }
+
+    return NGX_OK;
 }
 
 

@@ -250,6 +250,10 @@ ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
         return "has an invalid time";
     }
 
+    if (method->token_ttl > NGX_HTTP_AKL_K8S_TIME_MAX) {
+        return "has a time longer than 365 days";
+    }
+
     return NGX_CONF_OK;
 }
 
