@@ -256,7 +256,10 @@ ngx_http_akl_k8s_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_akl_client_init_process(cycle) != NGX_OK) {
+    if (ngx_akl_client_init_process(cycle, "ngx_http_akl_k8s_module/"
+                                           NGX_HTTP_AKL_K8S_VERSION)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -142,8 +142,11 @@ void ngx_akl_client_stat(ngx_akl_client_stat_t *stat);
  */
 const char *ngx_akl_client_check(void);
 
-/* Process hooks: workers and the single process only; see the module. */
-ngx_int_t ngx_akl_client_init_process(ngx_cycle_t *cycle);
+/*
+ * Process hooks: workers and the single process only; see the module.
+ * "agent", a constant, is the User-Agent.
+ */
+ngx_int_t ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent);
 void ngx_akl_client_exit_process(ngx_cycle_t *cycle);
 
 

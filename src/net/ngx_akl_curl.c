@@ -12,17 +12,24 @@
 #define NGX_AKL_CURL_IDLE  256          /* connections kept at most */
 
 
+/*
+ * A descriptor that never got connected is closed by libcurl without a word,
+ * so its number may be anybody's by now: the inode tells.
+ */
+
 typedef struct {
-    void        *owner;                 /* NULL: not one of ours */
-    unsigned     busy:1;
-    unsigned     stale:1;               /* to be closed after its transfer */
+    void              *owner;           /* NULL: not one of ours */
+    dev_t              dev;
+    ino_t              ino;
+    ngx_connection_t  *connection;      /* while a transfer uses it */
+    unsigned           stale:1;         /* to be closed after its transfer */
 } ngx_akl_sock_t;
 
 
 static int ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *sock);
 static void ngx_akl_curl_want(ngx_connection_t *c, int what);
-static void ngx_akl_curl_forget(ngx_connection_t *c);
+static void ngx_akl_curl_forget(ngx_connection_t *c, ngx_uint_t open);
 static int ngx_akl_curl_timeout(CURLM *multi, long ms, void *data);
 static void ngx_akl_curl_timer_handler(ngx_event_t *ev);
 static void ngx_akl_curl_event_handler(ngx_event_t *ev);
@@ -33,6 +40,8 @@ static curl_socket_t ngx_akl_curl_open(void *owner, curlsocktype purpose,
     struct curl_sockaddr *address);
 static int ngx_akl_curl_close(void *owner, curl_socket_t s);
 static ngx_akl_sock_t *ngx_akl_curl_sock(curl_socket_t s);
+static ngx_uint_t ngx_akl_curl_is_open(ngx_akl_sock_t *known,
+    curl_socket_t s);
 
 
 static CURLM                  *ngx_akl_curl_multi;
@@ -41,6 +50,7 @@ static ngx_event_t             ngx_akl_curl_next;
 static ngx_event_t             ngx_akl_curl_abort;
 static ngx_connection_t        ngx_akl_curl_dumb;
 static ngx_uint_t              ngx_akl_curl_running;
+static ngx_uint_t              ngx_akl_curl_held;       /* connections */
 static ngx_akl_curl_done_pt    ngx_akl_curl_done;
 static ngx_akl_curl_abort_pt   ngx_akl_curl_aborted;
 
@@ -66,6 +76,7 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
     ngx_akl_curl_done = done;
     ngx_akl_curl_aborted = aborted;
     ngx_akl_curl_running = 0;
+    ngx_akl_curl_held = 0;
     ngx_akl_curl_count = 0;
 
     curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_SOCKETFUNCTION,
@@ -139,7 +150,12 @@ ngx_akl_curl_add(CURL *easy)
 {
     CURLMcode  rc;
 
-    if (ngx_akl_curl_multi == NULL || ngx_cycle->free_connection_n == 0) {
+    /* each transfer under way needs a connection, got already or not */
+
+    if (ngx_akl_curl_multi == NULL
+        || ngx_cycle->free_connection_n + ngx_akl_curl_held
+           <= ngx_akl_curl_running)
+    {
         return NGX_ERROR;
     }
 
@@ -183,27 +199,43 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
 {
     ngx_connection_t  *c = sock;
 
+    ngx_uint_t       open;
     ngx_akl_sock_t  *known;
 
     known = ngx_akl_curl_sock(s);
 
     if (what == CURL_POLL_REMOVE) {
 
+        open = ngx_akl_curl_is_open(known, s);
+
         if (c) {
             curl_multi_assign(ngx_akl_curl_multi, s, NULL);
-            ngx_akl_curl_forget(c);
+            ngx_akl_curl_forget(c, open);
         }
 
-        if (known) {
-            known->busy = 0;
+        if (known == NULL) {
+            return 0;
+        }
 
-            if (known->stale) {
-                known->stale = 0;
-                (void) shutdown(s, SHUT_RDWR);
-            }
+        known->connection = NULL;
+
+        if (!open) {
+            known->owner = NULL;
+
+        } else if (known->stale) {
+            known->stale = 0;
+            (void) shutdown(s, SHUT_RDWR);
         }
 
         return 0;
+    }
+
+    if (c && known && known->connection != c) {
+
+        /* closed without a word, and the number was given out again */
+
+        ngx_akl_curl_forget(c, 0);
+        c = NULL;
     }
 
     if (c == NULL) {
@@ -224,10 +256,11 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
         c->write->handler = ngx_akl_curl_event_handler;
 
         curl_multi_assign(ngx_akl_curl_multi, s, c);
+        ngx_akl_curl_held++;
     }
 
     if (known) {
-        known->busy = 1;
+        known->connection = c;
     }
 
     ngx_akl_curl_want(c, what);
@@ -264,14 +297,20 @@ ngx_akl_curl_want(ngx_connection_t *c, int what)
 /* gives the connection back; the descriptor stays libcurl's */
 
 static void
-ngx_akl_curl_forget(ngx_connection_t *c)
+ngx_akl_curl_forget(ngx_connection_t *c, ngx_uint_t open)
 {
+    ngx_uint_t  flags;
+
+    /* the kernel has forgotten a closed descriptor by itself */
+
+    flags = open ? 0 : NGX_CLOSE_EVENT;
+
     if (c->read->active) {
-        (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
     }
 
     if (c->write->active) {
-        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
     }
 
     if (c->read->posted) {
@@ -284,6 +323,8 @@ ngx_akl_curl_forget(ngx_connection_t *c)
 
     ngx_free_connection(c);
     c->fd = (ngx_socket_t) -1;
+
+    ngx_akl_curl_held--;
 }
 
 
@@ -412,6 +453,7 @@ ngx_akl_curl_open(void *owner, curlsocktype purpose,
     ngx_uint_t       n;
     curl_socket_t    s;
     ngx_akl_sock_t  *socks;
+    ngx_file_info_t  st;
 
     s = socket(address->family, address->socktype, address->protocol);
 
@@ -419,7 +461,12 @@ ngx_akl_curl_open(void *owner, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
 
-    (void) fcntl(s, F_SETFD, FD_CLOEXEC);
+    if (fcntl(s, F_SETFD, FD_CLOEXEC) == -1
+        || ngx_fd_info(s, &st) == NGX_FILE_ERROR)
+    {
+        (void) close(s);
+        return CURL_SOCKET_BAD;
+    }
 
     if ((ngx_uint_t) s >= ngx_akl_curl_nsocks) {
         n = ngx_max((ngx_uint_t) s + 1, ngx_akl_curl_nsocks * 2);
@@ -440,6 +487,8 @@ ngx_akl_curl_open(void *owner, curlsocktype purpose,
 
     ngx_memzero(&ngx_akl_curl_socks[s], sizeof(ngx_akl_sock_t));
     ngx_akl_curl_socks[s].owner = owner;
+    ngx_akl_curl_socks[s].dev = st.st_dev;
+    ngx_akl_curl_socks[s].ino = st.st_ino;
     ngx_akl_curl_count++;
 
     return s;
@@ -474,19 +523,40 @@ ngx_akl_curl_sock(curl_socket_t s)
 }
 
 
+static ngx_uint_t
+ngx_akl_curl_is_open(ngx_akl_sock_t *known, curl_socket_t s)
+{
+    ngx_file_info_t  st;
+
+    if (ngx_fd_info(s, &st) == NGX_FILE_ERROR) {
+        return 0;
+    }
+
+    return known == NULL
+           || (st.st_dev == known->dev && st.st_ino == known->ino);
+}
+
+
 void
 ngx_akl_curl_retire(void *owner)
 {
-    ngx_uint_t  i;
+    ngx_uint_t       i;
+    ngx_akl_sock_t  *known;
 
     for (i = 0; i < ngx_akl_curl_nsocks; i++) {
+        known = &ngx_akl_curl_socks[i];
 
-        if (ngx_akl_curl_socks[i].owner != owner) {
+        if (known->owner != owner) {
             continue;
         }
 
-        if (ngx_akl_curl_socks[i].busy) {
-            ngx_akl_curl_socks[i].stale = 1;
+        if (!ngx_akl_curl_is_open(known, (curl_socket_t) i)) {
+            known->owner = NULL;
+            continue;
+        }
+
+        if (known->connection) {
+            known->stale = 1;
             continue;
         }
 

@@ -11,12 +11,12 @@
 #define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
 #define NGX_AKL_BACKOFF_MAX    1000
 #define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
-#define NGX_AKL_FAILS          3        /* silent connects until it is left */
-#define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
+#define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
 
 
 static void ngx_akl_try_begin(ngx_akl_try_t *t);
 static void ngx_akl_try_step(ngx_akl_try_t *t);
+static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
 static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
 static void ngx_akl_try_done(CURL *easy, CURLcode rc);
 static void ngx_akl_try_answered(ngx_akl_try_t *t);
@@ -26,6 +26,7 @@ static void ngx_akl_try_timer(ngx_event_t *ev);
 static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
     const char *error);
 static void ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome);
+static void ngx_akl_try_end(ngx_akl_try_t *t);
 static void ngx_akl_exchanges_abort(void);
 
 
@@ -35,12 +36,14 @@ static ngx_connection_t       ngx_akl_try_dumb;
 
 
 ngx_int_t
-ngx_akl_client_init_process(ngx_cycle_t *cycle)
+ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent)
 {
     ngx_queue_init(&ngx_akl_tries);
     ngx_memzero(&ngx_akl_client_figures, sizeof(ngx_akl_client_stat_t));
 
     ngx_akl_try_dumb.fd = (ngx_socket_t) -1;
+
+    ngx_akl_targets_agent(agent);
 
     return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_exchanges_abort);
 }
@@ -89,22 +92,11 @@ ngx_akl_exchange_create(ngx_log_t *log)
 ngx_int_t
 ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
 {
-    u_char         *body;
     ngx_akl_try_t  *t;
 
     t = ngx_pcalloc(ex->pool, sizeof(ngx_akl_try_t));
     if (t == NULL) {
         return NGX_ERROR;
-    }
-
-    if (ex->body.len) {
-        body = ngx_pnalloc(ex->pool, ex->body.len);
-        if (body == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(body, ex->body.data, ex->body.len);
-        ex->body.data = body;
     }
 
     t->ex = ex;
@@ -114,20 +106,11 @@ ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
     t->timer.data = &ngx_akl_try_dumb;
     t->timer.log = ngx_cycle->log;
 
-    ex->state = t;
-
-    /* libcurl gets its own copies: the caller's may be gone at a repetition */
-
-    if (ngx_akl_try_headers(t) != NGX_OK || ngx_akl_try_url(t) != NGX_OK) {
-
-        if (ex->body.len) {
-            ngx_explicit_memzero(ex->body.data, ex->body.len);
-        }
-
-        curl_slist_free_all(t->headers);
-        ex->state = NULL;
+    if (ngx_akl_try_copy(t) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ex->state = t;
 
     ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
     ngx_akl_client_figures.in_flight++;
@@ -145,6 +128,7 @@ static void
 ngx_akl_try_begin(ngx_akl_try_t *t)
 {
     t->place = t->ex->target->preferred;
+    t->first = t->ex->target->places[t->place].first;
     t->addr = 0;
     t->visited = 0;
     t->skipped = 0;
@@ -155,18 +139,35 @@ ngx_akl_try_begin(ngx_akl_try_t *t)
 static void
 ngx_akl_try_step(ngx_akl_try_t *t)
 {
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    left = ngx_max(left, 1);
+
     switch (ngx_akl_try_next(t)) {
 
     case NGX_OK:
+
+        if (ngx_akl_try_send(t) != NGX_OK) {
+            ngx_akl_try_later(t, NGX_AKL_FAILED,
+                              "out of memory or worker_connections");
+            return;
+        }
+
+        /* should libcurl fail to end it; and a worker that quits waits */
+
+        left += NGX_AKL_GRACE;
         break;
 
     case NGX_AGAIN:
 
         /* the resolver has not answered yet */
 
-        ngx_add_timer(&t->timer, ngx_max((ngx_msec_int_t)
-                                     (t->deadline - ngx_current_msec), 1));
-        return;
+        if (t->waits_for->naddrs) {
+            left = ngx_min(left, NGX_AKL_RESOLVE_WAIT);
+        }
+
+        break;
 
     default:
         ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
@@ -176,10 +177,20 @@ ngx_akl_try_step(ngx_akl_try_t *t)
         return;
     }
 
-    if (ngx_akl_try_send(t) != NGX_OK) {
-        ngx_akl_try_later(t, NGX_AKL_FAILED,
-                          "out of memory or worker_connections");
+    ngx_akl_try_wait(t, (ngx_msec_t) left);
+}
+
+
+static void
+ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time)
+{
+    /* an earlier time is kept where the new one is near it */
+
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
     }
+
+    ngx_add_timer(&t->timer, time);
 }
 
 
@@ -207,14 +218,9 @@ ngx_akl_try_next(ngx_akl_try_t *t)
 
         for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
 
-            addr = &place->addrs[t->addr];
+            addr = &place->addrs[(t->first + t->addr) % place->naddrs];
 
-            if (addr->fails < NGX_AKL_FAILS
-                || (ngx_msec_int_t) (ngx_current_msec - addr->probe) >= 0)
-            {
-                /* one probe at a time */
-
-                addr->probe = ngx_current_msec + NGX_AKL_PROBE;
+            if (ngx_akl_address_may(addr)) {
                 return NGX_OK;
             }
 
@@ -222,6 +228,7 @@ ngx_akl_try_next(ngx_akl_try_t *t)
         }
 
         t->place = (t->place + 1) % target->nplaces;
+        t->first = target->places[t->place].first;
         t->addr = 0;
         t->visited++;
     }
@@ -235,22 +242,16 @@ ngx_akl_try_next(ngx_akl_try_t *t)
 static void
 ngx_akl_try_done(CURL *easy, CURLcode rc)
 {
-    char                *private;
-    ngx_akl_try_t       *t;
-    ngx_akl_place_t     *place;
+    char           *private;
+    ngx_akl_try_t  *t;
 
     private = NULL;
     (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 
     t = (ngx_akl_try_t *) private;
-    place = &t->ex->target->places[t->place];
 
-    if (rc == CURLE_OK) {
-
-        if (t->addr < place->naddrs) {
-            place->addrs[t->addr].fails = 0;
-        }
-
+    if (rc == CURLE_OK && t->headed) {
+        ngx_akl_place_heard(t);
         t->ex->target->preferred = t->place;
 
         ngx_akl_try_answered(t);
@@ -266,6 +267,7 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 {
     long                 status;
     curl_off_t           after;
+    ngx_akl_target_t    *target;
     ngx_akl_exchange_t  *ex;
 
     ex = t->ex;
@@ -277,6 +279,7 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 
     ex->status = (ngx_uint_t) status;
     ex->retry_after = (after > 0) ? (time_t) after : -1;
+    ngx_str_null(&ex->error);
 
     if (t->answer) {
         ex->answer.data = t->answer->start;
@@ -291,6 +294,14 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
     if (ex->repeat && (status == 429 || status >= 500)
         && !(ex->final && ex->final(ex)) && ngx_akl_try_repeat(t))
     {
+        /* another host may be better off than one that fails */
+
+        if (status >= 500) {
+            target = ex->target;
+            target->preferred = (t->place + 1) % target->nplaces;
+        }
+
+        ngx_akl_try_begin(t);
         return;
     }
 
@@ -330,8 +341,7 @@ ngx_akl_try_repeat(ngx_akl_try_t *t)
 
     t->repeats++;
 
-    ngx_akl_try_begin(t);
-    ngx_add_timer(&t->timer, pause);
+    ngx_akl_try_wait(t, pause);
 
     return 1;
 }
@@ -341,26 +351,37 @@ static void
 ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
 {
     long                connects;
-    ngx_uint_t          silent;
+    ngx_uint_t          died;
     ngx_akl_place_t    *place;
     ngx_akl_outcome_e   outcome;
 
     place = &t->ex->target->places[t->place];
+    outcome = ngx_akl_try_outcome(t, rc);
 
-    connects = 0;
+    if (rc != CURLE_OPERATION_TIMEDOUT) {
+        ngx_akl_place_heard(t);
+
+    } else if (outcome == NGX_AKL_UNREACHABLE) {
+        ngx_akl_place_silent(t);
+    }
+
+    /* a connection that was kept, and was dead when it was used again */
+
+    connects = 1;
     (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
 
-    outcome = ngx_akl_try_outcome(t, rc);
+    died = (connects == 0 && !t->begun
+            && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
+                || rc == CURLE_GOT_NOTHING));
 
     t->ex->error.data = t->text;
     t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1,
                                     "%s (%s, %V)",
-                                    t->curl_error[0] ? t->curl_error
-                                                     : curl_easy_strerror(rc),
-                                    (t->addr < place->naddrs)
-                                    ? (char *) place->addrs[t->addr].connect_to
-                                      + 2 : "-",
-                                    &place->host->url)
+                                    rc == CURLE_OK ? "the answer's head is "
+                                                     "not whole"
+                                    : t->curl_error[0] ? t->curl_error
+                                    : curl_easy_strerror(rc),
+                                    t->address + 2, &place->host->url)
                        - t->text;
     t->text[t->ex->error.len] = '\0';
 
@@ -377,19 +398,10 @@ ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
         return;
     }
 
-    /* a kept connection had died: once more on a new one */
-
-    if (connects == 0 && !t->fresh && rc != CURLE_OPERATION_TIMEDOUT) {
+    if (died && !t->fresh) {
         t->fresh = 1;
         ngx_akl_try_step(t);
         return;
-    }
-
-    silent = (rc == CURLE_OPERATION_TIMEDOUT);
-
-    if (silent && t->addr < place->naddrs) {
-        place->addrs[t->addr].fails++;
-        place->addrs[t->addr].probe = ngx_current_msec + NGX_AKL_PROBE;
     }
 
     t->fresh = 0;
@@ -426,6 +438,12 @@ ngx_akl_try_timer(ngx_event_t *ev)
         return;
     }
 
+    if (t->waits_for) {
+
+        /* the resolver is slow: known addresses are better than none */
+        ngx_akl_place_extend(t->waits_for);
+    }
+
     ngx_akl_place_leave(t);
 
     if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
@@ -453,7 +471,7 @@ ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
 
     t->ex->outcome = outcome;
 
-    ngx_add_timer(&t->timer, 1);
+    ngx_akl_try_wait(t, 1);
 }
 
 
@@ -465,7 +483,7 @@ ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome)
     ex = t->ex;
     ex->outcome = outcome;
 
-    ngx_akl_try_stop(t);
+    ngx_akl_try_end(t);
 
     /* the handler may destroy it */
 
@@ -473,44 +491,43 @@ ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome)
 }
 
 
+/* nothing goes on, nothing will be called */
+
+static void
+ngx_akl_try_end(ngx_akl_try_t *t)
+{
+    if (t->finished) {
+        return;
+    }
+
+    t->finished = 1;
+
+    ngx_akl_try_stop(t);
+    ngx_akl_place_leave(t);
+
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    if (t->timer.posted) {
+        ngx_delete_posted_event(&t->timer);
+    }
+
+    ngx_queue_remove(&t->all);
+    ngx_akl_client_figures.in_flight--;
+}
+
+
 void
 ngx_akl_exchange_destroy(ngx_akl_exchange_t *ex)
 {
-    ngx_akl_try_t      *t;
-    struct curl_slist  *item;
+    ngx_akl_try_t  *t;
 
     t = ex->state;
 
     if (t) {
-        ngx_akl_try_stop(t);
-        ngx_akl_place_leave(t);
-
-        if (t->timer.timer_set) {
-            ngx_del_timer(&t->timer);
-        }
-
-        if (t->timer.posted) {
-            ngx_delete_posted_event(&t->timer);
-        }
-
-        for (item = t->headers; item; item = item->next) {
-            ngx_explicit_memzero(item->data, ngx_strlen(item->data));
-        }
-
-        curl_slist_free_all(t->headers);
-        curl_slist_free_all(t->connect_to);
-
-        if (t->answer) {
-            ngx_explicit_memzero(t->answer->start,
-                                 t->answer->last - t->answer->start);
-        }
-
-        if (ex->body.len) {
-            ngx_explicit_memzero(ex->body.data, ex->body.len);
-        }
-
-        ngx_queue_remove(&t->all);
-        ngx_akl_client_figures.in_flight--;
+        ngx_akl_try_end(t);
+        ngx_akl_try_wipe(t);
     }
 
     ngx_destroy_pool(ex->pool);
@@ -531,10 +548,6 @@ ngx_akl_exchanges_abort(void)
     {
         next = ngx_queue_next(q);
         t = ngx_queue_data(q, ngx_akl_try_t, all);
-
-        if (t->timer.timer_set) {
-            ngx_del_timer(&t->timer);
-        }
 
         ngx_akl_place_leave(t);
         ngx_akl_try_later(t, NGX_AKL_FAILED, "the worker is shutting down");

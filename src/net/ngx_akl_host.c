@@ -17,6 +17,7 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     u_char      *p, *last, *end, ch;
     ngx_int_t    port;
     ngx_addr_t   addr;
+    ngx_uint_t   brackets;
 
     ngx_memzero(host, sizeof(ngx_akl_host_t));
 
@@ -52,8 +53,9 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     host->prefix.len = last - end;
 
     last = end;
+    brackets = (p < last && *p == '[');
 
-    if (p < last && *p == '[') {
+    if (brackets) {
         end = ngx_strlchr(p, last, ']');
 
         if (end == NULL) {
@@ -112,6 +114,10 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
         return NGX_CONF_OK;
     }
 
+    if (brackets) {
+        return "has no IPv6 address between its brackets";
+    }
+
     return defer ? NGX_CONF_OK : ngx_akl_host_resolve(cf, host);
 }
 
@@ -142,8 +148,8 @@ ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host)
 const char *
 ngx_akl_client_check(void)
 {
-    u_char                         major;
-    curl_version_info_data        *info;
+    const char              *p;
+    curl_version_info_data  *info;
 
     info = curl_version_info(CURLVERSION_NOW);
 
@@ -151,17 +157,17 @@ ngx_akl_client_check(void)
         return "libcurl 7.77 or later is needed";
     }
 
-    if (info->ssl_version == NULL
-        || ngx_strncmp(info->ssl_version, "OpenSSL/", 8) != 0)
+    p = info->ssl_version;
+
+    if (p == NULL || (ngx_strncmp(p, "OpenSSL/", 8) != 0
+                      && ngx_strncmp(p, "quictls/", 8) != 0))
     {
         return "libcurl must use OpenSSL";
     }
 
     /* both halves share one copy of it */
 
-    major = info->ssl_version[8];
-
-    if (major != '0' + (OpenSSL_version_num() >> 28)) {
+    if (p[8] != (char) ('0' + (OpenSSL_version_num() >> 28))) {
         return "libcurl uses another major version of OpenSSL than nginx";
     }
 

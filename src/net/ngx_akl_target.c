@@ -1,5 +1,5 @@
 /*
- * Targets: ready handles, TLS material, addresses.
+ * Targets: ready handles and TLS material.
  */
 
 #include "ngx_akl_target.h"
@@ -9,20 +9,25 @@
 
 #define NGX_AKL_TARGET_IDLE    64               /* handles kept */
 #define NGX_AKL_TARGET_MAXAGE  60L              /* s that a connection idles */
-#define NGX_AKL_RESOLVE_AGAIN  5                /* s until after a failure */
+#define NGX_AKL_TARGET_CA_AGE  3600L            /* s, the system's bundle */
 
 
 static void ngx_akl_target_drop_idle(ngx_akl_target_t *target);
 static ngx_int_t ngx_akl_target_copy(ngx_str_t *to, ngx_str_t *from);
 static ngx_int_t ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy);
+static ngx_int_t ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy);
 static void ngx_akl_blob(CURL *easy, CURLoption option, ngx_str_t *text);
-static ngx_int_t ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
-    ngx_resolver_addr_t *resolved, ngx_uint_t n);
-static void ngx_akl_place_clear(ngx_akl_place_t *place);
-static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
 
 
 static ngx_array_t  ngx_akl_targets;            /* of ngx_akl_target_t * */
+static const char  *ngx_akl_agent;
+
+
+void
+ngx_akl_targets_agent(const char *agent)
+{
+    ngx_akl_agent = agent;
+}
 
 
 ngx_akl_target_t *
@@ -260,8 +265,7 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT,
-                     "ngx_http_akl_k8s_module");
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, NGX_AKL_TARGET_MAXAGE);
@@ -294,26 +298,59 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
         return NGX_ERROR;
     }
 
-    if (!target->tls.system_ca) {
-
-        /*
-         * A path of the build's own would be trusted as well, so it is unset;
-         * a file would be remembered for a day, so it is a blob.
-         */
-
-        if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK
-            || curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) != CURLE_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ngx_akl_blob(easy, CURLOPT_CAINFO_BLOB, &target->tls.ca);
+    if (ngx_akl_target_roots(target, easy) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (target->tls.cert.len) {
         ngx_akl_blob(easy, CURLOPT_SSLCERT_BLOB, &target->tls.cert);
         ngx_akl_blob(easy, CURLOPT_SSLKEY_BLOB, &target->tls.key);
     }
+
+    return NGX_OK;
+}
+
+
+/* whom to trust: what was given, or the system's roots; never both */
+
+static ngx_int_t
+ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy)
+{
+    curl_version_info_data  *info;
+
+    if (target->tls.system_ca) {
+        info = curl_version_info(CURLVERSION_NOW);
+
+        if (info->age < CURLVERSION_SEVENTH || info->cainfo == NULL) {
+            return NGX_OK;
+        }
+
+        /*
+         * The bundle says it all.  With a path beside it, it would be read
+         * for each connection, which takes tens of milliseconds.
+         */
+
+#if (LIBCURL_VERSION_NUM >= 0x075700)
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
+                         NGX_AKL_TARGET_CA_AGE);
+#endif
+
+        return (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK)
+               ? NGX_OK : NGX_ERROR;
+    }
+
+    /*
+     * A path of the build's own would be trusted as well, so it is unset; a
+     * file would be remembered for a day, so it is a blob.
+     */
+
+    if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) != CURLE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_akl_blob(easy, CURLOPT_CAINFO_BLOB, &target->tls.ca);
 
     return NGX_OK;
 }
@@ -329,148 +366,4 @@ ngx_akl_blob(CURL *easy, CURLoption option, ngx_str_t *text)
     blob.flags = CURL_BLOB_COPY;
 
     (void) curl_easy_setopt(easy, option, &blob);
-}
-
-
-static ngx_int_t
-ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
-    ngx_resolver_addr_t *resolved, ngx_uint_t n)
-{
-    u_char              *p;
-    socklen_t            socklen;
-    ngx_uint_t           i;
-    struct sockaddr     *sa;
-    ngx_sockaddr_t       copy;
-    ngx_akl_address_t   *fresh;
-
-    fresh = calloc(n, sizeof(ngx_akl_address_t));
-    if (fresh == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        sa = addrs ? addrs[i].sockaddr : resolved[i].sockaddr;
-        socklen = addrs ? addrs[i].socklen : resolved[i].socklen;
-
-        ngx_memcpy(&copy, sa, socklen);
-        ngx_inet_set_port(&copy.sockaddr, place->host->port);
-
-        p = fresh[i].connect_to;
-        *p++ = ':';
-        *p++ = ':';
-        p += ngx_sock_ntop(&copy.sockaddr, socklen, p, NGX_SOCKADDR_STRLEN, 1);
-        *p = '\0';
-    }
-
-    ngx_akl_place_clear(place);
-
-    place->addrs = fresh;
-    place->naddrs = n;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_akl_place_clear(ngx_akl_place_t *place)
-{
-    free(place->addrs);
-
-    place->addrs = NULL;
-    place->naddrs = 0;
-}
-
-
-ngx_int_t
-ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t)
-{
-    ngx_akl_target_t    *target;
-    ngx_resolver_ctx_t  *ctx;
-
-    target = place->target;
-
-    if (place->host->naddrs || ngx_time() < place->valid) {
-        return place->naddrs ? NGX_OK : NGX_ERROR;
-    }
-
-    if (place->resolving == NULL) {
-        ctx = ngx_resolve_start(target->resolver, NULL);
-
-        if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
-            return place->naddrs ? NGX_OK : NGX_ERROR;
-        }
-
-        ctx->name = place->host->host;
-        ctx->handler = ngx_akl_place_resolved;
-        ctx->data = place;
-        ctx->timeout = target->resolver_timeout;
-
-        place->resolving = ctx;
-
-        if (ngx_resolve_name(ctx) != NGX_OK) {
-            place->resolving = NULL;
-            return place->naddrs ? NGX_OK : NGX_ERROR;
-        }
-
-        /* the resolver's cache answers at once */
-
-        if (place->resolving == NULL) {
-            return place->naddrs ? NGX_OK : NGX_ERROR;
-        }
-    }
-
-    t->waits_for = place;
-    ngx_queue_insert_tail(&place->waiting, &t->waiting);
-
-    return NGX_AGAIN;
-}
-
-
-void
-ngx_akl_place_leave(ngx_akl_try_t *t)
-{
-    if (t->waits_for) {
-        ngx_queue_remove(&t->waiting);
-        t->waits_for = NULL;
-    }
-}
-
-
-static void
-ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
-{
-    ngx_queue_t      *q;
-    ngx_akl_try_t    *t;
-    ngx_akl_place_t  *place;
-
-    place = ctx->data;
-
-    if (ctx->state == NGX_OK && ctx->naddrs
-        && ngx_akl_place_set(place, NULL, ctx->addrs, ctx->naddrs) == NGX_OK)
-    {
-        place->valid = ngx_max(ctx->valid, ngx_time() + 1);
-
-    } else {
-
-        /* known addresses are better than none */
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "akl_k8s: %V of \"%V\" could not be resolved (%i: %s)",
-                      &place->host->host, &place->target->name, ctx->state,
-                      ngx_resolver_strerror(ctx->state));
-
-        place->valid = ngx_time() + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN
-                                                   : 1);
-    }
-
-    ngx_resolve_name_done(ctx);
-    place->resolving = NULL;
-
-    while (!ngx_queue_empty(&place->waiting)) {
-        q = ngx_queue_head(&place->waiting);
-        t = ngx_queue_data(q, ngx_akl_try_t, waiting);
-
-        ngx_akl_place_leave(t);
-        ngx_akl_try_resolved(t);
-    }
 }

@@ -8,12 +8,17 @@
 #include "ngx_akl_curl.h"
 
 
+#define NGX_AKL_GRACE  100              /* ms that libcurl's timer may lag */
+
+
 typedef struct {
     u_char                connect_to[NGX_SOCKADDR_STRLEN + 4];
                                         /* "::ADDRESS:PORT", any host and port
                                            of a URL */
     ngx_uint_t            fails;        /* connects timed out in a row */
     ngx_msec_t            probe;        /* when the next one may be tried */
+    ngx_msec_t            heard;        /* when it spoke last */
+    unsigned              known:1;      /* it did speak */
 } ngx_akl_address_t;
 
 
@@ -22,6 +27,7 @@ typedef struct {
     ngx_akl_target_t     *target;
     ngx_akl_address_t    *addrs;        /* malloc'ed */
     ngx_uint_t            naddrs;
+    ngx_uint_t            first;        /* the address that answered last */
     time_t                valid;        /* addresses are good until then */
     ngx_resolver_ctx_t   *resolving;
     ngx_queue_t           waiting;      /* tries that need an address */
@@ -54,16 +60,21 @@ typedef struct {
 
     CURL                 *easy;
     ngx_uint_t            generation;   /* of the handle */
-    struct curl_slist    *headers;
-    struct curl_slist    *connect_to;
-    ngx_str_t             auth;         /* the bearer's line, wiped */
+    struct curl_slist     bearer;       /* its line, wiped; then the others */
+    struct curl_slist     connect_to;
+    u_char                address[NGX_SOCKADDR_STRLEN + 4];
     unsigned              running:1;    /* the handle is with libcurl */
     unsigned              fresh:1;      /* on a connection of its own now */
+    unsigned              begun:1;      /* a line of an answer has come */
+    unsigned              headed:1;     /* all header lines have */
+    unsigned              finished:1;   /* the handler has been called */
 
     ngx_event_t           timer;
     ngx_msec_t            deadline;
+    ngx_msec_t            sent;         /* when the request was */
     ngx_uint_t            place;        /* the place and its address that */
-    ngx_uint_t            addr;         /* are tried now */
+    ngx_uint_t            addr;         /* are tried now, counted */
+    ngx_uint_t            first;        /* from this one */
     ngx_uint_t            visited;      /* places begun in this round */
     ngx_uint_t            skipped;      /* addresses known to be silent */
     ngx_uint_t            repeats;
@@ -81,10 +92,30 @@ void ngx_akl_target_release(ngx_akl_target_t *target, CURL *easy,
     ngx_uint_t generation);
 
 /*
+ * Gives a place "n" addresses, those of "addrs" or else of "resolved"; copied.
+ * NGX_OK, or NGX_ERROR where it keeps those that it had.
+ */
+ngx_int_t ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
+    ngx_resolver_addr_t *resolved, ngx_uint_t n);
+
+/* Takes its addresses from a place. */
+void ngx_akl_place_clear(ngx_akl_place_t *place);
+
+/*
  * Sees to it that a place has addresses.  NGX_OK: it has, NGX_AGAIN: the try
  * waits, ngx_akl_try_resolved() will be called; NGX_ERROR: there are none.
  */
 ngx_int_t ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t);
+
+/* 1 where an address may be tried: a silent one but now and then. */
+ngx_uint_t ngx_akl_address_may(ngx_akl_address_t *addr);
+
+/* The address of a try has spoken, or let its connect run out of time. */
+void ngx_akl_place_heard(ngx_akl_try_t *t);
+void ngx_akl_place_silent(ngx_akl_try_t *t);
+
+/* Has a place make do with the addresses it has, for a while. */
+void ngx_akl_place_extend(ngx_akl_place_t *place);
 
 /* Takes a try out of the queue it may stand in. */
 void ngx_akl_place_leave(ngx_akl_try_t *t);
@@ -95,11 +126,11 @@ void ngx_akl_place_leave(ngx_akl_try_t *t);
  */
 ngx_int_t ngx_akl_try_send(ngx_akl_try_t *t);
 
-/* Makes the header lines, once an exchange.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_akl_try_headers(ngx_akl_try_t *t);
+/* Copies what the caller has given, once an exchange.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_akl_try_copy(ngx_akl_try_t *t);
 
-/* Keeps the path at the start, sets the URL later.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
+/* Wipes bearer, body and answer. */
+void ngx_akl_try_wipe(ngx_akl_try_t *t);
 
 /* Gives the handle back, finished or not. */
 void ngx_akl_try_stop(ngx_akl_try_t *t);
@@ -109,6 +140,9 @@ ngx_akl_outcome_e ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc);
 
 /* exchange.c: a place that a try waited for knows more now */
 void ngx_akl_try_resolved(ngx_akl_try_t *t);
+
+/* What each request says of its sender: "name/version". */
+void ngx_akl_targets_agent(const char *agent);
 
 /* Frees what the targets of this worker hold outside pools. */
 void ngx_akl_targets_free(void);

@@ -6,7 +6,19 @@
 #include "ngx_akl_target.h"
 
 
+static ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
+static size_t ngx_akl_try_header(char *data, size_t size, size_t n,
+    void *arg);
 static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
+
+
+/* the lines that all requests have; libcurl only reads the list */
+
+static struct curl_slist  ngx_akl_try_lines[] = {
+    { (char *) "Accept: application/json", &ngx_akl_try_lines[1] },
+    { (char *) "Content-Type: application/json", &ngx_akl_try_lines[2] },
+    { (char *) "Expect:", NULL }
+};
 
 
 ngx_int_t
@@ -22,6 +34,10 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     target = ex->target;
     place = &target->places[t->place];
 
+    ngx_memcpy(t->address,
+               place->addrs[(t->first + t->addr) % place->naddrs].connect_to,
+               sizeof(t->address));
+
     easy = ngx_akl_target_handle(target, &t->generation);
     if (easy == NULL) {
         return NGX_ERROR;
@@ -30,16 +46,18 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     t->easy = easy;
     t->curl_error[0] = '\0';
 
+    t->begun = 0;
+    t->headed = 0;
+    t->sent = ngx_current_msec;
+
     if (t->answer) {
         ngx_explicit_memzero(t->answer->start,
                              t->answer->last - t->answer->start);
         t->answer->last = t->answer->start;
+        ngx_str_null(&ex->answer);
     }
 
-    curl_slist_free_all(t->connect_to);
-    t->connect_to = curl_slist_append(NULL,
-                                 (char *) place->addrs[t->addr].connect_to);
-    if (t->connect_to == NULL || ngx_akl_try_url(t) != NGX_OK) {
+    if (ngx_akl_try_url(t) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -47,8 +65,11 @@ ngx_akl_try_send(ngx_akl_try_t *t)
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, t->connect_to);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                     t->bearer.data ? &t->bearer : ngx_akl_try_lines);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
@@ -76,89 +97,81 @@ ngx_akl_try_send(ngx_akl_try_t *t)
 
 
 ngx_int_t
-ngx_akl_try_headers(ngx_akl_try_t *t)
+ngx_akl_try_copy(ngx_akl_try_t *t)
 {
-    u_char              *line;
-    struct curl_slist   *list;
+    u_char              *p, *last;
     ngx_akl_exchange_t  *ex;
-
-    static const char  *fixed[] = {
-        "Accept: application/json",
-        "Content-Type: application/json",
-        "Expect:",
-        NULL
-    };
-
-    const char  **header;
 
     ex = t->ex;
 
-    for (header = fixed; *header; header++) {
+    /* the caller's may be gone at a repetition */
 
-        list = curl_slist_append(t->headers, *header);
-        if (list == NULL) {
-            return NGX_ERROR;
-        }
-
-        t->headers = list;
-    }
-
-    if (ex->bearer.len == 0) {
-        return NGX_OK;
-    }
-
-    line = ngx_pnalloc(ex->pool, sizeof("Authorization: Bearer ")
-                                 + ex->bearer.len);
-    if (line == NULL) {
+    p = ngx_pnalloc(ex->pool, ex->path.len + ex->body.len
+                              + sizeof("Authorization: Bearer ")
+                              + ex->bearer.len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    t->auth.data = line;
-    t->auth.len = ngx_sprintf(line, "Authorization: Bearer %V", &ex->bearer)
-                  - line;
-    line[t->auth.len] = '\0';
+    last = ngx_cpymem(p, ex->path.data, ex->path.len);
+    ex->path.data = p;
 
-    list = curl_slist_append(t->headers, (char *) line);
-
-    ngx_explicit_memzero(line, t->auth.len);
-
-    if (list == NULL) {
-        return NGX_ERROR;
+    if (ex->body.len) {
+        p = last;
+        last = ngx_cpymem(p, ex->body.data, ex->body.len);
+        ex->body.data = p;
     }
 
-    t->headers = list;
+    if (ex->bearer.len) {
+        p = last;
+        last = ngx_sprintf(p, "Authorization: Bearer %V", &ex->bearer);
+        *last = '\0';
+
+        ex->bearer.data = last - ex->bearer.len;
+
+        t->bearer.data = (char *) p;
+        t->bearer.next = ngx_akl_try_lines;
+    }
+
+    t->connect_to.data = (char *) t->address;
 
     return NGX_OK;
 }
 
 
+void
+ngx_akl_try_wipe(ngx_akl_try_t *t)
+{
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+
+    if (ex->bearer.len) {
+        ngx_explicit_memzero(ex->bearer.data, ex->bearer.len);
+    }
+
+    if (ex->body.len) {
+        ngx_explicit_memzero(ex->body.data, ex->body.len);
+    }
+
+    if (t->answer) {
+        ngx_explicit_memzero(t->answer->start,
+                             t->answer->last - t->answer->start);
+    }
+}
+
+
 /* the URL of the place at hand */
 
-ngx_int_t
+static ngx_int_t
 ngx_akl_try_url(ngx_akl_try_t *t)
 {
     u_char              *url, *p;
-    ngx_str_t            path;
     ngx_akl_host_t      *host;
     ngx_akl_exchange_t  *ex;
 
     ex = t->ex;
     host = ex->target->places[t->place].host;
-
-    if (t->easy == NULL) {
-
-        /* at the start: the path is kept */
-
-        path.len = ex->path.len;
-        path.data = ngx_pstrdup(ex->pool, &ex->path);
-        if (path.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ex->path = path;
-
-        return NGX_OK;
-    }
 
     url = ngx_pnalloc(ex->pool, sizeof("https://[]:65535") + host->host.len
                                 + host->prefix.len + ex->path.len);
@@ -175,6 +188,26 @@ ngx_akl_try_url(ngx_akl_try_t *t)
 
     return (curl_easy_setopt(t->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
            ? NGX_OK : NGX_ERROR;
+}
+
+
+/* libcurl takes a head that was torn off for a whole one */
+
+static size_t
+ngx_akl_try_header(char *data, size_t size, size_t n, void *arg)
+{
+    ngx_akl_try_t  *t = arg;
+
+    t->begun = 1;
+
+    if (n >= 5 && ngx_strncmp(data, "HTTP/", 5) == 0) {
+        t->headed = 0;
+
+    } else if (data[0] == '\r' || data[0] == '\n') {
+        t->headed = 1;
+    }
+
+    return size * n;
 }
 
 
@@ -225,14 +258,29 @@ ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
 ngx_akl_outcome_e
 ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 {
-    double  connected;
+    double          connected;
+    ngx_msec_int_t  left;
 
     switch (rc) {
 
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
+    case CURLE_OK:
+
+        /* a head was torn off, or was but an interim one */
+        return NGX_AKL_BAD_ANSWER;
+
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+
+        /* TLS 1.3: a server refuses our certificate after the handshake */
+
+        if (!t->begun && ngx_strstr(t->curl_error, " alert ")) {
+            return NGX_AKL_TLS_FAILED;
+        }
+
+        /* fall through */
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
     case CURLE_GOT_NOTHING:
 
         /* torn off within an answer is no answer, but no silence either */
@@ -253,6 +301,7 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
@@ -262,15 +311,24 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 
     case CURLE_OPERATION_TIMEDOUT:
 
-        /* no connection yet: another address may do better */
+        /*
+         * Not connected yet: another address may do better.  Before the
+         * deadline nothing but a connect can run out of time, be it after a
+         * kept connection that died.
+         */
 
         connected = 0;
-        (void) curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME,
+        (void) curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME,
                                  &connected);
 
-        return (connected == 0) ? NGX_AKL_UNREACHABLE : NGX_AKL_TIMED_OUT;
+        left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+        return (connected == 0 || left > NGX_AKL_GRACE)
+               ? NGX_AKL_UNREACHABLE : NGX_AKL_TIMED_OUT;
 
     case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+    case CURLE_URL_MALFORMAT:
         return NGX_AKL_FAILED;
 
     default:
@@ -301,6 +359,7 @@ ngx_akl_try_stop(ngx_akl_try_t *t)
     curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, NULL);
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, NULL);
 
     ngx_akl_target_release(t->ex->target, t->easy, t->generation);
     t->easy = NULL;
