@@ -109,6 +109,7 @@ values = {
     'empty': cluster.file('empty', ' \n'),
     'junk': cluster.file('junk', 'neither this nor that\n'),
     'large': cluster.file('large', 'x' * (1024 * 1024 + 1)),
+    'pipe': os.path.join(t.dir, 'pipe'),
     'long_label': 'x' * 64 + '.example',
     'long_glob': 'x' * 513,
     'mount': mount('mount', ca_crt=ca, token=bound),
@@ -144,6 +145,8 @@ for name in needed:
 values['but_tokens'] = members('token_reviewer_jwt')
 values['in_pod'] = members('k8s_host', 'k8s_ca_cert', 'token_reviewer_jwt')
 values['config'] = f'akl_k8s_auth_config {CONFIG} {{ {members()} }}'
+
+os.mkfifo(values['pipe'])
 
 nginx = t.nginx(start=False)
 nginx.env = {'KUBERNETES_SERVICE_HOST': '127.0.0.1',

@@ -3,6 +3,10 @@
  * server refuses one, replaced when the new content is good.
  */
 
+#include <ngx_config.h>
+
+#include <openssl/crypto.h>
+
 #include "ngx_http_akl_k8s_conf.h"
 
 
@@ -28,6 +32,7 @@ static void ngx_http_akl_k8s_credential_take(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
     ngx_str_t *fresh);
 static void ngx_http_akl_k8s_credential_free(ngx_str_t *text);
+static ngx_uint_t ngx_http_akl_k8s_same(ngx_str_t *one, ngx_str_t *two);
 static ngx_uint_t ngx_http_akl_k8s_refresh_one(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
     const char *(*check)(ngx_str_t *text, const char **warn));
@@ -286,6 +291,14 @@ done:
 
 
 static ngx_uint_t
+ngx_http_akl_k8s_same(ngx_str_t *one, ngx_str_t *two)
+{
+    return one->len == two->len
+           && CRYPTO_memcmp(one->data, two->data, one->len) == 0;
+}
+
+
+static ngx_uint_t
 ngx_http_akl_k8s_refresh_one(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_credential_t *cred,
     const char *(*check)(ngx_str_t *text, const char **warn))
@@ -312,9 +325,7 @@ ngx_http_akl_k8s_refresh_one(ngx_http_akl_k8s_cluster_t *cluster,
 
     cred->broken = 0;
 
-    if (text.len == cred->text.len
-        && ngx_memcmp(text.data, cred->text.data, text.len) == 0)
-    {
+    if (ngx_http_akl_k8s_same(&text, &cred->text)) {
         ngx_http_akl_k8s_credential_free(&raw);
         return 0;
     }
@@ -342,23 +353,30 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     cred[1] = &cluster->client_key;
 
     cause = NULL;
+    culprit = cred[0];
 
     for (i = 0; i < 2; i++) {
         changed[i] = ngx_http_akl_k8s_credential_changed(cluster, cred[i],
                                                          &raw[i]);
         text[i] = changed[i] ? raw[i] : cred[i]->text;
 
-        if (changed[i] && cause == NULL) {
-            cause = ngx_http_akl_k8s_source_normalize(NGX_HTTP_AKL_K8S_PEM,
-                                                      &text[i]);
+        if (!changed[i] || cause) {
+            continue;
+        }
+
+        cause = ngx_http_akl_k8s_source_normalize(NGX_HTTP_AKL_K8S_PEM,
+                                                  &text[i]);
+
+        /* a file that was read again may well be what it was */
+
+        if (cause || !ngx_http_akl_k8s_same(&text[i], &cred[i]->text)) {
+            culprit = cred[i];
         }
     }
 
     if (!changed[0] && !changed[1]) {
         return 0;
     }
-
-    culprit = changed[0] ? cred[0] : cred[1];
 
     if (cause == NULL) {
         cause = ngx_http_akl_k8s_check_pair(&text[0], &text[1], NULL);
@@ -379,10 +397,7 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
             continue;
         }
 
-        changed[i] = (text[i].len != cred[i]->text.len
-                      || ngx_memcmp(text[i].data, cred[i]->text.data,
-                                    text[i].len)
-                         != 0);
+        changed[i] = !ngx_http_akl_k8s_same(&text[i], &cred[i]->text);
 
         ngx_memmove(raw[i].data, text[i].data, text[i].len);
         raw[i].len = text[i].len;
@@ -444,9 +459,7 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
 
     cluster->jwks_file.broken = 0;
 
-    if (text.len == cluster->jwks_file.text.len
-        && ngx_memcmp(text.data, cluster->jwks_file.text.data, text.len) == 0)
-    {
+    if (ngx_http_akl_k8s_same(&text, &cluster->jwks_file.text)) {
         akl_jwks_clear(&keys);
         ngx_http_akl_k8s_credential_free(&raw);
         return 0;
