@@ -14,7 +14,6 @@
 #define AKL_EXTRA        "authentication.kubernetes.io/"
 
 
-
 typedef struct {
     const char    *text;
     akl_reason_t   reason;
@@ -49,9 +48,11 @@ static const akl_review_error_t  akl_review_errors[] = {
     { "issued in the future", AKL_TOKEN_NOT_YET_VALID },
     { "is invalid for the target audiences", AKL_AUDIENCE_MISMATCH },
     { "has been invalidated", AKL_TOKEN_REVOKED },
+    { "has been deleted", AKL_TOKEN_REVOKED },
     { "does not match service account", AKL_TOKEN_REVOKED },
+    { "does not match server's copy", AKL_TOKEN_REVOKED },
     { "UID (", AKL_TOKEN_REVOKED },
-    { "not found", AKL_TOKEN_REVOKED },
+    { "\" not found", AKL_TOKEN_REVOKED },
     { NULL, AKL_TOKEN_REJECTED }
 };
 
@@ -144,6 +145,11 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
+    if (error.len) {
+        akl_review_refused(verdict, error);
+        return;
+    }
+
     authenticated = akl_doc_get(doc, answer, "authenticated");
 
     if (authenticated && authenticated->type != AKL_NODE_TRUE
@@ -151,11 +157,6 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     {
         akl_review_fail(verdict, AKL_API_ERROR,
                         akl_str("\"authenticated\" is no boolean"));
-        return;
-    }
-
-    if (error.len) {
-        akl_review_refused(verdict, error);
         return;
     }
 

@@ -316,6 +316,50 @@ nothing_is_believed_too_early(void **state)
 
 
 static void
+refusals_are_told_apart_by_the_server_s_words(void **state)
+{
+    size_t  i;
+    char    body[512];
+
+    static const struct {
+        const char    *error;
+        akl_reason_t   reason;
+    } cases[] = {
+        { "service account token has expired", AKL_TOKEN_EXPIRED },
+        { "token is not valid yet", AKL_TOKEN_NOT_YET_VALID },
+        { "Token has been invalidated", AKL_TOKEN_REVOKED },
+        { "ServiceAccount my-namespace-a/builder has been deleted",
+          AKL_TOKEN_REVOKED },
+        { "Token does not match server's copy", AKL_TOKEN_REVOKED },
+        { "serviceaccounts \\\"builder\\\" not found", AKL_TOKEN_REVOKED },
+        { "no keys found", AKL_TOKEN_REJECTED },
+        { "key not found", AKL_TOKEN_REJECTED },
+        { "[invalid bearer token]", AKL_TOKEN_REJECTED }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void) snprintf(body, sizeof(body), "{\"kind\":\"TokenReview\","
+                        "\"status\":{\"user\":{},\"error\":\"%s\"}}",
+                        cases[i].error);
+
+        if (judged(PAYLOAD, 201, body, "") != cases[i].reason) {
+            fail_msg("case %zu: %s", i, body);
+        }
+    }
+
+    /* a refusal in words stands, whatever is beside it */
+
+    assert_int_equal(judged(PAYLOAD, 201,
+                            "{\"kind\":\"TokenReview\",\"status\":"
+                            "{\"authenticated\":\"no\","
+                            "\"error\":\"token has expired\"}}", ""),
+                     AKL_TOKEN_EXPIRED);
+}
+
+
+static void
 audiences_must_meet(void **state)
 {
     (void) state;
@@ -406,6 +450,7 @@ main(void)
         cmocka_unit_test(recorded_answers),
         cmocka_unit_test(statuses),
         cmocka_unit_test(nothing_is_believed_too_early),
+        cmocka_unit_test(refusals_are_told_apart_by_the_server_s_words),
         cmocka_unit_test(audiences_must_meet),
         cmocka_unit_test(secrets_come_last),
         cmocka_unit_test(details_are_fit_for_a_log)
