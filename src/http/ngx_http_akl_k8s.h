@@ -306,8 +306,9 @@ ngx_http_akl_k8s_cluster_t *ngx_http_akl_k8s_cluster(
 
 /*
  * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
- * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (not of that
- * form).  *token points into the request.
+ * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (the scheme
+ * only).  *token points into the request; its bytes are akl_jws_parse()'s to
+ * judge.
  */
 ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token);

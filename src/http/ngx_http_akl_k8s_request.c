@@ -14,24 +14,6 @@ static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 static void ngx_http_akl_k8s_printable(u_char *dst, akl_str_t src);
 
 
-/* b64token of RFC 6750 section 2.1 */
-
-static const uint32_t  ngx_http_akl_k8s_b64token[] = {
-    0x00000000,
-
-                /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
-    0x23ffe800, /* 0010 0011 1111 1111  1110 1000 0000 0000 */
-
-                /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
-    0x87fffffe, /* 1000 0111 1111 1111  1111 1111 1111 1110 */
-
-                /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
-    0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
-
-    0x00000000, 0x00000000, 0x00000000, 0x00000000
-};
-
-
 ngx_http_akl_k8s_ctx_t *
 ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
 {
@@ -176,7 +158,7 @@ ngx_int_t
 ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token)
 {
-    u_char     *p, *last, ch;
+    u_char     *p, *last;
     ngx_str_t   value;
 
     if (source) {
@@ -213,14 +195,6 @@ ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
 
     token->data = p;
     token->len = last - p;
-
-    while (p < last) {
-        ch = *p++;
-
-        if (!(ngx_http_akl_k8s_b64token[ch >> 5] & (1U << (ch & 0x1f)))) {
-            return NGX_ERROR;
-        }
-    }
 
     return NGX_OK;
 }

@@ -3,67 +3,54 @@
 #include "akl_base64.h"
 
 
-#define AKL_B64_BAD    0xff
-#define AKL_B64_SPACE  0xfe
+#define AKL_B64_BAD    64
+#define AKL_B64_SPACE  65
 
 
 static const unsigned char  akl_base64url_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 
-/* values of "0" to "z"; the characters 62 and 63 differ per alphabet */
-static const unsigned char  akl_base64_values[] = {
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
-    39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51
+/* by character; AKL_B64_BAD is what is none of the alphabet */
+static const unsigned char  akl_base64url_values[256] = {
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
+    64,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 63,
+    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64
 };
 
 
-static inline unsigned
-akl_base64_value(unsigned char c)
-{
-    return (c >= '0' && c <= 'z') ? akl_base64_values[c - '0'] : AKL_B64_BAD;
-}
-
-
-static inline unsigned
-akl_base64url_value(unsigned char c)
-{
-    if (c == '-') {
-        return 62;
-    }
-
-    return (c == '_') ? 63 : akl_base64_value(c);
-}
-
-
-static inline unsigned
-akl_base64_std_value(unsigned char c)
-{
-    switch (c) {
-
-    case '+':
-        return 62;
-
-    case '/':
-        return 63;
-
-    case ' ':
-    case '\t':
-    case '\n':
-    case '\v':
-    case '\f':
-    case '\r':
-        return AKL_B64_SPACE;
-
-    default:
-        return akl_base64_value(c);
-    }
-}
+/* the same, with AKL_B64_SPACE for what may stand between */
+static const unsigned char  akl_base64_values[256] = {
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 65, 65, 65, 65, 65, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    65, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64, 64, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
+    64,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64,
+    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64
+};
 
 
 /* the one or two bytes that 2 or 3 characters left over stand for */
@@ -99,12 +86,40 @@ akl_base64_tail(unsigned char *dst, uint32_t acc, unsigned n)
 }
 
 
+/* four characters of the alphabet in a row, as nearly all are */
+
+static inline int
+akl_base64_four(unsigned char *dst, const unsigned char *values,
+    const unsigned char *s)
+{
+    unsigned  a, b, c, d;
+    uint32_t  acc;
+
+    a = values[s[0]];
+    b = values[s[1]];
+    c = values[s[2]];
+    d = values[s[3]];
+
+    if ((a | b | c | d) & AKL_B64_BAD) {
+        return 0;
+    }
+
+    acc = (uint32_t) a << 18 | b << 12 | c << 6 | d;
+
+    dst[0] = (unsigned char) (acc >> 16);
+    dst[1] = (unsigned char) (acc >> 8);
+    dst[2] = (unsigned char) acc;
+
+    return 1;
+}
+
+
 ssize_t
 akl_base64url_decode(unsigned char *dst, akl_str_t src)
 {
     size_t                i, tail;
     ssize_t               n;
-    unsigned              a, b, c, d;
+    unsigned              v;
     uint32_t              acc;
     unsigned char        *p;
     const unsigned char  *s;
@@ -114,20 +129,9 @@ akl_base64url_decode(unsigned char *dst, akl_str_t src)
     tail = src.len % 4;
 
     for (i = src.len / 4; i > 0; i--) {
-        a = akl_base64url_value(s[0]);
-        b = akl_base64url_value(s[1]);
-        c = akl_base64url_value(s[2]);
-        d = akl_base64url_value(s[3]);
-
-        if ((a | b | c | d) & 0xc0) {
+        if (!akl_base64_four(p, akl_base64url_values, s)) {
             return -1;
         }
-
-        acc = (uint32_t) a << 18 | b << 12 | c << 6 | d;
-
-        p[0] = (unsigned char) (acc >> 16);
-        p[1] = (unsigned char) (acc >> 8);
-        p[2] = (unsigned char) acc;
 
         p += 3;
         s += 4;
@@ -136,13 +140,13 @@ akl_base64url_decode(unsigned char *dst, akl_str_t src)
     acc = 0;
 
     for (i = 0; i < tail; i++) {
-        a = akl_base64url_value(s[i]);
+        v = akl_base64url_values[s[i]];
 
-        if (a & 0xc0) {
+        if (v & AKL_B64_BAD) {
             return -1;
         }
 
-        acc = acc << 6 | a;
+        acc = acc << 6 | v;
     }
 
     n = akl_base64_tail(p, acc, (unsigned) tail);
@@ -203,12 +207,20 @@ akl_base64_decode(unsigned char *dst, akl_str_t src)
 
     for (i = 0; i < src.len; i++) {
 
+        if (n == 0 && pad == 0 && src.len - i >= 4
+            && akl_base64_four(p, akl_base64_values, src.data + i))
+        {
+            p += 3;
+            i += 3;
+            continue;
+        }
+
         if (src.data[i] == '=') {
             pad++;
             continue;
         }
 
-        v = akl_base64_std_value(src.data[i]);
+        v = akl_base64_values[src.data[i]];
 
         if (v == AKL_B64_SPACE) {
             continue;

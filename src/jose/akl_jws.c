@@ -102,10 +102,10 @@ akl_jws_strerror(akl_jws_error_t error)
 akl_jws_error_t
 akl_jws_parse(akl_jws_t *jws, akl_str_t token)
 {
-    size_t           i, dots, dot[2];
-    ssize_t          n;
-    akl_str_t        header, payload, signature;
-    akl_jws_error_t  rc;
+    ssize_t               n;
+    akl_str_t             header, payload, signature;
+    akl_jws_error_t       rc;
+    const unsigned char  *dot[2], *last;
 
     akl_jws_init(jws);
 
@@ -113,37 +113,37 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
         return AKL_JWS_TOO_LARGE;
     }
 
-    dots = 0;
-    dot[0] = 0;
-    dot[1] = 0;
-
-    for (i = 0; i < token.len; i++) {
-        if (token.data[i] != '.') {
-            continue;
-        }
-
-        if (dots == 2) {
-            return AKL_JWS_MALFORMED;
-        }
-
-        dot[dots++] = i;
+    if (token.len == 0) {
+        return AKL_JWS_MALFORMED;
     }
 
-    if (dots != 2) {
+    last = token.data + token.len;
+
+    dot[0] = memchr(token.data, '.', token.len);
+    if (dot[0] == NULL) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    dot[1] = memchr(dot[0] + 1, '.', last - (dot[0] + 1));
+    if (dot[1] == NULL) {
         return AKL_JWS_MALFORMED;
     }
 
     header.data = token.data;
-    header.len = dot[0];
+    header.len = dot[0] - token.data;
 
-    payload.data = token.data + dot[0] + 1;
-    payload.len = dot[1] - dot[0] - 1;
+    payload.data = dot[0] + 1;
+    payload.len = dot[1] - payload.data;
 
-    signature.data = token.data + dot[1] + 1;
-    signature.len = token.len - dot[1] - 1;
+    signature.data = dot[1] + 1;
+    signature.len = last - signature.data;
+
+    if (memchr(signature.data, '.', signature.len) != NULL) {
+        return AKL_JWS_MALFORMED;
+    }
 
     jws->signing_input.data = token.data;
-    jws->signing_input.len = dot[1];
+    jws->signing_input.len = dot[1] - token.data;
 
     rc = akl_jws_kept_header(jws, header);
     if (rc != AKL_JWS_OK) {

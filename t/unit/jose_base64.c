@@ -220,6 +220,59 @@ standard_alphabet_skips_white_space(void **state)
 
 
 static void
+standard_white_space_may_stand_anywhere(void **state)
+{
+    size_t         at, i;
+    unsigned char  buf[16];
+    char           text[16];
+
+    static const char  spaces[] = " \t\n\v\f\r";
+    static const char  plain[] = "Zm9vYmFy";
+
+    (void) state;
+
+    for (at = 0; at < sizeof(plain); at++) {
+        for (i = 0; i < sizeof(spaces) - 1; i++) {
+            memcpy(text, plain, at);
+            text[at] = spaces[i];
+            memcpy(text + at + 1, plain + at, sizeof(plain) - at);
+
+            assert_int_equal(std(buf, text), 6);
+            assert_memory_equal(buf, "foobar", 6);
+        }
+    }
+}
+
+
+static void
+every_byte_outside_the_standard_one_is_refused(void **state)
+{
+    int            c, at;
+    char           text[8];
+    unsigned char  buf[8];
+
+    static const char  good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "abcdefghijklmnopqrstuvwxyz0123456789+/ \t\n\v\f\r";
+
+    (void) state;
+
+    for (at = 0; at < 8; at++) {
+        for (c = 0; c < 256; c++) {
+            memcpy(text, "AAAAAAAA", 8);
+            text[at] = (char) c;
+
+            /* padding may end it, and a space leaves seven characters */
+
+            assert_int_equal(akl_base64_decode(buf,
+                     (akl_str_t) { 8, (const unsigned char *) text }),
+                     (c == '=' && at == 7) || c == ' ' || (c >= 9 && c <= 13)
+                     ? 5 : (c != 0 && strchr(good, c)) ? 6 : -1);
+        }
+    }
+}
+
+
+static void
 standard_padding_may_lack_but_not_lie(void **state)
 {
     unsigned char  buf[16];
@@ -266,6 +319,8 @@ main(void)
         cmocka_unit_test(length_one_modulo_four_is_refused),
         cmocka_unit_test(spare_bits_are_refused),
         cmocka_unit_test(standard_alphabet_skips_white_space),
+        cmocka_unit_test(standard_white_space_may_stand_anywhere),
+        cmocka_unit_test(every_byte_outside_the_standard_one_is_refused),
         cmocka_unit_test(standard_padding_may_lack_but_not_lie),
         cmocka_unit_test(standard_decodes_in_place)
     };
