@@ -83,6 +83,24 @@ def login_body(token, config='bench-es256'):
             base64.b64encode(token.encode()).decode()})
 
 
+def stay_awake():
+    """Keep cores that have nothing to do from halting; return a file.
+
+    In a virtual machine whoever wakes a halted core pays an exit to the
+    hypervisor: the gateway's worker would, for each answer that its client
+    was waiting for, and most of all where it is slower than its client.  As
+    long as the file is open the kernel polls instead; cyclictest does so,
+    too.  None where the kernel has no such file, or it is not ours to write.
+    """
+    try:
+        file = open('/dev/cpu_dma_latency', 'wb', buffering=0)
+        file.write(bytes(4))
+    except OSError as why:
+        print(f'bench: idle cores halt ({why}): ratios come out lower')
+        return None
+    return file
+
+
 def pin(pid, core):
     """Bind a process to a core."""
     subprocess.run(['taskset', '-a', '-p', '-c', str(core), str(pid)],
