@@ -1,0 +1,46 @@
+/*
+ * The status page: what its two formats share.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_STATUS_H
+#define NGX_HTTP_AKL_K8S_STATUS_H
+
+#include "ngx_http_akl_k8s_metrics.h"
+
+
+/* a family of series: an array of indices in each config's metrics */
+
+typedef struct {
+    const char                     *name;
+    const char                     *type;
+    const char                     *help;
+    const char                     *label;      /* NULL: one series */
+    size_t                          offset;
+    ngx_uint_t                      n;
+    const char                  *(*value)(ngx_uint_t i);
+} ngx_http_akl_k8s_family_t;
+
+
+typedef struct {
+    u_char                         *pos;
+    u_char                         *end;        /* NULL pos: only counts */
+    size_t                          len;
+} ngx_http_akl_k8s_text_t;
+
+
+/* ends with an entry without a name */
+extern const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[];
+
+/* by class of entry in the zone */
+extern const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N];
+
+
+/*
+ * All metrics in Prometheus' text format (version 0.0.4): written to
+ * text->pos up to text->end, or only counted into text->len where pos is NULL.
+ */
+void ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text);
+
+
+#endif /* NGX_HTTP_AKL_K8S_STATUS_H */
