@@ -13,8 +13,12 @@
 #include "ngx_akl_zone.h"
 
 
-#define NGX_AKL_ZONE_VERSION  1
+#define NGX_AKL_ZONE_VERSION  2
+
+/* counters take a thirty-second of the zone, but no fewer than it takes */
+
 #define NGX_AKL_ZONE_SERIES   2048
+#define NGX_AKL_ZONE_SHARE    (32 * sizeof(ngx_akl_counter_t))
 
 
 typedef struct {
@@ -30,7 +34,7 @@ typedef struct {
     uint32_t             store_offset;
     uint64_t             store_size;
     u_char               key[NGX_AKL_KEY_LEN];
-    ngx_akl_counter_t    counters[NGX_AKL_ZONE_SERIES];
+    ngx_akl_counter_t    counters[];        /* as many as size gives */
 } ngx_akl_shared_t;
 
 
@@ -46,6 +50,7 @@ struct ngx_akl_zone_s {
     ngx_akl_shared_t    *shared;
     akl_store_t         *store;
     ngx_array_t          series;            /* of ngx_akl_series_t */
+    ngx_uint_t           max_series;
     ngx_akl_mac_t        mac;               /* this process's */
     ngx_uint_t           complained;
 };
@@ -88,6 +93,7 @@ ngx_akl_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag)
     cln->data = &zone->mac;
 
     zone->name = *name;
+    zone->max_series = ngx_max(size / NGX_AKL_ZONE_SHARE, NGX_AKL_ZONE_SERIES);
 
     if (ngx_array_init(&zone->series, cf->pool, 64, sizeof(ngx_akl_series_t))
         != NGX_OK)
@@ -147,8 +153,11 @@ ngx_akl_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 static ngx_int_t
 ngx_akl_zone_create(ngx_shm_zone_t *shm_zone, ngx_akl_zone_t *zone)
 {
-    size_t             size;
+    size_t             size, head;
     ngx_akl_shared_t  *shared;
+
+    head = sizeof(ngx_akl_shared_t)
+           + zone->max_series * sizeof(ngx_akl_counter_t);
 
     /* all of it, once: a page stays for the slab allocator itself */
 
@@ -161,7 +170,7 @@ ngx_akl_zone_create(ngx_shm_zone_t *shm_zone, ngx_akl_zone_t *zone)
 
     zone->shpool->data = shared;
 
-    ngx_memzero(shared, sizeof(ngx_akl_shared_t));
+    ngx_memzero(shared, head);
 
     if (RAND_bytes(shared->key, NGX_AKL_KEY_LEN) != 1) {
         ERR_clear_error();
@@ -171,7 +180,7 @@ ngx_akl_zone_create(ngx_shm_zone_t *shm_zone, ngx_akl_zone_t *zone)
     }
 
     shared->version = NGX_AKL_ZONE_VERSION;
-    shared->store_offset = ngx_align(sizeof(ngx_akl_shared_t), 64);
+    shared->store_offset = ngx_align(head, 64);
     shared->store_size = size - shared->store_offset;
 
     zone->shared = shared;
@@ -194,20 +203,21 @@ static ngx_int_t
 ngx_akl_zone_bind(ngx_akl_zone_t *zone)
 {
     uint64_t            hash;
-    ngx_uint_t          i, n;
+    ngx_uint_t          i, n, max;
     ngx_akl_series_t   *series;
     ngx_akl_counter_t  *counter;
 
     series = zone->series.elts;
     counter = zone->shared->counters;
+    max = zone->max_series;
 
     for (i = 0; i < zone->series.nelts; i++) {
 
         hash = ngx_akl_zone_hash(&series[i].name);
 
-        for (n = 0; n < NGX_AKL_ZONE_SERIES; n++) {
-            if (counter[(hash + n) % NGX_AKL_ZONE_SERIES].name == hash
-                || counter[(hash + n) % NGX_AKL_ZONE_SERIES].name == 0)
+        for (n = 0; n < max; n++) {
+            if (counter[(hash + n) % max].name == hash
+                || counter[(hash + n) % max].name == 0)
             {
                 break;
             }
@@ -215,12 +225,12 @@ ngx_akl_zone_bind(ngx_akl_zone_t *zone)
 
         /* a full table: series of former configurations stay in it */
 
-        if (n == NGX_AKL_ZONE_SERIES) {
+        if (n == max) {
             series[i].counter = series[0].counter;
             continue;
         }
 
-        series[i].counter = &counter[(hash + n) % NGX_AKL_ZONE_SERIES];
+        series[i].counter = &counter[(hash + n) % max];
         series[i].counter->name = hash;
     }
 
@@ -251,7 +261,7 @@ ngx_akl_zone_series(ngx_akl_zone_t *zone, ngx_str_t *name)
 {
     ngx_akl_series_t  *series;
 
-    if (zone->series.nelts >= NGX_AKL_ZONE_SERIES) {
+    if (zone->series.nelts >= zone->max_series) {
         return NGX_ERROR;
     }
 
