@@ -18,6 +18,7 @@ typedef struct {
     ngx_file_uniq_t              uniq;
     time_t                       mtime;
     off_t                        size;
+    time_t                       expires;       /* 0: nothing says so */
     unsigned                     broken:1;      /* logged, former kept */
     unsigned                     unreadable:1;  /* the same */
 } ngx_http_akl_k8s_credential_t;
@@ -89,6 +90,13 @@ char *ngx_http_akl_k8s_source(ngx_conf_t *cf, ngx_str_t *directive,
  * PEM.  NULL, or a static cause ("empty", "neither PEM nor base64 of it").
  */
 const char *ngx_http_akl_k8s_source_normalize(ngx_http_akl_k8s_source_e type,
+    ngx_str_t *text);
+
+/*
+ * When a credential ends, in seconds since the epoch: "exp" of a JWT, the
+ * first "notAfter" of PEM certificates; 0 where the text says nothing of it.
+ */
+time_t ngx_http_akl_k8s_source_expires(ngx_http_akl_k8s_source_e type,
     ngx_str_t *text);
 
 

@@ -159,6 +159,7 @@ ngx_http_akl_k8s_credential_init(ngx_http_akl_k8s_credential_t *cred,
 
     ngx_memcpy(cred->text.data, source->text.data, source->text.len);
     cred->text.len = source->text.len;
+    cred->expires = ngx_http_akl_k8s_source_expires(source->type, &cred->text);
 
     /* mtime 0 makes the first look read the file */
 
@@ -522,6 +523,8 @@ ngx_http_akl_k8s_credential_take(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_credential_free(&cred->text);
 
     cred->text = *fresh;
+    cred->expires = ngx_http_akl_k8s_source_expires(cred->source->type,
+                                                    &cred->text);
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "akl_k8s: %V \"%V\" of auth config \"%V\" was replaced",

@@ -371,3 +371,62 @@ ngx_http_akl_k8s_check_pair(ngx_str_t *cert, ngx_str_t *key,
 
     return cause;
 }
+
+
+time_t
+ngx_http_akl_k8s_source_expires(ngx_http_akl_k8s_source_e type,
+    ngx_str_t *text)
+{
+    BIO        *bio;
+    X509       *x509;
+    int64_t     exp;
+    time_t      end;
+    akl_jws_t   jws;
+    struct tm   tm;
+
+    exp = 0;
+
+    switch (type) {
+
+    case NGX_HTTP_AKL_K8S_TEXT:
+
+        /* a Rancher key is no JWT */
+
+        if (akl_jws_parse(&jws, ngx_http_akl_k8s_str(text)) != AKL_JWS_OK
+            || akl_doc_time(&jws.payload, jws.payload.nodes, "exp", &exp) < 0)
+        {
+            exp = 0;
+        }
+
+        akl_jws_clear(&jws);
+        break;
+
+    case NGX_HTTP_AKL_K8S_PEM:
+
+        bio = BIO_new_mem_buf(text->data, (int) text->len);
+
+        while (bio) {
+            x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+            if (x509 == NULL) {
+                break;
+            }
+
+            if (ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1) {
+                end = timegm(&tm);
+                exp = (exp == 0) ? end : ngx_min(exp, end);
+            }
+
+            X509_free(x509);
+        }
+
+        BIO_free(bio);
+        ERR_clear_error();
+        break;
+
+    default:
+        break;
+    }
+
+    return exp;
+}

@@ -56,6 +56,16 @@ const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
 };
 
 
+const ngx_http_akl_k8s_expiry_t
+    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS] =
+{
+    { "token_reviewer_jwt", offsetof(ngx_http_akl_k8s_cluster_t, reviewer) },
+    { "k8s_ca_cert", offsetof(ngx_http_akl_k8s_cluster_t, ca) },
+    { "k8s_client_certificate",
+      offsetof(ngx_http_akl_k8s_cluster_t, client_cert) }
+};
+
+
 const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N] = {
     "verdict", "refusal", "guard", "alias", "revoked"
 };
@@ -243,6 +253,7 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_config_t *config, akl_json_out_t *out)
 {
     u_char                           *name;
+    time_t                            expires;
     ngx_uint_t                        i, *series;
     ngx_atomic_uint_t                 n;
     ngx_http_akl_k8s_metrics_t       *metrics;
@@ -278,7 +289,35 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
         akl_json_out_close(out, '}');
     }
 
+    akl_json_out_open(out, "credential_expiry", '{');
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_CREDENTIALS; i++) {
+        expires = ngx_http_akl_k8s_expires(config,
+                                           &ngx_http_akl_k8s_expiries[i]);
+        if (expires) {
+            akl_json_out_int(out, ngx_http_akl_k8s_expiries[i].label, expires);
+        }
+    }
+
     akl_json_out_close(out, '}');
+    akl_json_out_close(out, '}');
+}
+
+
+time_t
+ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_expiry_t *expiry)
+{
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (cluster == NULL) {
+        return 0;
+    }
+
+    return ((ngx_http_akl_k8s_credential_t *)
+            ((u_char *) cluster + expiry->offset))->expires;
 }
 
 

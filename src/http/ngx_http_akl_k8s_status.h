@@ -5,6 +5,7 @@
 #ifndef NGX_HTTP_AKL_K8S_STATUS_H
 #define NGX_HTTP_AKL_K8S_STATUS_H
 
+#include "ngx_http_akl_k8s_cluster.h"
 #include "ngx_http_akl_k8s_metrics.h"
 
 
@@ -30,6 +31,22 @@ typedef struct {
 
 /* ends with an entry without a name */
 extern const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[];
+
+/* what expires: labels, and this worker's credential in a cluster */
+
+#define NGX_HTTP_AKL_K8S_CREDENTIALS  3
+
+typedef struct {
+    const char                     *label;      /* the directive */
+    size_t                          offset;     /* in the cluster */
+} ngx_http_akl_k8s_expiry_t;
+
+extern const ngx_http_akl_k8s_expiry_t
+    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS];
+
+/* Seconds since the epoch, or 0 where it is not there or never expires. */
+time_t ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_expiry_t *expiry);
 
 /* by class of entry in the zone */
 extern const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N];

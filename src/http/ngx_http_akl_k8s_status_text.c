@@ -10,6 +10,8 @@ static void ngx_http_akl_k8s_status_text_family(
     const ngx_http_akl_k8s_family_t *family, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_duration(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_expiry(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text,
@@ -40,6 +42,7 @@ ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
         ngx_http_akl_k8s_status_text_duration(amcf, text);
     }
 
+    ngx_http_akl_k8s_status_text_expiry(amcf, text);
     ngx_http_akl_k8s_status_text_zone(amcf, text);
 }
 
@@ -119,6 +122,39 @@ ngx_http_akl_k8s_status_text_duration(ngx_http_akl_k8s_main_conf_t *amcf,
                           sum / 1000, sum % 1000);
     ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
                           "review_duration_seconds_count %uA\n", n);
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_expiry(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    time_t                       expires;
+    ngx_uint_t                   i, k;
+    ngx_http_akl_k8s_config_t  **config;
+
+    config = amcf->configs.elts;
+
+    ngx_http_akl_k8s_text_head(text, "credential_expiry_timestamp_seconds",
+                               "gauge", "When a credential ends.");
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        for (k = 0; k < NGX_HTTP_AKL_K8S_CREDENTIALS; k++) {
+
+            expires = ngx_http_akl_k8s_expires(config[i],
+                                               &ngx_http_akl_k8s_expiries[k]);
+            if (expires == 0) {
+                continue;
+            }
+
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "credential_expiry_timestamp_seconds"
+                                  "{config=\"");
+            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+            ngx_http_akl_k8s_text(text, "\",credential=\"%s\"} %T\n",
+                                  ngx_http_akl_k8s_expiries[k].label, expires);
+        }
+    }
 }
 
 
