@@ -237,6 +237,13 @@ ngx_http_akl_k8s_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_akl_k8s_exchange_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_akl_k8s_guard_granted;
+
     if (ngx_http_akl_k8s_metrics_init(cf) != NGX_OK
         || ngx_http_akl_k8s_verify_check(cf) != NGX_OK
         || ngx_http_akl_k8s_revocations_init(cf) != NGX_OK)

@@ -47,12 +47,26 @@ nginx = t.nginx('''
             auth_basic_user_file @dir@/passwords;
         }
         location /any-ask/ { satisfy any; auth_request /ask; }
+        location /any-all/ {
+            satisfy any;
+            auth_request /yes;
+            auth_basic "realm";
+            auth_basic_user_file @dir@/passwords;
+        }
+        location /any-none/ {
+            satisfy any;
+            auth_request /ask;
+            auth_basic "realm";
+            auth_basic_user_file @dir@/passwords;
+        }
+        location = /yes { akl_k8s_guard off; internal; return 204; }
         location = /ask { akl_k8s_guard off; internal; return 401; }
     }
 ''', start=False, method=cluster.method(),
     config=cluster.config(kind='P-256', token_issuer=ISSUER))
 for name in ('any-allow', 'any-deny', 'any-basic', 'any-three',
-             'any-require', 'all-allow', 'all-deny', 'all-basic', 'any-ask'):
+             'any-require', 'all-allow', 'all-deny', 'all-basic', 'any-ask',
+             'any-all', 'any-none'):
     os.makedirs(os.path.join(nginx.dir, 'html', name))
     t.write(os.path.join(nginx.dir, 'html', name, 'f'), name)
 t.write(os.path.join(nginx.dir, 'passwords'), 'joe:{PLAIN}secret\n')
@@ -106,5 +120,8 @@ check('all-basic', {'X-Token': f'Bearer {good}', **BASIC}, 200, [],
 check('any-ask', bearer(good), 200, [], 'a token')
 t.is_(client.get(nginx.port, '/any-ask/f').status, 401,
       'any-ask: nothing')
+check('any-all', {}, 200, [], 'another gate opens')
+check('any-none', BASIC, 200, [], 'a password, when two refuse')
+check('any-none', bearer(good), 200, [], 'a token, when two refuse')
 
 t.done_testing()

@@ -374,6 +374,7 @@ char *ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_subrequest(ngx_http_request_t *r);
+ngx_int_t ngx_http_akl_k8s_guard_granted(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_exchange_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_add_variables(ngx_conf_t *cf);
 

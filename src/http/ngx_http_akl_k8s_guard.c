@@ -128,6 +128,36 @@ ngx_http_akl_k8s_guard_subrequest(ngx_http_request_t *r)
 }
 
 
+/*
+ * In the precontent phase, which only a request that may pass reaches: nginx
+ * takes back the challenge that was set last, which need not be ours.  What an
+ * error page is for was refused before, and stays so.
+ */
+
+ngx_int_t
+ngx_http_akl_k8s_guard_granted(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_ctx_t    *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy != NGX_HTTP_SATISFY_ANY || r != r->main
+        || r->error_page)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
+    if (ctx && ctx->challenge) {
+        ctx->challenge->hash = 0;
+    }
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_guard_run(ngx_http_request_t *r)
 {
