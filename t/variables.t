@@ -66,7 +66,7 @@ def log(method, path, body=None, headers=None, **query):
               else client.get(nginx.port, path, headers))
     wanted = f'{{"id":"{asked}",'
     line = wait_for(lambda: [one for one in nginx.access_log('all.log')
-                             if one.startswith(wanted)])[0]
+                             if one.startswith(wanted) and one[-1] == '}'])[0]
     return answer, json.loads(line)
 
 
