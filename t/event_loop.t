@@ -17,7 +17,7 @@ HTTP = '''
     @method@
     @config@
     akl_k8s_max_reviews 256 queue=1024;
-    akl_k8s_review_timeout 20s;
+    akl_k8s_review_timeout 20s connect=20s;
     keepalive_requests 1000000;
     server {
         listen 127.0.0.1:@port@;
@@ -166,7 +166,7 @@ api.release()
 # Time limits, and a single process
 
 nginx.configure(main='', master=False, http=HTTP.replace(
-    'review_timeout 20s', 'review_timeout 300ms'))
+    'review_timeout 20s connect=20s', 'review_timeout 300ms'))
 nginx.start()
 api.fault('stall_before', count=1)
 answer = client.post(nginx.port, '/v2/auth', cluster.login(
