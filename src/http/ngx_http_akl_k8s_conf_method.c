@@ -234,6 +234,13 @@ ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
 
     method->access_expires = (time_t) seconds;
 
+    if (method->access_expires && method->access_expires <= ngx_time()) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"access_expires\" of akl_k8s_auth_method \"%V\" "
+                           "is in the past: all logins are refused",
+                           &method->id);
+    }
+
     return NGX_CONF_OK;
 }
 
