@@ -216,8 +216,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     config = review->cluster->config;
 
     ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
-    judged.doc.nodes = judged.doc.few;
-    judged.doc.strings = NULL;
+    akl_doc_init(&judged.doc);
 
     verdict.detail = ex->error.len ? (char *) ex->error.data : NULL;
 

@@ -14,6 +14,16 @@
 
 
 void
+akl_doc_init(akl_doc_t *doc)
+{
+    doc->nodes = doc->few;
+    doc->n = 0;
+    doc->size = AKL_DOC_NODES;
+    doc->strings = NULL;
+}
+
+
+void
 akl_doc_free(akl_doc_t *doc)
 {
     if (doc->nodes != doc->few) {
@@ -22,9 +32,7 @@ akl_doc_free(akl_doc_t *doc)
 
     free(doc->strings);
 
-    doc->nodes = doc->few;
-    doc->n = 0;
-    doc->strings = NULL;
+    akl_doc_init(doc);
 }
 
 

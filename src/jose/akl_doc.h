@@ -48,6 +48,9 @@ typedef struct {
 } akl_doc_t;
 
 
+/* Makes an empty one, which owns nothing and is safe to akl_doc_free(). */
+void akl_doc_init(akl_doc_t *doc);
+
 /*
  * Reads "text", which must outlive *doc and hold an object.  0, or -1; *doc is
  * always safe to akl_doc_free().

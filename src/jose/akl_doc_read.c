@@ -51,10 +51,7 @@ akl_doc_parse(akl_doc_t *doc, akl_str_t text)
 {
     akl_reader_t  r;
 
-    doc->nodes = doc->few;
-    doc->n = 0;
-    doc->size = AKL_DOC_NODES;
-    doc->strings = NULL;
+    akl_doc_init(doc);
 
     if (text.len == 0 || text.len > UINT32_MAX / 2) {
         return -1;
@@ -339,9 +336,9 @@ akl_read_string(akl_reader_t *r)
 
         /* the first escape: from here on a copy, never longer than the text */
 
-        if (r->doc->strings == NULL) {
+        if (r->strings == NULL) {
             r->doc->strings = malloc(r->text.len);
-            if (r->doc->strings == NULL) {
+            if (r->strings == NULL) {
                 return -1;
             }
 

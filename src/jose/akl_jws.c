@@ -284,9 +284,7 @@ akl_jws_init(akl_jws_t *jws)
     jws->text = NULL;
     jws->signature_len = 0;
 
-    jws->payload.nodes = jws->payload.few;
-    jws->payload.n = 0;
-    jws->payload.strings = NULL;
+    akl_doc_init(&jws->payload);
 }
 
 

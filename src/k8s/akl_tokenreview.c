@@ -100,8 +100,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     memset(&verdict->identity, 0, sizeof(akl_identity_t));
 
     doc = &verdict->doc;
-    doc->nodes = doc->few;
-    doc->strings = NULL;
+    akl_doc_init(doc);
 
     if (status != 200 && status != 201) {
         akl_review_status(verdict, status, body);
