@@ -237,7 +237,6 @@ ngx_http_akl_k8s_credential_read(ngx_http_akl_k8s_credential_t *cred,
     text->data = NULL;
     cause = NULL;
     err = 0;
-    n = 0;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         err = ngx_errno;
