@@ -338,7 +338,7 @@ akl_read_string(akl_reader_t *r)
 
         if (r->strings == NULL) {
             r->doc->strings = malloc(r->text.len);
-            if (r->strings == NULL) {
+            if (r->doc->strings == NULL) {
                 return -1;
             }
 
