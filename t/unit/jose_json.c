@@ -1,3 +1,8 @@
+/*
+ * JSON as headers and payloads are read: by akl_json_object() the one, by
+ * akl_doc_parse() the other, which must not differ.
+ */
+
 #include "lib/jose_test.h"
 #include "../../src/jose/akl_json.h"
 
@@ -5,9 +10,18 @@
 static int
 accepted(akl_str_t text)
 {
-    json_t  *object;
+    int        rc;
+    json_t    *object;
+    akl_doc_t  doc;
+
+    akl_doc_init(&doc);
 
     object = akl_json_object(text);
+    rc = akl_doc_parse(&doc, text);
+
+    akl_doc_free(&doc);
+
+    assert_int_equal(rc, object ? 0 : -1);
 
     if (object == NULL) {
         return 0;
@@ -70,6 +84,7 @@ escaped_names_are_the_same_member(void **state)
 {
     json_t     *object;
     int64_t     exp;
+    akl_doc_t   doc;
 
     (void) state;
 
@@ -81,21 +96,33 @@ escaped_names_are_the_same_member(void **state)
     assert_int_equal(akl_json_time(object, "exp", &exp), 0);
     assert_int_equal(exp, 7);
     json_decref(object);
+
+    assert_int_equal(akl_doc_parse(&doc, akl_str("{\"\\u0065xp\":8}")), 0);
+    assert_int_equal(akl_doc_time(&doc, doc.nodes, "exp", &exp), 0);
+    assert_int_equal(exp, 8);
+    akl_doc_free(&doc);
 }
 
 
 static void
 names_are_case_sensitive(void **state)
 {
-    json_t   *object;
-    int64_t   exp;
+    json_t     *object;
+    int64_t     exp;
+    akl_doc_t   doc;
+
+    static const char  other[] = "{\"Exp\":7,\"EXP\":8}";
 
     (void) state;
 
-    object = akl_json_object(akl_str("{\"Exp\":7,\"EXP\":8}"));
+    object = akl_json_object(text_str(other));
     assert_non_null(object);
     assert_int_equal(akl_json_time(object, "exp", &exp), 1);
     json_decref(object);
+
+    assert_int_equal(akl_doc_parse(&doc, text_str(other)), 0);
+    assert_int_equal(akl_doc_time(&doc, doc.nodes, "exp", &exp), 1);
+    akl_doc_free(&doc);
 }
 
 
@@ -307,11 +334,11 @@ strings_are_read_typed(void **state)
 static void
 times_are_whole_seconds_up_to_2_to_53(void **state)
 {
-    int       rc;
-    size_t    i;
-    char      text[128];
-    json_t   *object;
-    int64_t   value;
+    size_t      i;
+    char        text[128];
+    json_t     *object;
+    int64_t     value;
+    akl_doc_t   doc;
 
     static const struct {
         const char  *json;
@@ -346,12 +373,19 @@ times_are_whole_seconds_up_to_2_to_53(void **state)
         object = akl_json_object(text_str(text));
         assert_non_null(object);
 
-        rc = akl_json_time(object, "exp", &value);
-        assert_int_equal(rc, tests[i].rc);
+        assert_int_equal(akl_json_time(object, "exp", &value), tests[i].rc);
         assert_int_equal(value, tests[i].value);
 
         assert_int_equal(akl_json_time(object, "nbf", &value), 1);
         json_decref(object);
+
+        assert_int_equal(akl_doc_parse(&doc, text_str(text)), 0);
+        assert_int_equal(akl_doc_time(&doc, doc.nodes, "exp", &value),
+                         tests[i].rc);
+        assert_int_equal(value, tests[i].value);
+
+        assert_int_equal(akl_doc_time(&doc, doc.nodes, "nbf", &value), 1);
+        akl_doc_free(&doc);
     }
 }
 
