@@ -12,6 +12,7 @@
 #define NGX_AKL_BACKOFF_MAX    1000
 #define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
+#define NGX_AKL_CAUSE_LEN      64       /* of an error of the system */
 
 
 static void ngx_akl_try_begin(ngx_akl_try_t *t);
@@ -20,6 +21,7 @@ static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
 static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
 static void ngx_akl_try_done(CURL *easy, CURLcode rc);
 static void ngx_akl_try_answered(ngx_akl_try_t *t);
+static void ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc);
 static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
 static ngx_uint_t ngx_akl_try_repeat(ngx_akl_try_t *t);
 static void ngx_akl_try_timer(ngx_event_t *ev);
@@ -347,15 +349,52 @@ ngx_akl_try_repeat(ngx_akl_try_t *t)
 }
 
 
+/* for the log: what libcurl says, why, and of which address */
+
+static void
+ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc)
+{
+    long              err;
+    u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
+    ngx_akl_place_t  *place;
+
+    place = &t->ex->target->places[t->place];
+
+    p = t->text;
+    last = t->text + sizeof(t->text) - 1;
+
+    p = ngx_slprintf(p, last, "%s",
+                     rc == CURLE_OK ? "the answer's head is not whole"
+                     : t->curl_error[0] ? t->curl_error
+                     : curl_easy_strerror(rc));
+
+    err = 0;
+
+    if (rc == CURLE_COULDNT_CONNECT
+        && curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err) == CURLE_OK
+        && err)
+    {
+        p = ngx_slprintf(p, last, ": %*s",
+                         (size_t) (ngx_strerror((ngx_err_t) err, cause,
+                                                sizeof(cause)) - cause),
+                         cause);
+    }
+
+    p = ngx_slprintf(p, last, " (%s, %V)", t->address + 2, &place->host->url);
+    *p = '\0';
+
+    t->ex->error.data = t->text;
+    t->ex->error.len = p - t->text;
+}
+
+
 static void
 ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
 {
     long                connects;
     ngx_uint_t          died;
-    ngx_akl_place_t    *place;
     ngx_akl_outcome_e   outcome;
 
-    place = &t->ex->target->places[t->place];
     outcome = ngx_akl_try_outcome(t, rc);
 
     if (rc != CURLE_OPERATION_TIMEDOUT) {
@@ -374,17 +413,7 @@ ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
             && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
                 || rc == CURLE_GOT_NOTHING));
 
-    t->ex->error.data = t->text;
-    t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1,
-                                    "%s (%s, %V)",
-                                    rc == CURLE_OK ? "the answer's head is "
-                                                     "not whole"
-                                    : t->curl_error[0] ? t->curl_error
-                                    : curl_easy_strerror(rc),
-                                    t->address + 2, &place->host->url)
-                       - t->text;
-    t->text[t->ex->error.len] = '\0';
-
+    ngx_akl_try_say(t, rc);
     ngx_akl_try_stop(t);
 
     if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {

@@ -167,8 +167,9 @@ class Connection(asyncio.Protocol):
     def reset(self):
         """Close with a RST."""
         sock = self.transport.get_extra_info('socket')
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                        b'\1\0\0\0\0\0\0\0')
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                            b'\1\0\0\0\0\0\0\0')
         self.transport.abort()
 
 
