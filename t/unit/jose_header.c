@@ -42,6 +42,8 @@ alg_none_in_every_spelling(void **state)
     header_is("{\"alg\":\"nOnE\"}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":\"n\\u006fne\"}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":\"none \"}", AKL_JWS_ALGORITHM);
+    header_is("{\"alg\":\" none\"}", AKL_JWS_ALGORITHM);
+    header_is("{\"alg\":\"none\\u0000\"}", AKL_JWS_MALFORMED);
     header_is("{\"alg\":\"\"}", AKL_JWS_ALGORITHM);
 
     /* {"alg":"none"} and {"alg":"None"} without a signature */
@@ -69,6 +71,7 @@ alg_of_another_type(void **state)
     (void) state;
 
     header_is("{\"alg\":[\"ES256\"]}", AKL_JWS_ALGORITHM);
+    header_is("{\"alg\":[]}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":256}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":null}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":true}", AKL_JWS_ALGORITHM);
@@ -90,6 +93,8 @@ alg_not_among_ours(void **state)
     header_is("{\"alg\":\"es256\"}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":\"EDDSA\"}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":\"ES256 \"}", AKL_JWS_ALGORITHM);
+    header_is("{\"alg\":\"ES256\\u0000\"}", AKL_JWS_MALFORMED);
+    header_is("{\"alg\":\"ES256\\u0000K\"}", AKL_JWS_MALFORMED);
     header_is("{\"alg\":\"ES25\"}", AKL_JWS_ALGORITHM);
     header_is("{\"alg\":\"RSA-OAEP\"}", AKL_JWS_ALGORITHM);
 }
@@ -184,6 +189,7 @@ kid_must_be_a_string(void **state)
     header_is("{\"alg\":\"ES256\",\"kid\":null}", AKL_JWS_MALFORMED);
     header_is("{\"alg\":\"ES256\",\"kid\":[\"a\"]}", AKL_JWS_MALFORMED);
     header_is("{\"alg\":\"ES256\",\"kid\":{}}", AKL_JWS_MALFORMED);
+    header_is("{\"alg\":\"ES256\",\"kid\":true}", AKL_JWS_MALFORMED);
 }
 
 

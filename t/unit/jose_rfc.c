@@ -78,6 +78,16 @@ parse_and_verify(const char *jwks, const char *token, akl_alg_t alg)
 
 
 static void
+rfc7515_a1_hs256_and_a5_none(void **state)
+{
+    (void) state;
+
+    assert_int_equal(parse_error(text_str(rfc7515_a1)), AKL_JWS_ALGORITHM);
+    assert_int_equal(parse_error(text_str(rfc7515_a5)), AKL_JWS_ALGORITHM);
+}
+
+
+static void
 rfc7515_a2_rs256(void **state)
 {
     (void) state;
@@ -252,6 +262,7 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(rfc7515_a1_hs256_and_a5_none),
         cmocka_unit_test(rfc7515_a2_rs256),
         cmocka_unit_test(rfc7515_a3_es256),
         cmocka_unit_test(rfc7515_a4_es512),

@@ -249,6 +249,10 @@ rsa_values_0_1_n_minus_1_and_n(void **state)
         assert_int_equal(forged((akl_alg_t) alg, sig, RSA_BYTES),
                          AKL_JWS_SIGNATURE);
 
+        sig[RSA_BYTES - 1]++;
+        assert_int_equal(forged((akl_alg_t) alg, sig, RSA_BYTES),
+                         AKL_JWS_SIGNATURE);
+
         memset(sig, 0xff, sizeof(sig));
         assert_int_equal(forged((akl_alg_t) alg, sig, RSA_BYTES),
                          AKL_JWS_SIGNATURE);

@@ -178,6 +178,66 @@ es256_with_a_p384_key_fails(void **state)
 
 
 static void
+es256_with_a_secp256k1_key_fails(void **state)
+{
+    size_t          n;
+    EVP_PKEY       *koblitz;
+    unsigned char   sig[256];
+    static token_t  t;
+
+    (void) state;
+
+    koblitz = make_key(EVP_PKEY_EC, NID_secp256k1);
+
+    /* 64 bytes, as many as ES256 has; the curve is the key's all the same */
+
+    begin(&t, AKL_ALG_ES256);
+    n = jws_sign(sig, sizeof(sig), &t, koblitz, AKL_ALG_ES256);
+    assert_int_equal(n, 64);
+    token_end(&t, sig, n);
+    assert_int_equal(verify_error(&t, &keys[AKL_ALG_ES256]),
+                     AKL_JWS_SIGNATURE);
+
+    make_token(&t, koblitz, AKL_ALG_ES256, akl_str("{\"alg\":\"ES256K\"}"),
+               akl_str("{}"));
+    assert_int_equal(verify_error(&t, &keys[AKL_ALG_ES256]),
+                     AKL_JWS_ALGORITHM);
+
+    EVP_PKEY_free(koblitz);
+}
+
+
+static void
+ecdsa_over_another_digest_fails(void **state)
+{
+    int             i, k;
+    static token_t  t;
+
+    static const struct {
+        akl_alg_t    alg;
+        const char  *header;
+    } algs[] = {
+        { AKL_ALG_ES256, "{\"alg\":\"ES256\"}" },
+        { AKL_ALG_ES384, "{\"alg\":\"ES384\"}" },
+        { AKL_ALG_ES512, "{\"alg\":\"ES512\"}" }
+    };
+
+    (void) state;
+
+    /* the right key and label, and a digest that is another one's */
+
+    for (i = 0; i < 3; i++) {
+        for (k = 0; k < 3; k++) {
+            make_token(&t, key_of(algs[i].alg), algs[k].alg,
+                       text_str(algs[i].header), akl_str("{}"));
+            assert_int_equal(verify_error(&t, &keys[algs[i].alg]),
+                             i == k ? AKL_JWS_OK : AKL_JWS_SIGNATURE);
+        }
+    }
+}
+
+
+static void
 another_key_of_the_same_type_fails(void **state)
 {
     akl_jwk_t       other;
@@ -371,6 +431,8 @@ main(void)
         cmocka_unit_test(pss_salt_must_be_as_long_as_the_digest),
         cmocka_unit_test(public_keys_are_no_hmac_secrets),
         cmocka_unit_test(es256_with_a_p384_key_fails),
+        cmocka_unit_test(es256_with_a_secp256k1_key_fails),
+        cmocka_unit_test(ecdsa_over_another_digest_fails),
         cmocka_unit_test(another_key_of_the_same_type_fails),
         cmocka_unit_test(keys_that_a_token_brings_along_do_not_count),
         cmocka_unit_test(sets_are_searched_by_kid_then_by_alg),
