@@ -58,6 +58,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_MODULE="$(abspath $(MODULE))" \
 		AKL_EVENT_MODULE="$(abspath $(OBJS))/ngx_akl_poll_module.so" \
 		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
+		AKL_INTEROP="$(abspath $(OBJS))/interop" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli unit nginx test test-login test-unit test-asan fuzz \
@@ -151,7 +152,7 @@ $(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
 
 # Tests.
 
-test: all $(NGINX_BUILT)
+test: all $(INTEROPS) $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
 test-login: all $(NGINX_BUILT)
@@ -162,7 +163,7 @@ test-unit: unit
 
 # the same files under an nginx with the module and a sanitizer built in
 
-test-asan: unit cli
+test-asan: unit cli $(INTEROPS)
 ifeq ($(NGINX_SRC),)
 	@echo "test-asan needs nginx's own sources: make test-asan" \
 	    "NGINX_SRC=DIR" >&2; exit 1
@@ -237,8 +238,7 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 	    $(OBJS)/plain/libakl.a $(PLAIN_LIBS)
 
 interop: all $(INTEROPS) $(NGINX_BUILT)
-	$(TEST_ENV) AKL_INTEROP="$(abspath $(OBJS))/interop" \
-	    prove t/interop.t
+	$(TEST_ENV) prove t/interop.t t/jws_verify.t
 
 
 bench: all $(NGINX_BUILT)
