@@ -160,7 +160,7 @@ class Ground:
         """Start the gateway against the API server (or another port)."""
         if self.gateway is not None:
             self.gateway.stop()
-        host = f'https://localhost:{port or self.api.port}'
+        host = f'https://127.0.0.1:{port or self.api.port}'
         names = {'P-256': 'bench-es256', 'RSA-2048': 'bench-rs256'}
         configs = '\n'.join(
             self.cluster.config(name=names[kind], kind=kind, k8s_host=host,
