@@ -8,7 +8,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-from akltest import Test, client  # noqa: E402
+import tokens  # noqa: E402
+from akltest import Test, client, wait_for  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
 SUB = 'system:serviceaccount:my-namespace-a:builder'
@@ -16,10 +17,12 @@ SUB = 'system:serviceaccount:my-namespace-a:builder'
 t = Test(need_module=True)
 cluster = t.cluster()
 nginx = t.nginx('''
+    akl_k8s_cache_valid 300s;
     @method@
     @config@
     server {
         listen 127.0.0.1:@port@;
+        location = /v2/auth { akl_k8s_auth; }
         location = /revoke { akl_k8s_revoke; }
         location = /denied { akl_k8s_revoke; deny all; }
         location / { akl_k8s_guard k8s-conf; root @dir@/html; }
@@ -94,6 +97,42 @@ t.is_(revoke(f'sub={SUB}', FORM).status, 200, 'without a time: till now')
 t.is_(status(present), 401, 'and it is gone')
 later = int(time.time()) + 2
 t.is_(status(mint(iat=later, nbf=later)), 200, 'but not what comes after')
+
+# Who may still log in gets another token, with no review
+
+pod = cluster.issue()
+body = cluster.login(pod)
+
+
+def logins():
+    """Log in some times; return the tokens."""
+    return {client.post(nginx.port, '/v2/auth', body).json()['token']
+            for _ in range(8)}
+
+
+def second():
+    """Wait for the next second."""
+    started = int(time.time())
+    wait_for(lambda: int(time.time()) > started)
+
+
+second()
+first = logins()
+t.is_(len(first), 1, 'a token that is kept')
+first = first.pop()
+t.is_(status(first), 200, 'and good')
+revoke({'jti': tokens.decode(first)[1]['jti']})
+other = logins()
+t.ok(first not in other and len(other) == 1, 'its jti is revoked: another')
+other = other.pop()
+t.is_((status(first), status(other)), (401, 200), 'one is bad, one is good')
+revoke({'sub': SUB})
+second()
+third = logins()
+t.ok(other not in third and len(third) == 1, 'the subject is: another')
+third = third.pop()
+t.is_((status(other), status(third)), (401, 200), 'one is bad, one is good')
+t.is_(cluster.api.stats()['review'], 1, 'by one review in all')
 
 # Over a reload, and until the end
 

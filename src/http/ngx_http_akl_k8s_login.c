@@ -171,7 +171,7 @@ ngx_http_akl_k8s_login_alias(ngx_http_request_t *r, ngx_akl_key_t *alias)
 
     if (ngx_http_akl_k8s_verdict_get_alias(amcf, alias, &config, &verdict)
         != NGX_OK
-        || !ngx_http_akl_k8s_verdict_fresh(config, &verdict))
+        || !ngx_http_akl_k8s_verdict_fresh(amcf, config, &verdict))
     {
         return NGX_DECLINED;
     }
@@ -245,11 +245,12 @@ static ngx_int_t
 ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
     ngx_http_akl_k8s_verdict_t *verdict, ngx_uint_t established)
 {
-    akl_reason_t                 reason;
-    ngx_http_request_t          *r;
-    ngx_http_akl_k8s_ctx_t      *ctx;
-    ngx_http_akl_k8s_config_t   *config;
-    ngx_http_akl_k8s_cluster_t  *cluster;
+    akl_reason_t                   reason;
+    ngx_http_request_t            *r;
+    ngx_http_akl_k8s_ctx_t        *ctx;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_cluster_t    *cluster;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
 
     r = login->request;
     ctx = login->ctx;
@@ -277,7 +278,9 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
 
     cluster = ngx_http_akl_k8s_cluster(config);
 
-    if (!ngx_http_akl_k8s_verdict_fresh(config, verdict)
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    if (!ngx_http_akl_k8s_verdict_fresh(amcf, config, verdict)
         && !(established && verdict->token.len))
     {
         reason = ngx_http_akl_k8s_mint(cluster, r, r->pool, verdict);

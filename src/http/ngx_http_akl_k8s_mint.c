@@ -109,6 +109,7 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     verdict->token.data = token;
     verdict->token.len = n;
     verdict->jti = claims.jti;
+    verdict->minted = claims.iat;
     verdict->token_expires = claims.exp;
 
     ngx_http_akl_k8s_metrics_minted(config);

@@ -2,6 +2,10 @@
  * Verdicts in the zone: a fixed head, then the strings one after another.
  */
 
+#include <ngx_config.h>
+
+#include "../k8s/akl_claims.h"
+#include "ngx_http_akl_k8s_guard.h"
 #include "ngx_http_akl_k8s_verdict.h"
 
 
@@ -10,12 +14,15 @@
 
 typedef struct {
     int64_t   expires;
+    int64_t   minted;
     int64_t   token_expires;
     uint32_t  reason;
     uint32_t  len[NGX_HTTP_AKL_K8S_VERDICT_STRINGS];
 } ngx_http_akl_k8s_verdict_head_t;
 
 
+static ngx_uint_t ngx_http_akl_k8s_verdict_revoked(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_verdict_t *verdict);
 static time_t ngx_http_akl_k8s_verdict_until(
     ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict);
 static ngx_int_t ngx_http_akl_k8s_verdict_decode(
@@ -159,6 +166,7 @@ ngx_http_akl_k8s_verdict_set(ngx_akl_zone_t *zone,
     ngx_memzero(&head, sizeof(ngx_http_akl_k8s_verdict_head_t));
 
     head.expires = verdict->expires;
+    head.minted = verdict->minted;
     head.token_expires = verdict->token_expires;
     head.reason = verdict->reason;
 
@@ -248,8 +256,8 @@ ngx_http_akl_k8s_verdict_copy(ngx_pool_t *pool,
 
 
 ngx_uint_t
-ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_config_t *config,
-    ngx_http_akl_k8s_verdict_t *verdict)
+ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict)
 {
     time_t  end, left;
 
@@ -259,7 +267,7 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_config_t *config,
 
     left = verdict->token_expires - ngx_time();
 
-    if (left <= 0) {
+    if (left <= 0 || ngx_http_akl_k8s_verdict_revoked(amcf, verdict)) {
         return 0;
     }
 
@@ -278,6 +286,27 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_config_t *config,
     }
 
     return end != 0 && verdict->token_expires >= end;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    char       buf[AKL_SUB_MAX];
+    akl_str_t  subject;
+    ngx_str_t  jti, sub;
+
+    if (ngx_akl_zone_read(amcf->zone, amcf->revocations) == 0) {
+        return 0;
+    }
+
+    subject = akl_claims_sub(buf, &verdict->identity);
+
+    jti = ngx_http_akl_k8s_ngx_str(&verdict->jti);
+    sub = ngx_http_akl_k8s_ngx_str(&subject);
+
+    return ngx_http_akl_k8s_revoked(amcf, &jti, &sub, verdict->minted);
 }
 
 
@@ -315,6 +344,7 @@ ngx_http_akl_k8s_verdict_decode(ngx_http_akl_k8s_verdict_t *verdict,
 
     verdict->reason = head.reason;
     verdict->expires = head.expires;
+    verdict->minted = head.minted;
     verdict->token_expires = head.token_expires;
     verdict->retry_after = 0;
     verdict->detail = NULL;

@@ -16,6 +16,7 @@ typedef struct {
     time_t           expires;           /* the pod token's exp; 0: none */
     akl_str_t        token;             /* minted; len 0: each login mints */
     akl_str_t        jti;
+    time_t           minted;            /* the token's iat */
     time_t           token_expires;
     time_t           until;             /* end in the zone; 0: not from it */
     time_t           retry_after;       /* s, of an outage; 0: not told */
@@ -62,15 +63,15 @@ ngx_int_t ngx_http_akl_k8s_verdict_copy(ngx_pool_t *pool,
     ngx_http_akl_k8s_verdict_t *verdict);
 
 /*
- * 1 where the minted token is good for a new login: not expired, and at least
- * half its life left unless a new one would not live longer.
+ * 1 where the minted token is good for a new login: not expired, not revoked,
+ * and at least half its life left unless a new one would not live longer.
  */
-ngx_uint_t ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_config_t *config,
-    ngx_http_akl_k8s_verdict_t *verdict);
+ngx_uint_t ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict);
 
 /*
  * Signs a token for the verdict's identity, with memory of "pool"; sets token,
- * jti and token_expires.  "r" gives the values of token_claims that hold
+ * jti, minted and token_expires.  "r" gives the values of token_claims that hold
  * variables and may be NULL where there are none.  AKL_OK, or
  * AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED, AKL_INTERNAL_ERROR.
  */

@@ -9,9 +9,6 @@
 #include "../jose/akl_base64.h"
 
 
-#define AKL_SUB_MAX  (sizeof("system:serviceaccount::") + 63 + 253)
-
-
 static int akl_claims_named(const akl_claims_t *claims, akl_str_t name);
 static void akl_claims_member(akl_json_out_t *out, const char *key,
     akl_str_t value);
@@ -51,31 +48,42 @@ akl_claims_jti(unsigned char *dst, const unsigned char *random)
 }
 
 
+akl_str_t
+akl_claims_sub(char *dst, const akl_identity_t *identity)
+{
+    int        n;
+    akl_str_t  sub;
+
+    n = snprintf(dst, AKL_SUB_MAX, "system:serviceaccount:%.*s:%.*s",
+                 (int) identity->namespace.len,
+                 (const char *) identity->namespace.data,
+                 (int) identity->sa_name.len,
+                 (const char *) identity->sa_name.data);
+
+    sub.data = (const unsigned char *) dst;
+    sub.len = (n < 0) ? 0 : (size_t) n;
+
+    if (sub.len >= AKL_SUB_MAX) {
+        sub.len = AKL_SUB_MAX - 1;
+    }
+
+    return sub;
+}
+
+
 void
 akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
 {
     int                    n;
     char                   sub[AKL_SUB_MAX], name[256];
     size_t                 i;
-    akl_str_t              subject;
     const akl_identity_t  *id;
 
     id = &claims->identity;
 
-    n = snprintf(sub, sizeof(sub), "system:serviceaccount:%.*s:%.*s",
-                 (int) id->namespace.len, (const char *) id->namespace.data,
-                 (int) id->sa_name.len, (const char *) id->sa_name.data);
-
-    subject.data = (const unsigned char *) sub;
-    subject.len = (n < 0) ? 0 : (size_t) n;
-
-    if (subject.len >= sizeof(sub)) {
-        subject.len = sizeof(sub) - 1;
-    }
-
     akl_json_out_open(out, NULL, '{');
     akl_json_out_str(out, "iss", claims->issuer);
-    akl_json_out_str(out, "sub", subject);
+    akl_json_out_str(out, "sub", akl_claims_sub(sub, id));
 
     if (claims->audience.len) {
         akl_json_out_str(out, "aud", claims->audience);

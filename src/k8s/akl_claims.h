@@ -13,6 +13,9 @@
 #define AKL_JTI_BYTES  16
 #define AKL_JTI_LEN    22               /* base64url of them */
 
+/* NUL included; names are DNS-1123 ones (a label, a subdomain) */
+#define AKL_SUB_MAX    (sizeof("system:serviceaccount::") + 63 + 253)
+
 
 typedef struct {
     akl_str_t               name;
@@ -49,6 +52,12 @@ int64_t akl_claims_exp(int64_t now, int64_t ttl, int64_t pod_exp,
  * to "dst".
  */
 void akl_claims_jti(unsigned char *dst, const unsigned char *random);
+
+/*
+ * The subject of an identity, as Kubernetes names it; in "dst", which has
+ * AKL_SUB_MAX bytes.
+ */
+akl_str_t akl_claims_sub(char *dst, const akl_identity_t *identity);
 
 /* Writes the payload; empty members of the identity are left out. */
 void akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims);
