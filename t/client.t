@@ -2,10 +2,7 @@
 """The client of the API servers where the network is at its worst."""
 
 import os
-import socket
-import ssl
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -13,65 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import certs  # noqa: E402
 import dns  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
-
-
-class Silent:
-    """An address that lets no connection through, and says nothing.
-
-    The listener's queue is full, so the kernel drops what comes on.
-    """
-
-    def __init__(self, address, port):
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind((address, port))
-        self.sock.listen(0)
-        self.queue = []
-        for _ in range(4):
-            one = socket.socket()
-            one.setblocking(False)
-            one.connect_ex((address, port))
-            self.queue.append(one)
-
-    def close(self):
-        """Go away."""
-        for one in [self.sock, *self.queue]:
-            one.close()
-
-
-class Picky:
-    """A TLS server that wants certificates of its own CA, and says so.
-
-    It reads on until the client is gone: closing at once might take the
-    alert away with a reset.
-    """
-
-    def __init__(self, certificate, key, client_ca):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self.context.load_cert_chain(certificate, key)
-        self.context.verify_mode = ssl.CERT_REQUIRED
-        self.context.load_verify_locations(client_ca)
-        self.sock = socket.create_server(('127.0.0.1', 0))
-        self.port = self.sock.getsockname()[1]
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        while True:
-            try:
-                conn, _ = self.sock.accept()
-            except OSError:
-                return
-            with self.context.wrap_socket(
-                    conn, server_side=True,
-                    do_handshake_on_connect=False) as tls:
-                try:
-                    tls.do_handshake()
-                except ssl.SSLError:
-                    while os.read(tls.fileno(), 65536):
-                        pass
-
+from gates import Picky, Silent  # noqa: E402
 
 t = Test(need_module=True)
 cluster = t.cluster()
@@ -83,14 +22,16 @@ api.certificate(*certs.write_pair(
         '127.0.0.1', 'api.test', 'mute.test', 'silent.test'))))
 picky = Picky(api.path('server.crt'), api.path('server.key'),
               api.path('ca.crt'))
+reviewer = cluster.file('own.jwt', api.read('reviewer.jwt'))
 stranger = certs.Authority('stranger').client('akl', ['system:masters'])
 
 CONFIGS = {
-    'plain': {},
+    'plain': {'token_reviewer_jwt': reviewer},
     'mute': {'k8s_host': f'https://mute.test:{cluster.port}'},
     'silent': {'k8s_host': f'https://silent.test:{cluster.port}',
                'akl_k8s_review_timeout': '1s connect=200ms'},
     'refused': {'akl_k8s_review_timeout': '20s connect=10s'},
+    'bare': {'k8s_host': f'https://127.0.0.1:{picky.port}'},
     'stranger': {'k8s_host': f'https://127.0.0.1:{picky.port}',
                  'k8s_auth_type': 'certificate', 'token_reviewer_jwt': None,
                  'k8s_client_certificate': cluster.file('stranger.crt',
@@ -133,13 +74,20 @@ def login(config='plain'):
 
 api.reset_stats()
 mark = nginx.mark()
+cluster.file('own.jwt', api.issue('akl-system', account='reviewer', ttl=9999))
 api.fault(raw='HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json')
 t.is_(login(), (502, 'api_error'), 'a 401 torn in its head')
 t.ok(nginx.grep("the answer's head is not whole", mark), 'the log says so')
 t.is_(api.stats()['review'], 1, 'nobody looked for another reviewer')
 api.clear()
 api.fault(raw='HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
+t.is_(nginx.grep('was replaced', mark), [], 'nor read the credentials again')
 t.is_(login(), (502, 'reviewer_unauthorized'), 'and a whole one')
+t.ok(nginx.grep('token_reviewer_jwt .*was replaced$', mark),
+     'for which they are')
+api.clear()
+api.fault(raw='HTTP/1.1 100 Continue\r\n\r\n')
+t.is_(login()[0], 503, 'an interim head and no more')
 api.clear()
 
 # The alert about our certificate comes after the handshake in TLS 1.3
@@ -148,6 +96,7 @@ mark = nginx.mark()
 t.is_(login('stranger'), (502, 'api_tls'), 'a client certificate of another')
 t.ok(nginx.grep('login failed, api_tls: .* alert ', mark),
      'the log has the alert')
+t.is_(login('bare'), (502, 'api_tls'), 'none where one is wanted')
 
 # Refused is refused, and known at once
 
@@ -195,6 +144,13 @@ t.ok(wait_for(lambda: login('mute')[0] == 200
      'the resolver does not answer any more')
 t.is_([login('mute') for _ in range(3)], [(200, None)] * 3,
       'logins go on with the addresses that are known')
+asked = names.asked['mute.test']
+times = []
+t.ok(wait_for(lambda: times.append(client.post(
+    nginx.port, '/v2/auth', body('mute')).seconds)
+    or names.asked['mute.test'] > asked, 20), 'it is asked once more')
+t.ok(0.2 < times[-1] < 5, 'which takes a login a moment', times[-1])
+t.is_(login('mute'), (200, None), 'that is not')
 
 # A worker that quits answers what comes on the connections it has, and does
 # not wait for the resolver

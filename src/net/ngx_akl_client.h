@@ -71,8 +71,8 @@ ngx_akl_target_t *ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name,
     ngx_msec_t connect_timeout);
 
 /*
- * Gives the target its TLS material (copied; idle connections made under the
- * former are closed); must be called before the first exchange.
+ * Gives the target its TLS material (copied); connections made under the
+ * former serve no further exchange.  Must be called before the first one.
  */
 ngx_int_t ngx_akl_target_set_tls(ngx_akl_target_t *target,
     ngx_akl_tls_t *tls);

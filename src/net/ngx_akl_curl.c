@@ -21,8 +21,8 @@ typedef struct {
     void              *owner;           /* NULL: not one of ours */
     dev_t              dev;
     ino_t              ino;
-    ngx_connection_t  *connection;      /* while a transfer uses it */
-    unsigned           stale:1;         /* to be closed after its transfer */
+    CURL              *easy;            /* of the transfer that uses it */
+    ngx_connection_t  *connection;      /* as long as one does */
 } ngx_akl_sock_t;
 
 
@@ -221,10 +221,6 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
         if (!open) {
             known->owner = NULL;
-
-        } else if (known->stale) {
-            known->stale = 0;
-            (void) shutdown(s, SHUT_RDWR);
         }
 
         return 0;
@@ -260,6 +256,7 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
     }
 
     if (known) {
+        known->easy = easy;
         known->connection = c;
     }
 
@@ -556,12 +553,16 @@ ngx_akl_curl_retire(void *owner)
         }
 
         if (known->connection) {
-            known->stale = 1;
+            curl_easy_setopt(known->easy, CURLOPT_FORBID_REUSE, 1L);
             continue;
         }
 
-        /* libcurl finds it dead and closes it; the peer knows at once */
-        (void) shutdown((curl_socket_t) i, SHUT_RDWR);
+        /*
+         * The next request finds it dead and closes it.  It may still be
+         * written to: what fails in closing would be taken for the cause of
+         * that request's own failure.
+         */
+        (void) shutdown((curl_socket_t) i, SHUT_RD);
     }
 }
 

@@ -37,7 +37,11 @@ void ngx_akl_curl_remove(CURL *easy);
  */
 void ngx_akl_curl_own(CURL *easy, void *owner);
 
-/* Closes an owner's idle connections now, those in use after their transfer. */
+/*
+ * Has an owner's connections serve no further transfer: idle ones are closed
+ * with the next one, those in use after theirs.  Their handles must not be
+ * used again, either.
+ */
 void ngx_akl_curl_retire(void *owner);
 
 /* Sockets opened so far. */

@@ -130,7 +130,6 @@ static void
 ngx_akl_try_begin(ngx_akl_try_t *t)
 {
     t->place = t->ex->target->preferred;
-    t->first = t->ex->target->places[t->place].first;
     t->addr = 0;
     t->visited = 0;
     t->skipped = 0;
@@ -218,6 +217,12 @@ ngx_akl_try_next(ngx_akl_try_t *t)
             return NGX_AGAIN;
         }
 
+        if (t->addr == 0) {
+
+            /* known here only: a name looked up anew changes the order */
+            t->first = place->first;
+        }
+
         for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
 
             addr = &place->addrs[(t->first + t->addr) % place->naddrs];
@@ -230,7 +235,6 @@ ngx_akl_try_next(ngx_akl_try_t *t)
         }
 
         t->place = (t->place + 1) % target->nplaces;
-        t->first = target->places[t->place].first;
         t->addr = 0;
         t->visited++;
     }
