@@ -71,8 +71,8 @@ ngx_uint_t ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
 
 /*
  * Signs a token for the verdict's identity, with memory of "pool"; sets token,
- * jti, minted and token_expires.  "r" gives the values of token_claims that hold
- * variables and may be NULL where there are none.  AKL_OK, or
+ * jti, minted and token_expires.  "r" gives the values of token_claims that
+ * hold variables and may be NULL where there are none.  AKL_OK, or
  * AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED, AKL_INTERNAL_ERROR.
  */
 akl_reason_t ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
