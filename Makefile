@@ -33,11 +33,13 @@ DEBIAN_SRC =	/usr/share/nginx/src
 NGX_TREE =	$(OBJS)/nginx-src
 MODULE =	$(OBJS)/ngx_http_akl_k8s_module.so
 
+# every directory of src but that of the command line tool; the plain half is
+# what includes no header of nginx's
+
 MODULE_SRCS =	ngx_http_akl_k8s_module.c \
-		$(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,\
-		jose k8s net shm http))))
-HEADERS =	$(sort $(wildcard src/*/*.h))
-PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/akl_*.c))
+		$(sort $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*/*.c)))
+HEADERS =	$(sort $(wildcard src/*/*.h src/*/*/*.h))
+PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/store*.c))
 CLI_SRCS =	$(sort $(wildcard src/cli/*.c))
 UNIT_SRCS =	$(sort $(wildcard t/unit/*.c))
 UNIT_HELP =	$(sort $(wildcard t/unit/lib/*.c))

@@ -5,7 +5,7 @@
  * stands in src/.
  */
 
-#include "src/http/ngx_http_akl_k8s_metrics.h"
+#include "src/http/metrics.h"
 
 
 #define NGX_HTTP_AKL_K8S_ANY_LEVEL                                            \

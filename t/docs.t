@@ -33,7 +33,7 @@ def pages():
 
 # reasons: code and status of each
 
-header = re.sub(r'\\\n\s*', '', read('src', 'k8s', 'akl_reason.h'))
+header = re.sub(r'\\\n\s*', '', read('src', 'k8s', 'reason.h'))
 reasons = {code: int(status) for code, status in re.findall(
     r'X\([A-Z_]+,\s*"(\w+)",\s*(\d+)', header) if code != 'ok'}
 told = {code: int(status) for code, status in re.findall(
@@ -44,12 +44,24 @@ t.is_(sorted(told), sorted(reasons), 'each reason has its section')
 t.is_(told, reasons, 'and each section its status')
 
 
+# the map of docs/login.md
+
+walk = read('docs', 'login.md')
+named = set(re.findall(r'`(src/[a-z0-9_./]*)`', walk))
+
+t.ok(len(named) > 10, 'docs/login.md names files')
+t.is_(sorted(path for path in named
+             if not os.path.exists(os.path.join(ROOT, path))), [],
+      'each file that docs/login.md names is there')
+
+
 # directives and variables
 
 source = '\n'.join(
     read(path) for path in ['ngx_http_akl_k8s_module.c'] + sorted(
         os.path.relpath(p, ROOT) for p in
-        glob.glob(os.path.join(ROOT, 'src', 'http', '*.c'))))
+        glob.glob(os.path.join(ROOT, 'src', 'http', '**', '*.c'),
+                  recursive=True)))
 directives = set(re.findall(
     r'\{ ngx_string\("([a-z0-9_]+)"\),\s*NGX_(?:HTTP|CONF)_', source))
 members = set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\), [01], ', source))

@@ -39,7 +39,7 @@ nginx = t.nginx('''
         for kind in KINDS))
 t.write(os.path.join(nginx.dir, 'f'), 'file')
 
-with open(os.path.join(nginx_.ROOT, 'src', 'k8s', 'akl_reason.h'),
+with open(os.path.join(nginx_.ROOT, 'src', 'k8s', 'reason.h'),
           encoding='ascii') as source:
     SENTENCES = dict(re.findall(
         r'X\([A-Z_]+, "([a-z_]+)",[^"]*"([^"]+)"\)', source.read()))

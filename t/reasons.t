@@ -292,7 +292,7 @@ seen.add('request_malformed')
 
 # None is left out
 
-with open(os.path.join(nginx_.ROOT, 'src', 'k8s', 'akl_reason.h'),
+with open(os.path.join(nginx_.ROOT, 'src', 'k8s', 'reason.h'),
           encoding='ascii') as file:
     known = set(re.findall(r'X\([A-Z_]+, "([a-z_]+)"', file.read()))
 t.is_(sorted(known - seen), ['claim_not_allowed', 'internal_error', 'ok'],

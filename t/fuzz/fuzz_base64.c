@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../src/jose/akl_base64.h"
+#include "../../src/jose/base64.h"
 
 
 #define check(condition)  do { if (!(condition)) { abort(); } } while (0)

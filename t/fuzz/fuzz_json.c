@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../src/jose/akl_json.h"
+#include "../../src/jose/json.h"
 
 
 #define check(condition)  do { if (!(condition)) { abort(); } } while (0)

@@ -5,7 +5,7 @@
 
 #include <openssl/err.h>
 
-#include "../../src/jose/akl_jwk.h"
+#include "../../src/jose/jwk.h"
 
 
 #define check(condition)  do { if (!(condition)) { abort(); } } while (0)

@@ -8,8 +8,8 @@
 
 #include <openssl/err.h>
 
-#include "../../src/jose/akl_base64.h"
-#include "../../src/jose/akl_jws.h"
+#include "../../src/jose/base64.h"
+#include "../../src/jose/jws.h"
 #include "../unit/vectors/rfc.h"
 
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/jose/akl_jws.h"
+#include "../../src/jose/jws.h"
 
 
 static const char *

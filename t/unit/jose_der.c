@@ -1,7 +1,7 @@
 /* ECDSA signatures between DER and r || s. */
 
 #include "lib/jose_test.h"
-#include "../../src/jose/akl_jose.h"
+#include "../../src/jose/jose.h"
 
 
 static void

@@ -4,7 +4,7 @@
  */
 
 #include "lib/jose_test.h"
-#include "../../src/jose/akl_json.h"
+#include "../../src/jose/json.h"
 
 
 static int

@@ -1,7 +1,7 @@
 /* Signatures that must not hold, byte by byte. */
 
 #include "lib/jose_keys.h"
-#include "../../src/jose/akl_jose.h"
+#include "../../src/jose/jose.h"
 
 
 static void

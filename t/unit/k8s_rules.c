@@ -1,8 +1,8 @@
 #include "lib/k8s_test.h"
-#include "../../src/k8s/akl_bounds.h"
-#include "../../src/k8s/akl_claims.h"
-#include "../../src/k8s/akl_subclaims.h"
-#include "../../src/k8s/akl_time.h"
+#include "../../src/k8s/bounds.h"
+#include "../../src/k8s/claims.h"
+#include "../../src/k8s/subclaims.h"
+#include "../../src/k8s/time.h"
 
 
 static int

@@ -1,5 +1,5 @@
 #include "lib/k8s_test.h"
-#include "../../src/k8s/akl_tokenreview.h"
+#include "../../src/k8s/tokenreview.h"
 
 
 #define PAYLOAD                                                               \

@@ -23,8 +23,8 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "../../../src/jose/akl_base64.h"
-#include "../../../src/jose/akl_jws.h"
+#include "../../../src/jose/base64.h"
+#include "../../../src/jose/jws.h"
 
 
 #define TOKEN_MAX  65536

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../../src/jose/akl_base64.h"
-#include "../../../src/jose/akl_json.h"
-#include "../../../src/k8s/akl_tokenreview.h"
+#include "../../../src/jose/base64.h"
+#include "../../../src/jose/json.h"
+#include "../../../src/k8s/tokenreview.h"
 
 
 static inline akl_str_t

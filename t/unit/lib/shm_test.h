@@ -18,7 +18,7 @@
 
 #include <sys/mman.h>
 
-#include "../../../src/shm/akl_store_layout.h"
+#include "../../../src/shm/store_layout.h"
 
 
 #define SMALL   (128 * 1024)

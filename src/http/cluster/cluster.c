@@ -1,0 +1,111 @@
+/*
+ * Clusters: made when a worker starts, gone when it ends.
+ */
+
+#include "../login/review.h"
+
+
+static ngx_int_t ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    ngx_http_akl_k8s_cluster_t *cluster);
+
+
+static ngx_http_akl_k8s_cluster_t  *ngx_http_akl_k8s_clusters;
+static ngx_uint_t                   ngx_http_akl_k8s_clusters_n;
+
+
+ngx_int_t
+ngx_http_akl_k8s_init_clusters(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_http_akl_k8s_config_t     **config;
+    ngx_http_akl_k8s_main_conf_t   *amcf;
+
+    ngx_http_akl_k8s_clusters = NULL;
+    ngx_http_akl_k8s_clusters_n = 0;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_akl_k8s_module);
+
+    if (amcf == NULL || amcf->configs.nelts == 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_akl_k8s_clusters = ngx_pcalloc(cycle->pool,
+                     amcf->configs.nelts * sizeof(ngx_http_akl_k8s_cluster_t));
+    if (ngx_http_akl_k8s_clusters == NULL) {
+        return NGX_ERROR;
+    }
+
+    config = amcf->configs.elts;
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+
+        if (ngx_http_akl_k8s_init_cluster(cycle, amcf, config[i],
+                                          &ngx_http_akl_k8s_clusters[i])
+            != NGX_OK)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                          "akl_k8s: auth config \"%V\" could not be set up",
+                          &config[i]->name);
+            return NGX_ERROR;
+        }
+
+        ngx_http_akl_k8s_clusters_n++;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    ngx_http_akl_k8s_cluster_t *cluster)
+{
+    cluster->config = config;
+    cluster->zone = amcf->zone;
+
+    ngx_queue_init(&cluster->queue);
+    ngx_rbtree_init(&cluster->reviews, &cluster->sentinel,
+                    ngx_rbtree_insert_value);
+
+    cluster->signer = akl_signer_create(&config->signing_key);
+    if (cluster->signer == NULL) {
+        return NGX_ERROR;
+    }
+
+    cluster->target = ngx_akl_target_create(cycle, &config->name,
+                                            &config->hosts, config->resolver,
+                                            config->resolver_timeout,
+                                            config->connect_timeout);
+    if (cluster->target == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_akl_k8s_credentials_init(cycle, cluster);
+}
+
+
+void
+ngx_http_akl_k8s_exit_clusters(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    for (i = 0; i < ngx_http_akl_k8s_clusters_n; i++) {
+        cluster = &ngx_http_akl_k8s_clusters[i];
+
+        ngx_http_akl_k8s_review_abort_all(cluster);
+        ngx_http_akl_k8s_credentials_free(cluster);
+        akl_signer_free(cluster->signer);
+    }
+
+    ngx_http_akl_k8s_clusters_n = 0;
+}
+
+
+ngx_http_akl_k8s_cluster_t *
+ngx_http_akl_k8s_cluster(ngx_http_akl_k8s_config_t *config)
+{
+    return &ngx_http_akl_k8s_clusters[config->index];
+}

@@ -1,0 +1,160 @@
+/*
+ * What the files of the configuration share: blocks, and where things stood.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_CONF_H
+#define NGX_HTTP_AKL_K8S_CONF_H
+
+#include "../cluster/cluster.h"
+
+
+typedef struct ngx_http_akl_k8s_block_s  ngx_http_akl_k8s_block_t;
+
+
+/*
+ * A directive of a block: "set" gets the arguments behind its name and
+ * returns NGX_CONF_OK, NGX_CONF_ERROR after logging, or a cause, which is
+ * logged as: "NAME" cause in FILE:LINE.
+ */
+typedef struct {
+    ngx_str_t     name;
+    ngx_uint_t    min;                  /* arguments */
+    ngx_uint_t    max;
+    ngx_uint_t    repeat;               /* may stand there more than once */
+    char       *(*set)(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+                     ngx_str_t *args, ngx_uint_t n);
+} ngx_http_akl_k8s_directive_t;
+
+
+struct ngx_http_akl_k8s_block_s {
+    ngx_str_t                            name;      /* of the directive */
+    const ngx_http_akl_k8s_directive_t  *directives;
+    ngx_str_t                           *directive; /* being read */
+    uint64_t                             seen;      /* bit by index */
+    void                                *conf;      /* method or config */
+};
+
+
+/* a k8s_host as given, parsed when the resolver is known */
+
+typedef struct {
+    ngx_str_t                            url;
+    ngx_http_akl_k8s_where_t             where;
+} ngx_http_akl_k8s_url_t;
+
+
+/* longest time that may be configured, so that no sum overflows */
+
+#define NGX_HTTP_AKL_K8S_TIME_MAX  (365 * 24 * 3600)        /* s */
+#define NGX_HTTP_AKL_K8S_WAIT_MAX  (24 * 3600 * 1000)       /* ms */
+
+
+/* what is only known of a config while its block is read */
+
+typedef struct {
+    ngx_http_akl_k8s_config_t           *config;
+    ngx_str_t                            cluster_id;
+    ngx_str_t                            mount;         /* in-cluster files */
+    ngx_uint_t                           certificate;   /* k8s_auth_type */
+    ngx_uint_t                           no_issuer;
+    ngx_array_t                          verification;  /* of akl_jwk_t */
+    ngx_http_akl_k8s_where_t             where_client;  /* certificate */
+    ngx_http_akl_k8s_where_t             where_mount;   /* use_gw_... */
+} ngx_http_akl_k8s_reading_t;
+
+
+/* a directive of akl_k8s_auth_config, as the block's table calls it */
+
+#define ngx_http_akl_k8s_setter(name)                                         \
+    char *ngx_http_akl_k8s_config_##name(ngx_conf_t *cf,                      \
+        ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+
+/* those of conf_token.c */
+
+ngx_http_akl_k8s_setter(jwks);
+ngx_http_akl_k8s_setter(token_issuer);
+ngx_http_akl_k8s_setter(token_audience);
+ngx_http_akl_k8s_setter(token_claims);
+ngx_http_akl_k8s_setter(cache);
+ngx_http_akl_k8s_setter(timeout);
+ngx_http_akl_k8s_setter(reviews);
+
+
+#define ngx_http_akl_k8s_config_of(block)                                     \
+    (((ngx_http_akl_k8s_reading_t *) (block)->conf)->config)
+
+
+/* indices of the directives of akl_k8s_auth_config */
+
+enum {
+    NGX_HTTP_AKL_K8S_ACCESS_ID = 0,
+    NGX_HTTP_AKL_K8S_SIGNING_KEY,
+    NGX_HTTP_AKL_K8S_VERIFICATION_KEY,
+    NGX_HTTP_AKL_K8S_CLUSTER_TYPE,
+    NGX_HTTP_AKL_K8S_AUTH_TYPE,
+    NGX_HTTP_AKL_K8S_HOST,
+    NGX_HTTP_AKL_K8S_CA,
+    NGX_HTTP_AKL_K8S_REVIEWER,
+    NGX_HTTP_AKL_K8S_CLIENT_CERT,
+    NGX_HTTP_AKL_K8S_CLIENT_KEY,
+    NGX_HTTP_AKL_K8S_RANCHER_KEY,
+    NGX_HTTP_AKL_K8S_RANCHER_CLUSTER,
+    NGX_HTTP_AKL_K8S_IN_CLUSTER,
+    NGX_HTTP_AKL_K8S_ISSUER
+};
+
+
+/*
+ * The end of an akl_k8s_auth_config block: what is missing, what does not
+ * belong together, defaults, in-cluster settings, the set of keys.
+ */
+char *ngx_http_akl_k8s_config_end(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block);
+
+/* Logs "NAME: CAUSE"; returns NGX_CONF_ERROR. */
+char *ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
+    const char *cause);
+
+
+/* 1 where the block's directive of that index was given */
+#define ngx_http_akl_k8s_seen(block, index)                                   \
+    (((block)->seen >> (index)) & 1)
+
+
+/* Reads a block's directives, "include" among them. */
+char *ngx_http_akl_k8s_block(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block);
+
+/* A directive's globs, appended to "list": NGX_CONF_OK or as "set". */
+char *ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
+    akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
+
+/* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
+char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,
+    time_t *valid, time_t *refused);
+char *ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
+    ngx_msec_t *timeout, ngx_msec_t *connect);
+char *ngx_http_akl_k8s_parse_reviews(ngx_str_t *args, ngx_uint_t n,
+    ngx_uint_t *reviews, ngx_uint_t *queue);
+
+/* "on" or "off": 1, 0, or NGX_ERROR. */
+ngx_int_t ngx_http_akl_k8s_parse_flag(ngx_str_t *value);
+
+/*
+ * The checks that need all blocks: methods of configs, hosts, keys against
+ * the method's; and the digest of each config.
+ */
+char *ngx_http_akl_k8s_check(ngx_conf_t *cf,
+    ngx_http_akl_k8s_main_conf_t *amcf);
+
+/*
+ * What a credential's text must be: NULL, or a static cause.  Used at
+ * configuration and when a file has changed.  *warn (may be NULL) is set to a
+ * static text where it is good but for something.
+ */
+const char *ngx_http_akl_k8s_check_ca(ngx_str_t *pem, const char **warn);
+const char *ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn);
+const char *ngx_http_akl_k8s_check_pair(ngx_str_t *cert, ngx_str_t *key,
+    const char **warn);
+
+
+#endif /* NGX_HTTP_AKL_K8S_CONF_H */

@@ -1,0 +1,542 @@
+/*
+ * akl_k8s_auth_config: how to ask one cluster, and what to sign with.
+ */
+
+#include <ngx_config.h>
+
+#include "conf.h"
+
+
+#define NGX_HTTP_AKL_K8S_MANY     1000
+
+#define NGX_HTTP_AKL_K8S_MOUNT                                                \
+    "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+static ngx_http_akl_k8s_setter(access_id);
+static ngx_http_akl_k8s_setter(signing_key);
+static ngx_http_akl_k8s_setter(verification_key);
+static ngx_http_akl_k8s_setter(cluster_type);
+static ngx_http_akl_k8s_setter(auth_type);
+static ngx_http_akl_k8s_setter(host);
+static ngx_http_akl_k8s_setter(ca);
+static ngx_http_akl_k8s_setter(reviewer);
+static ngx_http_akl_k8s_setter(client_cert);
+static ngx_http_akl_k8s_setter(client_key);
+static ngx_http_akl_k8s_setter(rancher_key);
+static ngx_http_akl_k8s_setter(rancher_cluster);
+static ngx_http_akl_k8s_setter(in_cluster);
+static ngx_http_akl_k8s_setter(issuer);
+static ngx_http_akl_k8s_setter(no_issuer);
+
+static void ngx_http_akl_k8s_config_cleanup(void *data);
+
+
+/* in the order of NGX_HTTP_AKL_K8S_ACCESS_ID and the others */
+
+static const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
+    { ngx_string("access_id"), 1, 1, 0,
+      ngx_http_akl_k8s_config_access_id },
+    { ngx_string("signing_key"), 1, 1, 0,
+      ngx_http_akl_k8s_config_signing_key },
+    { ngx_string("verification_key"), 1, 1, 1,
+      ngx_http_akl_k8s_config_verification_key },
+    { ngx_string("cluster_api_type"), 1, 1, 0,
+      ngx_http_akl_k8s_config_cluster_type },
+    { ngx_string("k8s_auth_type"), 1, 1, 0,
+      ngx_http_akl_k8s_config_auth_type },
+    { ngx_string("k8s_host"), 1, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_config_host },
+    { ngx_string("k8s_ca_cert"), 1, 1, 0,
+      ngx_http_akl_k8s_config_ca },
+    { ngx_string("token_reviewer_jwt"), 1, 1, 0,
+      ngx_http_akl_k8s_config_reviewer },
+    { ngx_string("k8s_client_certificate"), 1, 1, 0,
+      ngx_http_akl_k8s_config_client_cert },
+    { ngx_string("k8s_client_key"), 1, 1, 0,
+      ngx_http_akl_k8s_config_client_key },
+    { ngx_string("rancher_api_key"), 1, 1, 0,
+      ngx_http_akl_k8s_config_rancher_key },
+    { ngx_string("rancher_cluster_id"), 1, 1, 0,
+      ngx_http_akl_k8s_config_rancher_cluster },
+    { ngx_string("use_gw_service_account"), 1, 1, 0,
+      ngx_http_akl_k8s_config_in_cluster },
+    { ngx_string("k8s_issuer"), 1, NGX_HTTP_AKL_K8S_MANY, 0,
+      ngx_http_akl_k8s_config_issuer },
+    { ngx_string("disable_issuer_validation"), 1, 1, 0,
+      ngx_http_akl_k8s_config_no_issuer },
+    { ngx_string("k8s_jwks"), 1, 1, 0,
+      ngx_http_akl_k8s_config_jwks },
+    { ngx_string("token_issuer"), 1, 1, 0,
+      ngx_http_akl_k8s_config_token_issuer },
+    { ngx_string("token_audience"), 1, 1, 0,
+      ngx_http_akl_k8s_config_token_audience },
+    { ngx_string("token_claims"), 1, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_config_token_claims },
+    { ngx_string("akl_k8s_cache_valid"), 1, 2, 0,
+      ngx_http_akl_k8s_config_cache },
+    { ngx_string("akl_k8s_review_timeout"), 1, 2, 0,
+      ngx_http_akl_k8s_config_timeout },
+    { ngx_string("akl_k8s_max_reviews"), 1, 2, 0,
+      ngx_http_akl_k8s_config_reviews },
+    { ngx_null_string, 0, 0, 0, NULL }
+};
+
+
+char *
+ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_main_conf_t  *amcf = conf;
+
+    char                        *rv;
+    u_char                       ch;
+    akl_jwk_t                   *key;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_akl_k8s_block_t     block;
+    ngx_http_akl_k8s_config_t   *config, **configs;
+    ngx_http_akl_k8s_reading_t   reading;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "has an empty name";
+    }
+
+    for (i = 0; i < value[1].len; i++) {
+        ch = value[1].data[i];
+
+        if (ch < 0x20 || ch == 0x7f) {
+            return "has a name with control characters";
+        }
+    }
+
+    if (ngx_http_akl_k8s_find_config(amcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate akl_k8s_auth_config \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_http_akl_k8s_config_t));
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    config = cln->data;
+    ngx_memzero(config, sizeof(ngx_http_akl_k8s_config_t));
+    cln->handler = ngx_http_akl_k8s_config_cleanup;
+
+    config->name = value[1];
+    config->index = amcf->configs.nelts;
+    config->cache_valid = NGX_CONF_UNSET;
+    config->cache_refused = NGX_CONF_UNSET;
+    config->review_timeout = NGX_CONF_UNSET_MSEC;
+    config->connect_timeout = NGX_CONF_UNSET_MSEC;
+    config->max_reviews = NGX_CONF_UNSET_UINT;
+    config->max_queue = NGX_CONF_UNSET_UINT;
+    ngx_http_akl_k8s_here(cf, &config->where);
+
+    config->host_urls = ngx_array_create(cf->pool, 1,
+                                         sizeof(ngx_http_akl_k8s_url_t));
+    configs = ngx_array_push(&amcf->configs);
+
+    if (config->host_urls == NULL || configs == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *configs = config;
+
+    ngx_memzero(&reading, sizeof(ngx_http_akl_k8s_reading_t));
+    reading.config = config;
+
+    if (ngx_array_init(&reading.verification, cf->pool, 1, sizeof(akl_jwk_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&block, sizeof(ngx_http_akl_k8s_block_t));
+    ngx_str_set(&block.name, "akl_k8s_auth_config");
+    block.directives = ngx_http_akl_k8s_config_table;
+    block.conf = &reading;
+
+    rv = ngx_http_akl_k8s_block(cf, &block);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_akl_k8s_config_end(cf, &block);
+    }
+
+    if (config->keys.n == 0) {
+
+        /* they did not get into the set that the cleanup frees */
+
+        key = reading.verification.elts;
+
+        for (i = 0; i < reading.verification.nelts; i++) {
+            akl_jwk_clear(&key[i]);
+        }
+    }
+
+    return rv;
+}
+
+
+static ngx_http_akl_k8s_setter(access_id)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    config->access_id = args[0];
+    ngx_http_akl_k8s_here(cf, &config->where_access_id);
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(signing_key)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    const char                 *cause;
+    ngx_http_akl_k8s_source_t   src;
+
+    ngx_http_akl_k8s_here(cf, &config->where_signing_key);
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                NGX_HTTP_AKL_K8S_PEM, &src)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (akl_jwk_private_from_pem(&config->signing_key,
+                                 ngx_http_akl_k8s_str(&src.text), &cause)
+        != 0)
+    {
+        ngx_memzero(&config->signing_key, sizeof(akl_jwk_t));
+        return ngx_http_akl_k8s_config_error(cf, "signing_key", cause);
+    }
+
+    ngx_explicit_memzero(src.text.data, src.text.len);
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(verification_key)
+{
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    akl_jwk_t                   jwk, *key;
+    const char                 *cause;
+    ngx_http_akl_k8s_source_t   src;
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                NGX_HTTP_AKL_K8S_PEM, &src)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (akl_jwk_public_from_pem(&jwk, ngx_http_akl_k8s_str(&src.text), &cause)
+        != 0)
+    {
+        return ngx_http_akl_k8s_config_error(cf, "verification_key", cause);
+    }
+
+    key = ngx_array_push(&reading->verification);
+    if (key == NULL) {
+        akl_jwk_clear(&jwk);
+        return NGX_CONF_ERROR;
+    }
+
+    *key = jwk;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(cluster_type)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    if (ngx_strcmp(args[0].data, "native_k8s") == 0
+        || ngx_strcmp(args[0].data, "native-k8s") == 0)
+    {
+        config->type = NGX_HTTP_AKL_K8S_NATIVE;
+
+    } else if (ngx_strcmp(args[0].data, "rancher") == 0) {
+        config->type = NGX_HTTP_AKL_K8S_RANCHER;
+
+    } else {
+        return "must be native_k8s or rancher";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(auth_type)
+{
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    if (ngx_strcmp(args[0].data, "certificate") == 0) {
+        reading->certificate = 1;
+
+    } else if (ngx_strcmp(args[0].data, "token") != 0) {
+        return "must be token or certificate";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(host)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    ngx_uint_t               i;
+    ngx_http_akl_k8s_url_t  *url;
+
+    for (i = 0; i < n; i++) {
+        url = ngx_array_push(config->host_urls);
+        if (url == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        url->url = args[i];
+        ngx_http_akl_k8s_here(cf, &url->where);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(ca)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    const char  *cause, *warn;
+
+    if (ngx_strcmp(args[0].data, "system") == 0) {
+        config->ca_system = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                NGX_HTTP_AKL_K8S_PEM, &config->ca)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    warn = NULL;
+    cause = ngx_http_akl_k8s_check_ca(&config->ca.text, &warn);
+
+    if (cause) {
+        return ngx_http_akl_k8s_config_error(cf, "k8s_ca_cert", cause);
+    }
+
+    if (warn) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "k8s_ca_cert: %s", warn);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(reviewer)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    const char  *cause, *warn;
+
+    if (ngx_strcmp(args[0].data, "self") == 0) {
+        config->reviewer_self = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                NGX_HTTP_AKL_K8S_TEXT, &config->reviewer)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    warn = NULL;
+    cause = ngx_http_akl_k8s_check_jwt(&config->reviewer.text, &warn);
+
+    if (cause) {
+        return ngx_http_akl_k8s_config_error(cf, "token_reviewer_jwt", cause);
+    }
+
+    if (warn) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "token_reviewer_jwt: %s",
+                           warn);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(client_cert)
+{
+    ngx_http_akl_k8s_config_t   *config = ngx_http_akl_k8s_config_of(block);
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    ngx_http_akl_k8s_here(cf, &reading->where_client);
+
+    return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                   NGX_HTTP_AKL_K8S_PEM,
+                                   &config->client_cert);
+}
+
+
+static ngx_http_akl_k8s_setter(client_key)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                   NGX_HTTP_AKL_K8S_PEM, &config->client_key);
+}
+
+
+/* an opaque key, whatever it looks like */
+
+static ngx_http_akl_k8s_setter(rancher_key)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                   NGX_HTTP_AKL_K8S_TEXT, &config->reviewer);
+}
+
+
+static ngx_http_akl_k8s_setter(rancher_cluster)
+{
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    size_t  i;
+    u_char  ch;
+
+    for (i = 0; i < args[0].len; i++) {
+        ch = args[0].data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_'
+              || ch == ':'))
+        {
+            return "has an invalid cluster id";
+        }
+    }
+
+    if (args[0].len == 0) {
+        return "is empty";
+    }
+
+    reading->cluster_id = args[0];
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(in_cluster)
+{
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    ngx_int_t  flag;
+
+    ngx_http_akl_k8s_here(cf, &reading->where_mount);
+
+    flag = ngx_http_akl_k8s_parse_flag(&args[0]);
+
+    if (flag == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (flag == 1) {
+        ngx_str_set(&reading->mount, NGX_HTTP_AKL_K8S_MOUNT);
+        return NGX_CONF_OK;
+    }
+
+    if (args[0].len == 0 || args[0].data[0] != '/') {
+        return "must be on, off or a directory";
+    }
+
+    reading->mount = args[0];
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(issuer)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    size_t       k;
+    akl_str_t   *elts;
+    ngx_uint_t   i;
+
+    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
+    if (elts == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (args[i].len == 0) {
+            return "has an empty issuer";
+        }
+
+        for (k = 0; k < args[i].len; k++) {
+            if (args[i].data[k] <= ' ' || args[i].data[k] == 0x7f) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid issuer \"%V\" in \"k8s_issuer\": "
+                                   "holds white space or control characters",
+                                   &args[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        elts[i] = ngx_http_akl_k8s_str(&args[i]);
+    }
+
+    config->issuers.elts = elts;
+    config->issuers.n = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_akl_k8s_setter(no_issuer)
+{
+    ngx_http_akl_k8s_reading_t  *reading = block->conf;
+
+    ngx_int_t  flag;
+
+    flag = ngx_http_akl_k8s_parse_flag(&args[0]);
+
+    if (flag == NGX_ERROR) {
+        return "must be on or off";
+    }
+
+    reading->no_issuer = flag;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_akl_k8s_config_cleanup(void *data)
+{
+    ngx_http_akl_k8s_config_t  *config = data;
+
+    /* the first of the keys is the signing key itself */
+
+    if (config->keys.n) {
+        akl_jwks_clear(&config->keys);
+
+    } else {
+        akl_jwk_clear(&config->signing_key);
+    }
+}

@@ -1,0 +1,311 @@
+/*
+ * akl_k8s_auth_method: who may log in.
+ */
+
+#include <ngx_config.h>
+
+#include "../../k8s/time.h"
+#include "conf.h"
+
+
+static char *ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_pods(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_ips(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_key(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static void ngx_http_akl_k8s_method_cleanup(void *data);
+
+
+#define NGX_HTTP_AKL_K8S_MANY  1000
+
+
+static const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
+
+    { ngx_string("bound_namespaces"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_method_namespaces },
+
+    { ngx_string("bound_pod_names"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_method_pods },
+
+    { ngx_string("bound_sa_names"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_method_accounts },
+
+    { ngx_string("bound_ips"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_method_ips },
+
+    { ngx_string("audience"), 1, 1, 0, ngx_http_akl_k8s_method_audience },
+
+    { ngx_string("access_expires"), 1, 1, 0,
+      ngx_http_akl_k8s_method_expires },
+
+    { ngx_string("token_ttl"), 1, 1, 0, ngx_http_akl_k8s_method_ttl },
+
+    { ngx_string("public_key"), 1, 1, 0, ngx_http_akl_k8s_method_key },
+
+    { ngx_null_string, 0, 0, 0, NULL }
+};
+
+
+char *
+ngx_http_akl_k8s_auth_method(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_main_conf_t  *amcf = conf;
+
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    const char                  *cause;
+    ngx_http_akl_k8s_block_t     block;
+    ngx_http_akl_k8s_method_t   *method, **methods;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "has an empty access id";
+    }
+
+    methods = amcf->methods.elts;
+
+    for (i = 0; i < amcf->methods.nelts; i++) {
+        if (methods[i]->id.len == value[1].len
+            && ngx_strcmp(methods[i]->id.data, value[1].data) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate akl_k8s_auth_method \"%V\"",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    cause = akl_access_id_check(ngx_http_akl_k8s_str(&value[1]));
+
+    if (cause) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "access id \"%V\" of \"akl_k8s_auth_method\" %s, "
+                           "some clients will refuse it",
+                           &value[1], cause);
+    }
+
+    method = ngx_pcalloc(cf->pool, sizeof(ngx_http_akl_k8s_method_t));
+    if (method == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    method->id = value[1];
+    method->token_ttl = 15 * 60;
+    ngx_http_akl_k8s_here(cf, &method->where);
+
+    methods = ngx_array_push(&amcf->methods);
+    if (methods == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *methods = method;
+
+    ngx_memzero(&block, sizeof(ngx_http_akl_k8s_block_t));
+    ngx_str_set(&block.name, "akl_k8s_auth_method");
+    block.directives = ngx_http_akl_k8s_method_table;
+    block.conf = method;
+
+    return ngx_http_akl_k8s_block(cf, &block);
+}
+
+
+static char *
+ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.namespaces, args, n);
+}
+
+
+static char *
+ngx_http_akl_k8s_method_pods(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.pod_names, args, n);
+}
+
+
+static char *
+ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  &method->bounds.sa_names, args, n);
+}
+
+
+static char *
+ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    ngx_int_t    rc;
+    ngx_uint_t   i;
+    ngx_cidr_t  *cidr;
+
+    if (n == 0) {
+        return "has an empty list";
+    }
+
+    if (method->bound_ips == NULL) {
+        method->bound_ips = ngx_array_create(cf->pool, n, sizeof(ngx_cidr_t));
+        if (method->bound_ips == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        cidr = ngx_array_push(method->bound_ips);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(cidr, sizeof(ngx_cidr_t));
+
+        rc = ngx_ptocidr(&args[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address or CIDR \"%V\" in "
+                               "\"bound_ips\"", &args[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of \"%V\" in \"bound_ips\" "
+                               "are meaningless", &args[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    if (args[0].len == 0) {
+        return "is empty";
+    }
+
+    method->audience = args[0];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    int64_t  seconds;
+
+    if (akl_time_parse(ngx_http_akl_k8s_str(&args[0]), &seconds) != 0) {
+        return "is neither RFC 3339 (2027-01-01T00:00:00Z) nor seconds since "
+               "the epoch";
+    }
+
+    method->access_expires = (time_t) seconds;
+
+    if (method->access_expires && method->access_expires <= ngx_time()) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"access_expires\" of akl_k8s_auth_method \"%V\" "
+                           "is in the past: all logins are refused",
+                           &method->id);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    method->token_ttl = ngx_parse_time(&args[0], 1);
+
+    if (method->token_ttl == (time_t) NGX_ERROR || method->token_ttl == 0) {
+        return "has an invalid time";
+    }
+
+    if (method->token_ttl > NGX_HTTP_AKL_K8S_TIME_MAX) {
+        return "has a time longer than 365 days";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_akl_k8s_method_key(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    const char                 *cause;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_akl_k8s_source_t   src;
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
+                                NGX_HTTP_AKL_K8S_PEM, &src)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(akl_jwk_t));
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(cln->data, sizeof(akl_jwk_t));
+    cln->handler = ngx_http_akl_k8s_method_cleanup;
+
+    if (akl_jwk_public_from_pem(cln->data, ngx_http_akl_k8s_str(&src.text),
+                                &cause)
+        != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "public_key: %s", cause);
+        return NGX_CONF_ERROR;
+    }
+
+    method->public_key = cln->data;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_akl_k8s_method_cleanup(void *data)
+{
+    akl_jwk_clear(data);
+}

@@ -1,0 +1,150 @@
+/*
+ * The claims of a request's token, flattened: the guard's, or those of the
+ * token that a login minted, decoded when somebody asks for them.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/base64.h"
+#include "../../jose/json.h"
+#include "guard.h"
+
+
+static ngx_int_t ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
+
+
+ngx_str_t *
+ngx_http_akl_k8s_claims(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
+{
+    if (ctx->claims.len == 0 && ctx->token.len && !ctx->unreadable
+        && ngx_http_akl_k8s_claims_decode(r, ctx) != NGX_OK)
+    {
+        ctx->unreadable = 1;
+    }
+
+    return &ctx->claims;
+}
+
+
+/* our own token: what it says needs no verification */
+
+static ngx_int_t
+ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx)
+{
+    size_t      len;
+    u_char     *last, *dot, *buf;
+    akl_doc_t   payload;
+    ssize_t     n;
+    akl_str_t   s;
+
+    last = ctx->token.data + ctx->token.len;
+
+    dot = ngx_strlchr(ctx->token.data, last, '.');
+    if (dot == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.data = dot + 1;
+
+    dot = ngx_strlchr(dot + 1, last, '.');
+    if (dot == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.len = dot - s.data;
+
+    buf = ngx_pnalloc(r->pool, akl_base64_decoded_len(s.len));
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = akl_base64url_decode(buf, s);
+    if (n < 0) {
+        return NGX_ERROR;
+    }
+
+    s.data = buf;
+    s.len = n;
+
+    if (akl_doc_parse(&payload, s) != 0) {
+        akl_doc_free(&payload);
+        return NGX_ERROR;
+    }
+
+    len = akl_claims_flatten(&payload, NULL, 0);
+
+    buf = ngx_pnalloc(r->pool, len);
+
+    if (buf) {
+        ctx->claims.data = buf;
+        ctx->claims.len = akl_claims_flatten(&payload, buf, len);
+    }
+
+    akl_doc_free(&payload);
+
+    return buf ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_claim(ngx_http_request_t *r, ngx_str_t *claims,
+    akl_str_t name, akl_str_t *value)
+{
+    u_char       *p;
+    size_t        len;
+    akl_str_t     flat, elt;
+    akl_claim_t   claim, walk;
+
+    value->len = 0;
+
+    if (claims->len == 0) {
+        return NGX_OK;
+    }
+
+    flat = ngx_http_akl_k8s_str(claims);
+
+    if (!akl_claims_lookup(flat, name, 0, &claim)
+        && !akl_claims_lookup(flat, name, 1, &claim))
+    {
+        return NGX_OK;
+    }
+
+    if (claim.n == 1) {
+        if (!akl_claim_next(&claim, value)) {
+            value->len = 0;
+        }
+
+        return NGX_OK;
+    }
+
+    walk = claim;
+    len = 0;
+
+    while (akl_claim_next(&walk, &elt)) {
+        len += elt.len + 1;
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = len - 1;
+
+    while (akl_claim_next(&claim, &elt)) {
+        if (elt.len) {
+            p = ngx_cpymem(p, elt.data, elt.len);
+        }
+
+        *p++ = ',';
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,171 @@
+/*
+ * akl_k8s_exchange: a pod token comes in, the location goes on with a minted
+ * one.  The request body is not touched: nginx reads it when the location's
+ * content handler asks for it.
+ */
+
+#include "guard.h"
+
+
+static ngx_int_t ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf);
+static void ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
+
+
+char *
+ngx_http_akl_k8s_exchange(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
+
+    ngx_str_t  *value;
+
+    if (alcf->exchange_name.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "needs the name of an auth config";
+    }
+
+    alcf->exchange_name = value[1];
+    ngx_http_akl_k8s_here(cf, &alcf->where_exchange);
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_exchange_handler(ngx_http_request_t *r)
+{
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_akl_k8s_exchange_run(r);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_exchange_run(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_ctx_t       *ctx;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    if (alcf->exchange == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->login) {
+
+        /* an event of the connection while a review is under way */
+
+        return NGX_AGAIN;
+    }
+
+    if (ctx->resumed) {
+        ctx->resumed = 0;
+        return ngx_http_akl_k8s_exchange_done(r, ctx);
+    }
+
+    return ngx_http_akl_k8s_exchange_start(r, ctx, alcf);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf)
+{
+    ngx_int_t     rc;
+    ngx_str_t     token;
+    akl_reason_t  reason;
+
+    ngx_http_akl_k8s_forget(ctx);
+
+    ctx->config = alcf->exchange;
+
+    rc = ngx_http_akl_k8s_bearer(r, alcf->token_source, &token);
+
+    if (rc != NGX_OK) {
+        reason = (rc == NGX_DECLINED) ? AKL_TOKEN_MISSING
+                                      : AKL_TOKEN_MALFORMED;
+
+        ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+
+        return ngx_http_akl_k8s_refuse(r, reason);
+    }
+
+    rc = ngx_http_akl_k8s_login(r, alcf->exchange, &token, NULL,
+                                ngx_http_akl_k8s_exchange_resume);
+
+    if (rc == NGX_OK) {
+        return ngx_http_akl_k8s_exchange_done(r, ctx);
+    }
+
+    if (rc == NGX_AGAIN) {
+        return (ngx_http_akl_k8s_park(r) == NGX_OK)
+               ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static void
+ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
+    ctx->resumed = 1;
+
+    if (r == r->main) {
+        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx)
+{
+    akl_reason_t                  reason;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    if (ctx->reason != AKL_OK) {
+        return ngx_http_akl_k8s_refuse(r, ctx->reason);
+    }
+
+    /* for a guard of the same location, which takes the token minted here */
+
+    ctx->exchanged = 1;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    reason = ngx_http_akl_k8s_require_check(r, ctx);
+
+    if (reason != AKL_OK && !alcf->dry_run) {
+        return ngx_http_akl_k8s_refuse(r, reason);
+    }
+
+    return NGX_OK;
+}

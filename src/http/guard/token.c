@@ -1,0 +1,529 @@
+/*
+ * A minted token: verified once, and then remembered in the zone for a
+ * minute at most, so that the next request with it costs a keyed digest and
+ * one look-up.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/json.h"
+#include "guard.h"
+
+
+/* what the zone keeps; the flattened claims follow */
+
+typedef struct {
+    int64_t   exp;
+    int64_t   iat;
+    uint64_t  revocations;          /* how many there were when looked at */
+    u_char    generation[32];       /* of the auth config */
+    char      thumbprint[44];       /* of the key */
+} ngx_http_akl_k8s_guard_head_t;
+
+
+static ngx_int_t ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
+    akl_reason_t *reason);
+static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_guard_config(
+    ngx_array_t *configs, ngx_http_akl_k8s_guard_head_t *head);
+static akl_reason_t ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
+    ngx_akl_key_t *key);
+static akl_reason_t ngx_http_akl_k8s_guard_signature(akl_jws_t *jws,
+    ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
+static ngx_uint_t ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
+    ngx_http_akl_k8s_config_t *config);
+static akl_reason_t ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head);
+static ngx_uint_t ngx_http_akl_k8s_guard_audience(akl_doc_t *payload,
+    ngx_str_t *audience);
+static akl_reason_t ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
+    ngx_http_akl_k8s_guard_head_t *head, ngx_akl_key_t *key);
+static ngx_uint_t ngx_http_akl_k8s_guard_revoked(
+    ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat);
+static akl_reason_t ngx_http_akl_k8s_guard_reason(akl_jws_error_t error);
+
+
+static u_char  ngx_http_akl_k8s_guard_buf[NGX_AKL_BLOB_MAX];
+
+
+akl_reason_t
+ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token)
+{
+    ngx_str_t                      parts[2];
+    akl_reason_t                   reason;
+    ngx_akl_key_t                  key;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (token->len > AKL_JWS_MAX) {
+        return AKL_TOKEN_TOO_LARGE;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    ngx_str_set(&parts[0], "guard " NGX_HTTP_AKL_K8S_VERSION);
+    parts[1] = *token;
+
+    if (ngx_akl_zone_key(amcf->zone, &key, parts, 2) != NGX_OK) {
+        return AKL_INTERNAL_ERROR;
+    }
+
+    if (ngx_http_akl_k8s_guard_recall(r, ctx, configs, &key, &reason)
+        == NGX_OK)
+    {
+        return reason;
+    }
+
+    return ngx_http_akl_k8s_guard_verify(r, ctx, configs, token, &key);
+}
+
+
+/* NGX_OK with a reason, or NGX_DECLINED where it has to be verified */
+
+static ngx_int_t
+ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
+    akl_reason_t *reason)
+{
+    size_t                          len;
+    time_t                          expires;
+    uint64_t                        revocations;
+    akl_str_t                       claims;
+    ngx_http_akl_k8s_config_t      *config;
+    ngx_http_akl_k8s_main_conf_t   *amcf;
+    ngx_http_akl_k8s_guard_head_t   head;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);
+
+    len = NGX_AKL_BLOB_MAX;
+
+    if (ngx_akl_zone_get(amcf->zone, NGX_AKL_GUARD, key, ngx_time(),
+                         ngx_http_akl_k8s_guard_buf, &len, &expires)
+        != NGX_OK
+        || len < sizeof(ngx_http_akl_k8s_guard_head_t))
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(&head, ngx_http_akl_k8s_guard_buf,
+               sizeof(ngx_http_akl_k8s_guard_head_t));
+
+    config = ngx_http_akl_k8s_guard_config(configs, &head);
+
+    if (config == NULL || head.exp <= ngx_time()) {
+        return NGX_DECLINED;
+    }
+
+    claims.data = ngx_http_akl_k8s_guard_buf
+                  + sizeof(ngx_http_akl_k8s_guard_head_t);
+    claims.len = len - sizeof(ngx_http_akl_k8s_guard_head_t);
+
+    *reason = AKL_OK;
+
+    if (head.revocations != revocations) {
+
+        if (ngx_http_akl_k8s_guard_revoked(amcf, claims, head.iat)) {
+            ctx->config = config;
+            *reason = AKL_TOKEN_REVOKED;
+            return NGX_OK;
+        }
+
+        head.revocations = revocations;
+
+        ngx_memcpy(ngx_http_akl_k8s_guard_buf, &head,
+                   sizeof(ngx_http_akl_k8s_guard_head_t));
+
+        (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
+                                ngx_http_akl_k8s_guard_buf, len, expires);
+    }
+
+    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
+    if (ctx->claims.data == NULL) {
+        *reason = AKL_INTERNAL_ERROR;
+        return NGX_OK;
+    }
+
+    ngx_memcpy(ctx->claims.data, claims.data, claims.len);
+
+    ctx->claims.len = claims.len;
+    ctx->config = config;
+    ctx->token_expires = head.exp;
+    ctx->cache = NGX_HTTP_AKL_K8S_CACHE_HIT;
+
+    return NGX_OK;
+}
+
+
+/* the config still in force, and still with the key, that verified a token */
+
+static ngx_http_akl_k8s_config_t *
+ngx_http_akl_k8s_guard_config(ngx_array_t *configs,
+    ngx_http_akl_k8s_guard_head_t *head)
+{
+    size_t                       k;
+    ngx_uint_t                   i;
+    ngx_http_akl_k8s_config_t  **config;
+
+    config = configs->elts;
+
+    for (i = 0; i < configs->nelts; i++) {
+
+        if (ngx_memcmp(config[i]->generation, head->generation,
+                       sizeof(head->generation))
+            != 0)
+        {
+            continue;
+        }
+
+        for (k = 0; k < config[i]->keys.n; k++) {
+            if (ngx_memcmp(config[i]->keys.keys[k].thumbprint,
+                           head->thumbprint, sizeof(head->thumbprint))
+                == 0)
+            {
+                return config[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
+    ngx_akl_key_t *key)
+{
+    size_t                          used;
+    akl_jws_t                       jws;
+    akl_reason_t                    reason;
+    ngx_http_akl_k8s_config_t      *config;
+    ngx_http_akl_k8s_guard_head_t   head;
+
+    ctx->cache = NGX_HTTP_AKL_K8S_CACHE_MISS;
+
+    ngx_memzero(&head, sizeof(ngx_http_akl_k8s_guard_head_t));
+
+    reason = ngx_http_akl_k8s_guard_reason(
+                          akl_jws_parse(&jws, ngx_http_akl_k8s_str(token)));
+
+    if (reason == AKL_OK) {
+        reason = ngx_http_akl_k8s_guard_signature(&jws, configs, &config,
+                                                  &used);
+    }
+
+    if (reason == AKL_OK) {
+        ctx->config = config;
+
+        ngx_memcpy(head.generation, config->generation,
+                   sizeof(head.generation));
+        ngx_memcpy(head.thumbprint, config->keys.keys[used].thumbprint,
+                   sizeof(head.thumbprint));
+
+        reason = ngx_http_akl_k8s_guard_claims(&jws, config, &head);
+    }
+
+    if (reason == AKL_OK) {
+        reason = ngx_http_akl_k8s_guard_keep(r, ctx, &jws, &head, key);
+    }
+
+    akl_jws_clear(&jws);
+
+    return reason;
+}
+
+
+/*
+ * The config is the one that the token names, since configs may share a key;
+ * a token that names none of ours is only looked at for its reason.
+ */
+
+static akl_reason_t
+ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
+    ngx_http_akl_k8s_config_t **config, size_t *used)
+{
+    ngx_uint_t                    i, algorithm;
+    akl_jws_error_t               error;
+    ngx_http_akl_k8s_config_t   **elts;
+
+    algorithm = 0;
+    elts = configs->elts;
+
+    for (i = 0; i < configs->nelts; i++) {
+
+        error = akl_jws_verify_set(jws, &elts[i]->keys, 0, used);
+
+        switch (error) {
+
+        case AKL_JWS_OK:
+            if (ngx_http_akl_k8s_guard_names(&jws->payload, elts[i])) {
+                *config = elts[i];
+                return AKL_OK;
+            }
+
+            algorithm = configs->nelts + 1;
+            break;
+
+        case AKL_JWS_ALGORITHM:
+            if (algorithm <= configs->nelts) {
+                algorithm++;
+            }
+
+            break;
+
+        case AKL_JWS_SIGNATURE:
+            break;
+
+        default:
+            return AKL_INTERNAL_ERROR;
+        }
+    }
+
+    if (algorithm > configs->nelts) {
+        return AKL_CONFIG_UNKNOWN;
+    }
+
+    return (algorithm == configs->nelts) ? AKL_ALGORITHM_NOT_ALLOWED
+                                         : AKL_SIGNATURE_INVALID;
+}
+
+
+/* token_claims may have put something else in the place of the name */
+
+static ngx_uint_t
+ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
+    ngx_http_akl_k8s_config_t *config)
+{
+    akl_str_t                  name, expected;
+    ngx_uint_t                 i;
+    ngx_http_akl_k8s_claim_t  *claim;
+
+    expected = ngx_http_akl_k8s_str(&config->name);
+
+    if (akl_doc_string(payload, payload->nodes, "config_name", &name) != 0) {
+        return 0;
+    }
+
+    claim = config->token_claims ? config->token_claims->elts : NULL;
+
+    for (i = 0; claim && i < config->token_claims->nelts; i++) {
+
+        if (claim[i].name.len != sizeof("config_name") - 1
+            || ngx_memcmp(claim[i].name.data, "config_name",
+                          sizeof("config_name") - 1)
+               != 0)
+        {
+            continue;
+        }
+
+        if (!claim[i].dynamic) {
+            expected = ngx_http_akl_k8s_str(&claim[i].value.value);
+            break;
+        }
+
+        if (akl_str_eq(name, expected)) {
+            break;
+        }
+
+        /* whatever the variables said when it was minted */
+
+        expected = ngx_http_akl_k8s_str(&config->access_id);
+
+        return akl_doc_string(payload, payload->nodes, "access_id", &name) == 0
+               && akl_str_eq(name, expected);
+    }
+
+    return akl_str_eq(name, expected);
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head)
+{
+    int64_t     nbf;
+    akl_str_t   iss;
+    akl_doc_t  *doc;
+
+    doc = &jws->payload;
+
+    if (akl_doc_time(doc, doc->nodes, "exp", &head->exp) != 0) {
+        return AKL_TOKEN_MALFORMED;
+    }
+
+    nbf = 0;
+
+    if (akl_doc_time(doc, doc->nodes, "nbf", &nbf) == -1
+        || akl_doc_time(doc, doc->nodes, "iat", &head->iat) == -1)
+    {
+        return AKL_TOKEN_MALFORMED;
+    }
+
+    if (akl_doc_string(doc, doc->nodes, "iss", &iss) != 0
+        || iss.len != config->token_issuer.len
+        || ngx_memcmp(iss.data, config->token_issuer.data, iss.len) != 0)
+    {
+        return AKL_ISSUER_MISMATCH;
+    }
+
+    /*
+     * No leeway at the end: what this module promised to be over is over.
+     * At the start another replica's clock may be ahead of ours.
+     */
+
+    if (head->exp <= ngx_time()) {
+        return AKL_TOKEN_EXPIRED;
+    }
+
+    if (nbf > ngx_time() + AKL_LEEWAY || head->iat > ngx_time() + AKL_LEEWAY) {
+        return AKL_TOKEN_NOT_YET_VALID;
+    }
+
+    if (config->token_audience.len
+        && !ngx_http_akl_k8s_guard_audience(&jws->payload,
+                                            &config->token_audience))
+    {
+        return AKL_AUDIENCE_MISMATCH;
+    }
+
+    return AKL_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_guard_audience(akl_doc_t *payload, ngx_str_t *audience)
+{
+    akl_str_t          wanted;
+    const akl_node_t  *aud, *elt;
+
+    wanted = ngx_http_akl_k8s_str(audience);
+
+    aud = akl_doc_get(payload, payload->nodes, "aud");
+
+    if (aud == NULL) {
+        return 0;
+    }
+
+    if (aud->type == AKL_NODE_STRING) {
+        return akl_str_eq(aud->text, wanted);
+    }
+
+    if (aud->type != AKL_NODE_ARRAY) {
+        return 0;
+    }
+
+    for (elt = akl_doc_first(payload, aud);
+         elt;
+         elt = akl_doc_next(payload, aud, elt))
+    {
+        if (elt->type == AKL_NODE_STRING && akl_str_eq(elt->text, wanted)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
+    ngx_http_akl_k8s_guard_head_t *head, ngx_akl_key_t *key)
+{
+    u_char                        *p;
+    time_t                         expires;
+    akl_str_t                      claims;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    p = ngx_http_akl_k8s_guard_buf + sizeof(ngx_http_akl_k8s_guard_head_t);
+
+    claims.data = p;
+    claims.len = akl_claims_flatten(&jws->payload, p, AKL_CLAIMS_MAX);
+
+    /* before the list is looked at: it may grow meanwhile */
+
+    head->revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);
+
+    if (head->revocations
+        && ngx_http_akl_k8s_guard_revoked(amcf, claims, head->iat))
+    {
+        return AKL_TOKEN_REVOKED;
+    }
+
+    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
+    if (ctx->claims.data == NULL) {
+        return AKL_INTERNAL_ERROR;
+    }
+
+    ngx_memcpy(ctx->claims.data, p, claims.len);
+
+    ctx->claims.len = claims.len;
+    ctx->token_expires = head->exp;
+
+    ngx_memcpy(ngx_http_akl_k8s_guard_buf, head,
+               sizeof(ngx_http_akl_k8s_guard_head_t));
+
+    expires = ngx_time() + NGX_HTTP_AKL_K8S_GUARD_TIME;
+
+    (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
+                            ngx_http_akl_k8s_guard_buf,
+                            sizeof(ngx_http_akl_k8s_guard_head_t) + claims.len,
+                            ngx_min(expires, (time_t) head->exp));
+
+    return AKL_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_guard_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
+    akl_str_t claims, time_t iat)
+{
+    akl_str_t  jti, sub;
+    ngx_str_t  s[2];
+
+    if (!akl_claims_find(claims, akl_str("jti"), &jti)) {
+        jti.len = 0;
+    }
+
+    if (!akl_claims_find(claims, akl_str("sub"), &sub)) {
+        sub.len = 0;
+    }
+
+    s[0] = ngx_http_akl_k8s_ngx_str(&jti);
+    s[1] = ngx_http_akl_k8s_ngx_str(&sub);
+
+    return ngx_http_akl_k8s_revoked(amcf, &s[0], &s[1], iat);
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_guard_reason(akl_jws_error_t error)
+{
+    switch (error) {
+
+    case AKL_JWS_OK:
+        return AKL_OK;
+
+    case AKL_JWS_TOO_LARGE:
+        return AKL_TOKEN_TOO_LARGE;
+
+    case AKL_JWS_MALFORMED:
+    case AKL_JWS_CRITICAL:
+        return AKL_TOKEN_MALFORMED;
+
+    case AKL_JWS_ALGORITHM:
+        return AKL_ALGORITHM_NOT_ALLOWED;
+
+    case AKL_JWS_SIGNATURE:
+        return AKL_SIGNATURE_INVALID;
+
+    default:
+        return AKL_INTERNAL_ERROR;
+    }
+}

@@ -1,0 +1,209 @@
+/*
+ * The Akeyless V2 API (POST <prefix>/auth), and the same answer for a pod
+ * token that comes as a bearer without a body.
+ */
+
+#include <ngx_config.h>
+
+#include "../../k8s/time.h"
+#include "endpoint.h"
+
+
+static void ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r,
+    akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+
+
+const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_akeyless = {
+    NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST,
+    ngx_string("GET, HEAD, POST"),
+    ngx_http_akl_k8s_akeyless_parse,
+    ngx_http_akl_k8s_akeyless_success,
+    ngx_http_akl_k8s_akeyless_failure,
+    0,
+    1
+};
+
+
+static void
+ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_form_t *form)
+{
+    akl_doc_t   doc;
+    ngx_str_t   copy;
+
+    if (body->len == 0) {
+        ngx_http_akl_k8s_akeyless_bearer(r, form);
+        return;
+    }
+
+    if (r->headers_in.content_type
+        && !ngx_http_akl_k8s_content_type(r, "application/json"))
+    {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                "the request body must be application/json");
+        form->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        return;
+    }
+
+    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
+        akl_doc_free(&doc);
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "the request body is no JSON object");
+        return;
+    }
+
+    ngx_http_akl_k8s_akeyless_json(r, &doc, form);
+
+    if (form->reason == AKL_OK && form->token.len) {
+
+        /* a raw token still belongs to the document */
+
+        copy = form->token;
+        form->token.data = ngx_pstrdup(r->pool, &copy);
+
+        if (form->token.data == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        }
+    }
+
+    akl_doc_free(&doc);
+}
+
+
+static void
+ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r, akl_doc_t *doc,
+    ngx_http_akl_k8s_form_t *form)
+{
+    akl_str_t  type, id, name, token;
+
+    if (akl_doc_string(doc, doc->nodes, "access-type", &type) < 0
+        || akl_doc_string(doc, doc->nodes, "access-id", &id) < 0
+        || akl_doc_string(doc, doc->nodes, "k8s-auth-config-name", &name) < 0
+        || akl_doc_string(doc, doc->nodes, "k8s-service-account-token",
+                          &token)
+           < 0)
+    {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "a member of the request is no string");
+        return;
+    }
+
+    if (!akl_str_eq(type, akl_str("k8s"))) {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "access-type must be k8s");
+        return;
+    }
+
+    if (id.len == 0) {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "access-id is missing");
+        return;
+    }
+
+    ngx_http_akl_k8s_form_config(r, form, name, id);
+
+    if (form->reason == AKL_OK) {
+        ngx_http_akl_k8s_form_token(r, form, token);
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form)
+{
+    u_char     *dst, *src;
+    ngx_int_t   rc;
+    ngx_str_t   name;
+
+    ngx_str_null(&name);
+
+    rc = ngx_http_akl_k8s_bearer(r, NULL, &form->token);
+
+    if (rc == NGX_DECLINED) {
+
+        if (r->method == NGX_HTTP_POST) {
+
+            /* what External Secrets looks for when it probes a URL */
+
+            ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                       "unknown command");
+            form->status = NGX_HTTP_NOT_FOUND;
+            return;
+        }
+
+        ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MISSING, NULL);
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MALFORMED, NULL);
+        return;
+    }
+
+    if (ngx_http_arg(r, (u_char *) "k8s-auth-config-name", 20, &name)
+        == NGX_OK)
+    {
+        src = name.data;
+
+        dst = ngx_pnalloc(r->pool, name.len);
+        if (dst == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+            return;
+        }
+
+        name.data = dst;
+        ngx_unescape_uri(&dst, &src, name.len, 0);
+        name.len = dst - name.data;
+    }
+
+    ngx_http_akl_k8s_form_config(r, form, ngx_http_akl_k8s_str(&name),
+                                 akl_str(""));
+}
+
+
+static void
+ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out)
+{
+    char       expiration[AKL_TIME_LEN + 1];
+    akl_str_t  text;
+
+    text.len = akl_time_format(expiration, ctx->token_expires);
+    text.data = (const unsigned char *) expiration;
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "token", ngx_http_akl_k8s_str(&ctx->token));
+    akl_json_out_str(out, "expiration", text);
+
+    akl_json_out_open(out, "creds", '{');
+    akl_json_out_str(out, "access_id",
+                     ngx_http_akl_k8s_str(&ctx->config->access_id));
+    akl_json_out_str(out, "token", ngx_http_akl_k8s_str(&ctx->token));
+    akl_json_out_int(out, "expiry", ctx->token_expires);
+    akl_json_out_close(out, '}');
+
+    akl_json_out_close(out, '}');
+}
+
+
+static void
+ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+{
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "error", ngx_http_akl_k8s_form_sentence(form));
+    akl_json_out_str(out, "reason", akl_reason_code(form->reason));
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_close(out, '}');
+}

@@ -1,0 +1,537 @@
+/*
+ * The token endpoint: reads the body, lets the dialect parse it, runs the
+ * login and answers in the dialect.  Bodies are read without buffering, so
+ * that no token ever reaches a temporary file.
+ */
+
+#include "endpoint.h"
+
+
+static void ngx_http_akl_k8s_endpoint_body(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_akl_key_t *alias);
+static ngx_uint_t ngx_http_akl_k8s_endpoint_query_token(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_endpoint_done(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r,
+    ngx_uint_t status, const char *detail);
+static ngx_int_t ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form);
+static ngx_int_t ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx);
+static ngx_int_t ngx_http_akl_k8s_endpoint_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_buf_t *b);
+
+
+static const ngx_http_akl_k8s_dialect_t  *ngx_http_akl_k8s_dialects[] = {
+    &ngx_http_akl_k8s_akeyless,
+    &ngx_http_akl_k8s_vault,
+    &ngx_http_akl_k8s_oauth
+};
+
+static ngx_str_t  ngx_http_akl_k8s_no_store = ngx_string("no-store");
+
+
+static const ngx_http_akl_k8s_dialect_t *
+ngx_http_akl_k8s_dialect(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    return ngx_http_akl_k8s_dialects[alcf->dialect];
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                          rc;
+    const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    dialect = ngx_http_akl_k8s_dialect(r);
+
+    if (!(r->method & dialect->methods)) {
+        return ngx_http_akl_k8s_endpoint_refuse(r, NGX_HTTP_NOT_ALLOWED,
+                                                "the method is not allowed");
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_BODY_MAX) {
+        return ngx_http_akl_k8s_endpoint_refuse(r,
+                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                             "the request body is too large");
+    }
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_endpoint_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_akl_k8s_endpoint_body(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_endpoint_read(r);
+}
+
+
+static void
+ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  body;
+
+    if (r->connection->read->timedout) {
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    for ( ;; ) {
+        rc = ngx_http_akl_k8s_endpoint_collect(r, &body);
+
+        if (rc == NGX_ERROR) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+
+        if (rc == NGX_DECLINED) {
+            r->keepalive = 0;
+            ngx_http_finalize_request(r, ngx_http_akl_k8s_endpoint_refuse(r,
+                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                             "the request body is too large"));
+            return;
+        }
+
+        if (!r->reading_body) {
+            break;
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ngx_http_finalize_request(r, rc);
+            return;
+        }
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            r->read_event_handler = ngx_http_akl_k8s_endpoint_read;
+            r->write_event_handler = ngx_http_request_empty_handler;
+            return;
+        }
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    rc = ngx_http_akl_k8s_endpoint_process(r, &body);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+        return;
+    }
+
+    if (ngx_http_akl_k8s_park(r) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+}
+
+
+/*
+ * Takes what has been read so far.  NGX_OK with the body up to here: in place
+ * where it came in one piece, else gathered; NGX_DECLINED: too large.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r, ngx_str_t *body)
+{
+    size_t                   len;
+    ngx_buf_t               *b;
+    ngx_chain_t             *cl;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ngx_str_null(body);
+
+    if (r->request_body == NULL) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+    b = ctx ? ctx->body : NULL;
+
+    cl = r->request_body->bufs;
+
+    if (b == NULL && !r->reading_body) {
+
+        if (cl == NULL) {
+            return NGX_OK;
+        }
+
+        if (cl->next == NULL && ngx_buf_in_memory(cl->buf)) {
+            body->data = cl->buf->pos;
+            body->len = cl->buf->last - cl->buf->pos;
+
+            return (body->len > NGX_HTTP_AKL_K8S_BODY_MAX) ? NGX_DECLINED
+                                                           : NGX_OK;
+        }
+    }
+
+    if (b == NULL) {
+        ctx = ngx_http_akl_k8s_ctx(r, 1);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+
+        b = ngx_create_temp_buf(r->pool, NGX_HTTP_AKL_K8S_BODY_MAX);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->body = b;
+    }
+
+    for ( /* void */ ; cl; cl = cl->next) {
+
+        len = cl->buf->last - cl->buf->pos;
+
+        if (len > (size_t) (b->end - b->last)) {
+            return NGX_DECLINED;
+        }
+
+        b->last = ngx_cpymem(b->last, cl->buf->pos, len);
+        cl->buf->pos = cl->buf->last;
+    }
+
+    r->request_body->bufs = NULL;
+
+    body->data = b->pos;
+    body->len = b->last - b->pos;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
+{
+    ngx_int_t                          rc;
+    ngx_akl_key_t                      alias;
+    ngx_uint_t                         aliased;
+    ngx_http_akl_k8s_ctx_t            *ctx;
+    ngx_http_akl_k8s_form_t           *form, hit;
+    const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    dialect = ngx_http_akl_k8s_dialect(r);
+
+    aliased = (dialect->aliased
+               && ngx_http_akl_k8s_endpoint_alias(r, body, &alias) == NGX_OK);
+
+    if (aliased && ngx_http_akl_k8s_login_alias(r, &alias) == NGX_OK) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+
+        ngx_memzero(&hit, sizeof(ngx_http_akl_k8s_form_t));
+        hit.config = ctx->config;
+
+        return ngx_http_akl_k8s_endpoint_answer(r, &hit, ctx);
+    }
+
+    form = ngx_pcalloc(r->pool, sizeof(ngx_http_akl_k8s_form_t));
+    if (form == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->args.len && ngx_http_akl_k8s_endpoint_query_token(r)) {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "a token in the query is refused, "
+                                   "send it in the body");
+    } else {
+        dialect->parse(r, body, form);
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (form->reason != AKL_OK) {
+        ngx_http_akl_k8s_outcome(r, ctx, form->reason, form->detail);
+        return ngx_http_akl_k8s_endpoint_failure(r, form);
+    }
+
+    ctx->form = form;
+
+    rc = ngx_http_akl_k8s_login(r, form->config, &form->token,
+                                aliased ? &alias : NULL,
+                                ngx_http_akl_k8s_endpoint_done);
+
+    switch (rc) {
+
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_OK:
+        return ngx_http_akl_k8s_endpoint_answer(r, form, ctx);
+
+    default:
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        return ngx_http_akl_k8s_endpoint_failure(r, form);
+    }
+}
+
+
+/*
+ * The digest of all that decides which config and token a request leads to.
+ * Requests with a query take the long way.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_akl_key_t *alias)
+{
+    ngx_str_t                      parts[6];
+    ngx_http_akl_k8s_loc_conf_t   *alcf;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (r->args.len) {
+        return NGX_DECLINED;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    ngx_memzero(parts, sizeof(parts));
+
+    ngx_str_set(&parts[0], "alias " NGX_HTTP_AKL_K8S_VERSION);
+
+    parts[1].data = (u_char *) "012" + alcf->dialect;
+    parts[1].len = 1;
+
+    if (alcf->auth_config) {
+        parts[2].data = alcf->auth_config->generation;
+        parts[2].len = sizeof(alcf->auth_config->generation);
+    }
+
+    if (r->headers_in.content_type) {
+        parts[3] = r->headers_in.content_type->value;
+    }
+
+    if (body->len) {
+        parts[4] = *body;
+
+    } else if (r->headers_in.authorization) {
+        parts[5] = r->headers_in.authorization->value;
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    return ngx_akl_zone_key(amcf->zone, alias, parts, 6);
+}
+
+
+/* tokens in a query end in the logs of every hop: refused and named */
+
+static ngx_uint_t
+ngx_http_akl_k8s_endpoint_query_token(ngx_http_request_t *r)
+{
+    ngx_str_t    value;
+    ngx_uint_t   i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("k8s-service-account-token"),
+        ngx_string("subject_token"),
+        ngx_string("access_token"),
+        ngx_string("token"),
+        ngx_string("jwt"),
+        ngx_null_string
+    };
+
+    for (i = 0; names[i].len; i++) {
+        if (ngx_http_arg(r, names[i].data, names[i].len, &value) == NGX_OK) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_akl_k8s_endpoint_done(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+
+    ngx_http_finalize_request(r,
+                          ngx_http_akl_k8s_endpoint_answer(r, ctx->form, ctx));
+}
+
+
+/* refused before anything was read */
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r, ngx_uint_t status,
+    const char *detail)
+{
+    ngx_str_t                 allow;
+    ngx_http_akl_k8s_ctx_t   *ctx;
+    ngx_http_akl_k8s_form_t   form;
+
+    if (!r->reading_body && ngx_http_discard_request_body(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&form, sizeof(ngx_http_akl_k8s_form_t));
+
+    ngx_http_akl_k8s_form_fail(&form, AKL_REQUEST_MALFORMED, detail);
+    form.status = status;
+
+    if (status == NGX_HTTP_NOT_ALLOWED) {
+        allow = ngx_http_akl_k8s_dialect(r)->allow;
+
+        if (ngx_http_akl_k8s_add_header(r, "Allow", &allow) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_akl_k8s_outcome(r, ctx, form.reason, form.detail);
+
+    return ngx_http_akl_k8s_endpoint_failure(r, &form);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form)
+{
+    ngx_buf_t                         *b;
+    ngx_uint_t                         status;
+    akl_json_out_t                     out;
+    const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    dialect = ngx_http_akl_k8s_dialect(r);
+
+    status = form->status ? form->status : akl_reason_status(form->reason);
+
+    if (status == NGX_HTTP_UNAUTHORIZED && dialect->refusal_is_403) {
+        status = NGX_HTTP_FORBIDDEN;
+    }
+
+    akl_json_out_init(&out, NULL, 0);
+    dialect->failure(r, form, &out);
+
+    b = ngx_create_temp_buf(r->pool, out.len);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    akl_json_out_init(&out, b->last, out.len);
+    dialect->failure(r, form, &out);
+    b->last += out.len;
+
+    if (ngx_http_akl_k8s_refusal_headers(r, form->reason, status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_akl_k8s_endpoint_send(r, status, b);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx)
+{
+    size_t                             size;
+    ngx_buf_t                         *b;
+    akl_json_out_t                     out;
+    const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    if (ctx->reason != AKL_OK) {
+        ngx_http_akl_k8s_form_fail(form, ctx->reason, NULL);
+        return ngx_http_akl_k8s_endpoint_failure(r, form);
+    }
+
+    dialect = ngx_http_akl_k8s_dialect(r);
+
+    /* the token twice at most, and room for the rest; measured if not so */
+
+    size = 2 * ctx->token.len + 1024;
+
+    for ( ;; ) {
+        b = ngx_create_temp_buf(r->pool, size);
+        if (b == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        akl_json_out_init(&out, b->last, size);
+        dialect->success(r, form, ctx, &out);
+
+        if (form->reason != AKL_OK) {
+            return ngx_http_akl_k8s_endpoint_failure(r, form);
+        }
+
+        if (!out.overflow) {
+            b->last += out.len;
+            break;
+        }
+
+        akl_json_out_init(&out, NULL, 0);
+        dialect->success(r, form, ctx, &out);
+        size = out.len;
+    }
+
+    if (ngx_http_akl_k8s_add_header(r, "Cache-Control",
+                                    &ngx_http_akl_k8s_no_store)
+        == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_akl_k8s_endpoint_send(r, NGX_HTTP_OK, b);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_buf_t *b)
+{
+    ngx_int_t    rc;
+    ngx_chain_t  out;
+
+    /* clients show bodies of other types to people */
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

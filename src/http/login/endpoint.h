@@ -1,0 +1,91 @@
+/*
+ * The token endpoint and its dialects.  A dialect turns a request into a form
+ * and an outcome into an answer; the login between them knows of neither.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_ENDPOINT_H
+#define NGX_HTTP_AKL_K8S_ENDPOINT_H
+
+#include <ngx_config.h>
+
+#include "../../jose/doc.h"
+#include "../../jose/json.h"
+#include "../module.h"
+
+
+#define NGX_HTTP_AKL_K8S_BODY_MAX  32768
+
+
+/* what a client asked for; strings in the request's pool or body */
+
+typedef struct {
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_str_t                    token;
+    ngx_str_t                    audience;      /* oauth, len 0: not asked */
+    ngx_uint_t                   access_token;  /* oauth: that type asked */
+
+    /* why not, where parsing failed */
+    akl_reason_t                 reason;
+    ngx_uint_t                   status;        /* 0: the reason's */
+    const char                  *error;         /* oauth's code, or NULL */
+    const char                  *detail;        /* a sentence, or NULL */
+} ngx_http_akl_k8s_form_t;
+
+
+typedef struct {
+    ngx_uint_t    methods;                      /* NGX_HTTP_POST|... */
+    ngx_str_t     allow;
+
+    /* "body" may be empty; fills the form, also on failure */
+    void        (*parse)(ngx_http_request_t *r, ngx_str_t *body,
+                     ngx_http_akl_k8s_form_t *form);
+
+    /* bodies; called twice, to measure and to write */
+    void        (*success)(ngx_http_request_t *r,
+                     ngx_http_akl_k8s_form_t *form,
+                     ngx_http_akl_k8s_ctx_t *ctx, akl_json_out_t *out);
+    void        (*failure)(ngx_http_request_t *r,
+                     ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+
+    unsigned      refusal_is_403:1;
+    unsigned      aliased:1;                    /* the answer depends on the
+                                                   verdict alone */
+} ngx_http_akl_k8s_dialect_t;
+
+
+extern const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_akeyless;
+extern const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault;
+extern const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth;
+
+
+/* Marks a form as failed; "detail" (or NULL: the reason's own) is static. */
+void ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form,
+    akl_reason_t reason, const char *detail);
+
+/*
+ * Finds the config that a request names, among all or as the location pins
+ * it; "name" and "access_id" of len 0 were not sent.  Fails the form with one
+ * sentence for an unknown name and a wrong access id.
+ */
+void ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id);
+
+/*
+ * Takes the pod token as clients send it, raw or base64, with white space
+ * around or inside.  Decodes in the request's pool.
+ */
+void ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t value);
+
+/* The sentence for people: the form's detail, else the reason's text. */
+akl_str_t ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form);
+
+/* $request_id of nginx. */
+akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
+
+/* 1 where the request's Content-Type is "type", parameters aside. */
+ngx_uint_t ngx_http_akl_k8s_content_type(ngx_http_request_t *r,
+    const char *type);
+
+
+#endif /* NGX_HTTP_AKL_K8S_ENDPOINT_H */

@@ -1,0 +1,175 @@
+/*
+ * What the dialects have in common: naming a config, the ways in which
+ * clients wrap a pod token, and small parts of answers.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/base64.h"
+#include "endpoint.h"
+
+
+void
+ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form, akl_reason_t reason,
+    const char *detail)
+{
+    form->reason = reason;
+    form->detail = detail;
+}
+
+
+void
+ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id)
+{
+    ngx_str_t                      wanted;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_loc_conf_t   *alcf;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    config = alcf->auth_config;
+
+    if (config == NULL && name.len == 0) {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "the request names no auth config");
+        return;
+    }
+
+    if (name.len) {
+        wanted = ngx_http_akl_k8s_ngx_str(&name);
+        config = ngx_http_akl_k8s_find_config(amcf, &wanted);
+
+        if (config == NULL
+            || (alcf->auth_config && config != alcf->auth_config))
+        {
+            ngx_http_akl_k8s_form_fail(form, AKL_CONFIG_UNKNOWN, NULL);
+            return;
+        }
+    }
+
+    if (access_id.len
+        && (access_id.len != config->access_id.len
+            || ngx_memcmp(access_id.data, config->access_id.data,
+                          access_id.len)
+               != 0))
+    {
+        ngx_http_akl_k8s_form_fail(form, AKL_ACCESS_ID_MISMATCH, NULL);
+        return;
+    }
+
+    form->config = config;
+}
+
+
+void
+ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t value)
+{
+    u_char   *p;
+    ssize_t   n;
+
+    while (value.len && value.data[value.len - 1] <= ' ') {
+        value.len--;
+    }
+
+    while (value.len && value.data[0] <= ' ') {
+        value.data++;
+        value.len--;
+    }
+
+    if (value.len == 0) {
+        ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MISSING, NULL);
+        return;
+    }
+
+    /* a JWT has dots, base64 none */
+
+    if (memchr(value.data, '.', value.len) == NULL) {
+
+        p = ngx_pnalloc(r->pool, akl_base64_decoded_len(value.len));
+        if (p == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+            return;
+        }
+
+        n = akl_base64_decode(p, value);
+
+        if (n < 0) {
+            ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MALFORMED, NULL);
+            return;
+        }
+
+        value.data = p;
+        value.len = n;
+
+        while (value.len && value.data[value.len - 1] <= ' ') {
+            value.len--;
+        }
+
+        if (value.len == 0) {
+            ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MISSING, NULL);
+            return;
+        }
+    }
+
+    form->token.data = (u_char *) value.data;
+    form->token.len = value.len;
+}
+
+
+akl_str_t
+ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form)
+{
+    akl_str_t  text;
+
+    if (form->detail == NULL) {
+        return akl_reason_text(form->reason);
+    }
+
+    text.data = (const unsigned char *) form->detail;
+    text.len = ngx_strlen(form->detail);
+
+    return text;
+}
+
+
+akl_str_t
+ngx_http_akl_k8s_request_id(ngx_http_request_t *r)
+{
+    akl_str_t                   id;
+    ngx_uint_t                  hash;
+    ngx_http_variable_value_t  *vv;
+
+    static ngx_str_t  name = ngx_string("request_id");
+
+    hash = ngx_hash_key(name.data, name.len);
+    vv = ngx_http_get_variable(r, &name, hash);
+
+    if (vv == NULL || vv->not_found) {
+        return akl_str("");
+    }
+
+    id.data = vv->data;
+    id.len = vv->len;
+
+    return id;
+}
+
+
+ngx_uint_t
+ngx_http_akl_k8s_content_type(ngx_http_request_t *r, const char *type)
+{
+    size_t      len;
+    ngx_str_t  *value;
+
+    value = &r->headers_in.content_type->value;
+    len = ngx_strlen(type);
+
+    return value->len >= len
+           && ngx_strncasecmp(value->data, (u_char *) type, len) == 0
+           && (value->len == len || value->data[len] == ';'
+               || value->data[len] == ' ' || value->data[len] == '\t');
+}

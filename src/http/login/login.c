@@ -1,0 +1,366 @@
+/*
+ * One login: what is decided per request, the look-up, the review or the
+ * place among its waiters, and the outcome.  The token endpoint and exchange
+ * both come here.
+ */
+
+#include "../metrics.h"
+#include "review.h"
+
+
+struct ngx_http_akl_k8s_login_s {
+    ngx_http_akl_k8s_waiter_t    waiter;        /* must be first */
+    ngx_http_request_t          *request;
+    ngx_http_akl_k8s_ctx_t      *ctx;
+    ngx_http_akl_k8s_login_pt    handler;
+    ngx_akl_key_t                key;
+    ngx_akl_key_t                alias;
+    ngx_uint_t                   aliased;
+};
+
+
+static akl_reason_t ngx_http_akl_k8s_login_admit(ngx_http_request_t *r,
+    ngx_http_akl_k8s_config_t *config);
+static ngx_uint_t ngx_http_akl_k8s_login_address(ngx_http_request_t *r,
+    ngx_array_t *cidrs);
+static ngx_int_t ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
+static ngx_int_t ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_uint_t established);
+static void ngx_http_akl_k8s_login_identify(ngx_http_akl_k8s_ctx_t *ctx,
+    ngx_http_akl_k8s_verdict_t *verdict);
+static void ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time);
+static void ngx_http_akl_k8s_login_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_akl_k8s_login(ngx_http_request_t *r,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
+    ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler)
+{
+    ngx_int_t                    rc;
+    akl_reason_t                 reason;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_akl_k8s_ctx_t      *ctx;
+    ngx_http_akl_k8s_login_t    *login;
+    ngx_http_akl_k8s_review_t   *review;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->config = config;
+    ctx->retry_after = 0;
+
+    reason = ngx_http_akl_k8s_login_admit(r, config);
+    if (reason != AKL_OK) {
+        return ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+    }
+
+    if (token->len == 0) {
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_TOKEN_MISSING, NULL);
+    }
+
+    if (token->len > AKL_JWS_MAX) {
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_TOKEN_TOO_LARGE,
+                                              NULL);
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_login_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    login = cln->data;
+    ngx_memzero(login, sizeof(ngx_http_akl_k8s_login_t));
+
+    cln->handler = ngx_http_akl_k8s_login_cleanup;
+
+    login->waiter.handler = ngx_http_akl_k8s_login_resume;
+    login->request = r;
+    login->ctx = ctx;
+    login->handler = handler;
+
+    if (alias) {
+        login->alias = *alias;
+        login->aliased = 1;
+    }
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (ngx_http_akl_k8s_verdict_key(cluster->zone, config, token, &login->key)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_akl_k8s_verdict_get(cluster->zone, config, &login->key,
+                                     &verdict)
+        == NGX_OK)
+    {
+        ctx->cache = (verdict.reason == AKL_OK)
+                     ? NGX_HTTP_AKL_K8S_CACHE_HIT
+                     : NGX_HTTP_AKL_K8S_CACHE_REFUSED;
+
+        return ngx_http_akl_k8s_login_apply(login, &verdict, 0);
+    }
+
+    review = ngx_http_akl_k8s_review_find(cluster, &login->key);
+
+    if (review) {
+        ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
+        ctx->login = login;
+
+        ngx_http_akl_k8s_review_wait(review, &login->waiter);
+
+        return NGX_AGAIN;
+    }
+
+    reason = ngx_http_akl_k8s_review_create(cluster, &login->key, token,
+                                            r->pool, &review, &ctx->identity);
+    if (reason != AKL_OK) {
+        rc = ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+
+        /* what was only claimed is for the log line, not for variables */
+        ngx_memzero(&ctx->identity, sizeof(akl_identity_t));
+
+        return rc;
+    }
+
+    rc = ngx_http_akl_k8s_review_start(review, &verdict);
+
+    switch (rc) {
+
+    case NGX_AGAIN:
+        ctx->cache = NGX_HTTP_AKL_K8S_CACHE_MISS;
+        ctx->login = login;
+
+        ngx_http_akl_k8s_review_wait(review, &login->waiter);
+
+        return NGX_AGAIN;
+
+    case NGX_OK:
+        ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
+
+        return ngx_http_akl_k8s_login_apply(login, &verdict, 0);
+
+    case NGX_BUSY:
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_OVERLOADED, NULL);
+
+    default:
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
+                                              NULL);
+    }
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_login_alias(ngx_http_request_t *r, ngx_akl_key_t *alias)
+{
+    akl_reason_t                   reason;
+    ngx_http_akl_k8s_ctx_t        *ctx;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_verdict_t     verdict;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    if (ngx_http_akl_k8s_verdict_get_alias(amcf, alias, &config, &verdict)
+        != NGX_OK
+        || !ngx_http_akl_k8s_verdict_fresh(amcf, config, &verdict))
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx->config = config;
+
+    reason = ngx_http_akl_k8s_login_admit(r, config);
+    if (reason != AKL_OK) {
+        return ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+    }
+
+    if (ngx_http_akl_k8s_verdict_copy(r->pool, &verdict) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ctx->cache = NGX_HTTP_AKL_K8S_CACHE_HIT;
+    ngx_http_akl_k8s_login_identify(ctx, &verdict);
+
+    return ngx_http_akl_k8s_login_decided(r, ctx, AKL_OK, NULL);
+}
+
+
+/* decided anew for each request, cached verdict or not */
+
+static akl_reason_t
+ngx_http_akl_k8s_login_admit(ngx_http_request_t *r,
+    ngx_http_akl_k8s_config_t *config)
+{
+    ngx_http_akl_k8s_method_t  *method;
+
+    method = config->method;
+
+    if (method->access_expires && ngx_time() >= method->access_expires) {
+        return AKL_ACCESS_EXPIRED;
+    }
+
+    if (method->bound_ips
+        && !ngx_http_akl_k8s_login_address(r, method->bound_ips))
+    {
+        return AKL_IP_NOT_BOUND;
+    }
+
+    return AKL_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_login_address(ngx_http_request_t *r, ngx_array_t *cidrs)
+{
+    return ngx_cidr_match(r->connection->sockaddr, cidrs) == NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail)
+{
+    ngx_http_akl_k8s_outcome(r, ctx, reason, detail);
+    ngx_http_akl_k8s_metrics_login(ctx->config, reason, ctx->cache);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_uint_t established)
+{
+    akl_reason_t                   reason;
+    ngx_http_request_t            *r;
+    ngx_http_akl_k8s_ctx_t        *ctx;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_cluster_t    *cluster;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    r = login->request;
+    ctx = login->ctx;
+    config = ctx->config;
+
+    if (ngx_http_akl_k8s_verdict_copy(r->pool, verdict) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (verdict->reason != AKL_OK) {
+        ctx->identity = verdict->identity;
+        ctx->retry_after = verdict->retry_after;
+
+        (void) ngx_http_akl_k8s_login_decided(r, ctx, verdict->reason,
+                                              verdict->detail);
+
+        if (akl_reason_status(verdict->reason) != NGX_HTTP_FORBIDDEN) {
+
+            /* only claimed: for the log line, not for variables */
+            ngx_memzero(&ctx->identity, sizeof(akl_identity_t));
+        }
+
+        return NGX_OK;
+    }
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    if (!ngx_http_akl_k8s_verdict_fresh(amcf, config, verdict)
+        && !(established && verdict->token.len))
+    {
+        reason = ngx_http_akl_k8s_mint(cluster, r, r->pool, verdict);
+
+        if (reason != AKL_OK) {
+            ctx->identity = verdict->identity;
+            return ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+        }
+
+        if (!config->claims_dynamic) {
+            ngx_http_akl_k8s_verdict_set(cluster->zone, config, &login->key,
+                                         verdict);
+        }
+    }
+
+    if (login->aliased && config->cache_valid && !config->claims_dynamic) {
+        ngx_http_akl_k8s_verdict_set_alias(cluster->zone, config,
+                                           &login->alias, &login->key,
+                                           verdict);
+    }
+
+    ngx_http_akl_k8s_login_identify(ctx, verdict);
+
+    return ngx_http_akl_k8s_login_decided(r, ctx, AKL_OK, NULL);
+}
+
+
+static void
+ngx_http_akl_k8s_login_identify(ngx_http_akl_k8s_ctx_t *ctx,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ctx->identity = verdict->identity;
+    ctx->token = ngx_http_akl_k8s_ngx_str(&verdict->token);
+    ctx->token_expires = verdict->token_expires;
+    ctx->jti = ngx_http_akl_k8s_ngx_str(&verdict->jti);
+}
+
+
+static void
+ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
+    ngx_http_akl_k8s_verdict_t *shared, ngx_msec_int_t review_time)
+{
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_akl_k8s_ctx_t      *ctx;
+    ngx_http_akl_k8s_login_t    *login;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    login = (ngx_http_akl_k8s_login_t *) waiter;
+
+    r = login->request;
+    c = r->connection;
+    ctx = login->ctx;
+
+    ctx->login = NULL;
+    ctx->review_time = review_time;
+
+    if (review_time < 0) {
+        ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
+    }
+
+    verdict = *shared;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (ngx_http_akl_k8s_login_apply(login, &verdict, 1) != NGX_OK) {
+        (void) ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
+                                              NULL);
+    }
+
+    login->handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_akl_k8s_login_cleanup(void *data)
+{
+    ngx_http_akl_k8s_login_t  *login = data;
+
+    ngx_http_akl_k8s_review_unwait(&login->waiter);
+}

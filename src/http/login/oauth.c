@@ -1,0 +1,414 @@
+/*
+ * OAuth 2.0 token exchange (RFC 8693) with the errors of RFC 6749 section
+ * 5.2.
+ */
+
+#include "endpoint.h"
+#include "../../k8s/pod_token.h"
+
+
+#define NGX_HTTP_AKL_K8S_OAUTH_GRANT                                          \
+    "urn:ietf:params:oauth:grant-type:token-exchange"
+#define NGX_HTTP_AKL_K8S_OAUTH_JWT                                            \
+    "urn:ietf:params:oauth:token-type:jwt"
+#define NGX_HTTP_AKL_K8S_OAUTH_ACCESS                                         \
+    "urn:ietf:params:oauth:token-type:access_token"
+
+
+typedef struct {
+    ngx_str_t  grant_type;
+    ngx_str_t  subject_token;
+    ngx_str_t  subject_token_type;
+    ngx_str_t  requested_token_type;
+    ngx_str_t  audience;
+    ngx_str_t  resource;
+    ngx_str_t  client_id;
+} ngx_http_akl_k8s_oauth_args_t;
+
+
+typedef struct {
+    ngx_str_t  name;
+    size_t     offset;
+} ngx_http_akl_k8s_oauth_arg_t;
+
+
+static void ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
+static const char *ngx_http_akl_k8s_oauth_split(ngx_str_t *body,
+    ngx_http_akl_k8s_oauth_args_t *args);
+static const char *ngx_http_akl_k8s_oauth_assign(
+    ngx_http_akl_k8s_oauth_args_t *args, ngx_str_t *name, ngx_str_t *value);
+static ngx_int_t ngx_http_akl_k8s_oauth_decode(ngx_str_t *s);
+static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
+    const char *error, const char *detail);
+static ngx_uint_t ngx_http_akl_k8s_oauth_target(
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token, ngx_str_t *target);
+static void ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+
+
+const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
+    NGX_HTTP_POST,
+    ngx_string("POST"),
+    ngx_http_akl_k8s_oauth_parse,
+    ngx_http_akl_k8s_oauth_success,
+    ngx_http_akl_k8s_oauth_failure,
+    0,
+    0
+};
+
+
+static ngx_http_akl_k8s_oauth_arg_t  ngx_http_akl_k8s_oauth_args[] = {
+
+    { ngx_string("grant_type"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, grant_type) },
+
+    { ngx_string("subject_token"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, subject_token) },
+
+    { ngx_string("subject_token_type"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, subject_token_type) },
+
+    { ngx_string("requested_token_type"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, requested_token_type) },
+
+    { ngx_string("audience"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, audience) },
+
+    { ngx_string("resource"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, resource) },
+
+    { ngx_string("client_id"),
+      offsetof(ngx_http_akl_k8s_oauth_args_t, client_id) },
+
+    { ngx_null_string, 0 }
+};
+
+
+#define ngx_http_akl_k8s_oauth_is(s, text)                                    \
+    ((s).len == sizeof(text) - 1                                              \
+     && ngx_strncmp((s).data, text, sizeof(text) - 1) == 0)
+
+
+static void
+ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_form_t *form)
+{
+    ngx_str_t                      copy;
+    const char                    *cause;
+    ngx_http_akl_k8s_oauth_args_t  args;
+
+    if (r->headers_in.content_type == NULL
+        || !ngx_http_akl_k8s_content_type(r,
+                                        "application/x-www-form-urlencoded"))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                     "the request body must be "
+                                     "application/x-www-form-urlencoded");
+        form->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        return;
+    }
+
+    copy.len = body->len;
+    copy.data = ngx_pstrdup(r->pool, body);
+
+    if (copy.data == NULL) {
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        return;
+    }
+
+    ngx_memzero(&args, sizeof(ngx_http_akl_k8s_oauth_args_t));
+
+    cause = ngx_http_akl_k8s_oauth_split(&copy, &args);
+
+    if (cause) {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request", cause);
+        return;
+    }
+
+    if (args.grant_type.len == 0) {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                     "grant_type is missing");
+        return;
+    }
+
+    if (!ngx_http_akl_k8s_oauth_is(args.grant_type,
+                                   NGX_HTTP_AKL_K8S_OAUTH_GRANT))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "unsupported_grant_type",
+                                     "grant_type must be token-exchange");
+        return;
+    }
+
+    if (!ngx_http_akl_k8s_oauth_is(args.subject_token_type,
+                                   NGX_HTTP_AKL_K8S_OAUTH_JWT))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                     "subject_token_type must be jwt");
+        return;
+    }
+
+    if (ngx_http_akl_k8s_oauth_is(args.requested_token_type,
+                                  NGX_HTTP_AKL_K8S_OAUTH_ACCESS))
+    {
+        form->access_token = 1;
+
+    } else if (args.requested_token_type.len
+               && !ngx_http_akl_k8s_oauth_is(args.requested_token_type,
+                                             NGX_HTTP_AKL_K8S_OAUTH_JWT))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                     "requested_token_type must be jwt or "
+                                     "access_token");
+        return;
+    }
+
+    ngx_http_akl_k8s_form_config(r, form,
+                                 ngx_http_akl_k8s_str(&args.client_id),
+                                 akl_str(""));
+
+    if (form->reason != AKL_OK) {
+        return;
+    }
+
+    ngx_http_akl_k8s_form_token(r, form,
+                                ngx_http_akl_k8s_str(&args.subject_token));
+
+    if (form->reason != AKL_OK) {
+        return;
+    }
+
+    if ((args.audience.len
+         && !ngx_http_akl_k8s_oauth_target(form->config, &form->token,
+                                           &args.audience))
+        || (args.resource.len
+            && !ngx_http_akl_k8s_oauth_target(form->config, &form->token,
+                                              &args.resource)))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_target",
+                                     "tokens for that audience or resource "
+                                     "are not issued here");
+    }
+}
+
+
+static const char *
+ngx_http_akl_k8s_oauth_split(ngx_str_t *body,
+    ngx_http_akl_k8s_oauth_args_t *args)
+{
+    u_char      *p, *amp, *eq, *last;
+    ngx_str_t    name, value;
+    const char  *cause;
+
+    p = body->data;
+    last = p + body->len;
+
+    for ( /* void */ ; p < last; p = amp + 1) {
+
+        amp = ngx_strlchr(p, last, '&');
+        if (amp == NULL) {
+            amp = last;
+        }
+
+        eq = ngx_strlchr(p, amp, '=');
+        if (eq == NULL) {
+            eq = amp;
+        }
+
+        name.data = p;
+        name.len = eq - p;
+
+        value.data = (eq < amp) ? eq + 1 : amp;
+        value.len = amp - value.data;
+
+        if (ngx_http_akl_k8s_oauth_decode(&name) != NGX_OK
+            || ngx_http_akl_k8s_oauth_decode(&value) != NGX_OK)
+        {
+            return "the form is not well encoded";
+        }
+
+        cause = ngx_http_akl_k8s_oauth_assign(args, &name, &value);
+
+        if (cause) {
+            return cause;
+        }
+    }
+
+    return NULL;
+}
+
+
+static const char *
+ngx_http_akl_k8s_oauth_assign(ngx_http_akl_k8s_oauth_args_t *args,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    ngx_str_t                     *slot;
+    ngx_http_akl_k8s_oauth_arg_t  *arg;
+
+    for (arg = ngx_http_akl_k8s_oauth_args; arg->name.len; arg++) {
+
+        if (arg->name.len != name->len
+            || ngx_memcmp(arg->name.data, name->data, name->len) != 0)
+        {
+            continue;
+        }
+
+        slot = (ngx_str_t *) ((char *) args + arg->offset);
+
+        /* RFC 6749 section 3.2: parameters must not be sent twice */
+
+        if (slot->data) {
+            return "a parameter was sent twice";
+        }
+
+        *slot = *value;
+
+        return NULL;
+    }
+
+    return NULL;
+}
+
+
+/* application/x-www-form-urlencoded, in place */
+
+static ngx_int_t
+ngx_http_akl_k8s_oauth_decode(ngx_str_t *s)
+{
+    u_char     *src, *dst, *last;
+    ngx_int_t   n;
+
+    src = s->data;
+    dst = src;
+    last = src + s->len;
+
+    while (src < last) {
+
+        if (*src == '+') {
+            *dst++ = ' ';
+            src++;
+            continue;
+        }
+
+        if (*src != '%') {
+            *dst++ = *src++;
+            continue;
+        }
+
+        if (last - src < 3) {
+            return NGX_ERROR;
+        }
+
+        n = ngx_hextoi(src + 1, 2);
+
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        *dst++ = (u_char) n;
+        src += 3;
+    }
+
+    s->len = dst - s->data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form, const char *error,
+    const char *detail)
+{
+    ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED, detail);
+    form->error = error;
+}
+
+
+/*
+ * 1 where a token minted for this pod token will be meant for "target".  The
+ * pod token's own audiences are only compared here: the review follows.
+ */
+
+static ngx_uint_t
+ngx_http_akl_k8s_oauth_target(ngx_http_akl_k8s_config_t *config,
+    ngx_str_t *token, ngx_str_t *target)
+{
+    ngx_uint_t       found;
+    akl_pod_token_t  pod;
+
+    if (config->token_audience.len) {
+        return config->token_audience.len == target->len
+               && ngx_memcmp(config->token_audience.data, target->data,
+                             target->len)
+                  == 0;
+    }
+
+    found = 1;
+
+    if (akl_pod_token_parse(&pod, ngx_http_akl_k8s_str(token)) == AKL_OK) {
+        found = akl_pod_token_has_audience(&pod, ngx_http_akl_k8s_str(target));
+    }
+
+    akl_pod_token_clear(&pod);
+
+    return found;
+}
+
+
+static void
+ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out)
+{
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "access_token", ngx_http_akl_k8s_str(&ctx->token));
+    akl_json_out_str(out, "issued_token_type",
+                     form->access_token ? akl_str(NGX_HTTP_AKL_K8S_OAUTH_ACCESS)
+                                        : akl_str(NGX_HTTP_AKL_K8S_OAUTH_JWT));
+    akl_json_out_str(out, "token_type", akl_str("Bearer"));
+    akl_json_out_int(out, "expires_in",
+                     ngx_max(ctx->token_expires - ngx_time(), 0));
+    akl_json_out_close(out, '}');
+}
+
+
+static void
+ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+{
+    akl_str_t  error;
+
+    switch (akl_reason_kind(form->reason)) {
+
+    case AKL_KIND_REQUEST:
+        error = akl_str("invalid_request");
+        break;
+
+    case AKL_KIND_OUTAGE:
+        error = (akl_reason_status(form->reason)
+                 >= NGX_HTTP_SERVICE_UNAVAILABLE)
+                ? akl_str("temporarily_unavailable")
+                : akl_str("server_error");
+        break;
+
+    default:
+        error = akl_str("invalid_grant");
+        break;
+    }
+
+    if (form->error) {
+        error.data = (const unsigned char *) form->error;
+        error.len = ngx_strlen(form->error);
+    }
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "error", error);
+    akl_json_out_str(out, "error_description",
+                     ngx_http_akl_k8s_form_sentence(form));
+    akl_json_out_str(out, "reason", akl_reason_code(form->reason));
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_close(out, '}');
+}

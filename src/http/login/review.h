@@ -1,0 +1,64 @@
+/*
+ * Reviews: one TokenReview per pod token and config in a worker, shared by
+ * all logins that wait for it, and by the other workers through the zone.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_REVIEW_H
+#define NGX_HTTP_AKL_K8S_REVIEW_H
+
+#include <ngx_config.h>
+
+#include "../../k8s/tokenreview.h"
+#include "verdict.h"
+
+
+typedef struct ngx_http_akl_k8s_review_s  ngx_http_akl_k8s_review_t;
+typedef struct ngx_http_akl_k8s_waiter_s  ngx_http_akl_k8s_waiter_t;
+
+/*
+ * Called once, from the event loop, with a verdict that lives during the
+ * call only.  "review_time" is in ms, -1 where another worker did it.
+ */
+typedef void (*ngx_http_akl_k8s_waiter_pt)(ngx_http_akl_k8s_waiter_t *waiter,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time);
+
+struct ngx_http_akl_k8s_waiter_s {
+    ngx_queue_t                  queue;
+    ngx_http_akl_k8s_review_t   *review;        /* NULL: not waiting */
+    ngx_http_akl_k8s_waiter_pt   handler;
+};
+
+
+/* The review of that key which this worker has under way, or NULL. */
+ngx_http_akl_k8s_review_t *ngx_http_akl_k8s_review_find(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key);
+
+/*
+ * Makes a review of "token" (copied) and runs the local checks on it: AKL_OK
+ * and *review, or the reason why no review is worth while and *claimed with
+ * what the token says of itself, copied to "pool" for the log.
+ */
+akl_reason_t ngx_http_akl_k8s_review_create(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key,
+    ngx_str_t *token, ngx_pool_t *pool, ngx_http_akl_k8s_review_t **review,
+    akl_identity_t *claimed);
+
+/*
+ * Starts it.  NGX_AGAIN: under way, waiters may be added; NGX_OK: another
+ * worker was quicker, *verdict holds its verdict (as verdict_get() gives it)
+ * and the review is gone; NGX_BUSY: no room in the queue, the review is gone.
+ */
+ngx_int_t ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict);
+
+void ngx_http_akl_k8s_review_wait(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_waiter_t *waiter);
+
+/* Takes a waiter out; the review goes on unless it was only queued. */
+void ngx_http_akl_k8s_review_unwait(ngx_http_akl_k8s_waiter_t *waiter);
+
+/* Ends all reviews of a cluster without calling anybody: at exit. */
+void ngx_http_akl_k8s_review_abort_all(ngx_http_akl_k8s_cluster_t *cluster);
+
+
+#endif /* NGX_HTTP_AKL_K8S_REVIEW_H */

@@ -1,0 +1,375 @@
+/*
+ * The checks before a review, the question, and what is made of the answer.
+ */
+
+#include "../metrics.h"
+#include "review_inside.h"
+
+
+static akl_reason_t ngx_http_akl_k8s_review_signature(
+    ngx_http_akl_k8s_review_t *review);
+static ngx_uint_t ngx_http_akl_k8s_review_final(ngx_akl_exchange_t *ex);
+static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
+static ngx_uint_t ngx_http_akl_k8s_review_again(
+    ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_establish(
+    ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
+
+
+/* cheap before dear: nothing here is believed, it only saves a review */
+
+akl_reason_t
+ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
+{
+    akl_reason_t                reason;
+    akl_pod_policy_t            policy;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = review->cluster->config;
+
+    reason = akl_pod_token_parse(&review->pod,
+                                 ngx_http_akl_k8s_str(&review->token));
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    ngx_memzero(&policy, sizeof(akl_pod_policy_t));
+
+    policy.issuers = config->issuers.elts;
+    policy.n_issuers = config->issuers.n;
+    policy.audience = ngx_http_akl_k8s_str(&config->method->audience);
+
+    reason = akl_pod_token_check(&review->pod, &policy, ngx_time());
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    reason = ngx_http_akl_k8s_review_signature(review);
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    if (review->pod.claimed.namespace.len == 0) {
+        return AKL_OK;
+    }
+
+    return akl_bounds_check(&config->method->bounds, &review->pod.claimed);
+}
+
+
+static akl_reason_t
+ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
+{
+    size_t                       i;
+    akl_jwks_t                  *keys;
+    akl_jws_t                   *jws;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+
+    if (!cluster->keys_known) {
+        return AKL_OK;
+    }
+
+    keys = &cluster->keys;
+    jws = &review->pod.jws;
+
+    if (akl_jws_verify_set(jws, keys, 1, NULL) == AKL_JWS_OK) {
+        return AKL_OK;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (jws->kid.len && akl_str_eq(jws->kid, keys->keys[i].kid)) {
+            return AKL_SIGNATURE_INVALID;
+        }
+    }
+
+    /* a key that we do not know (yet): the server's word counts */
+
+    if (cluster->config->jwks_auto) {
+        ngx_http_akl_k8s_jwks_fetch(cluster);
+    }
+
+    return AKL_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
+{
+    size_t                       len;
+    u_char                      *body;
+    akl_str_t                    token, audience;
+    ngx_msec_int_t               left;
+    ngx_akl_exchange_t          *ex;
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = review->cluster;
+    config = cluster->config;
+
+    left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
+
+    if (left <= 0) {
+        return NGX_ERROR;
+    }
+
+    ex = ngx_akl_exchange_create(ngx_cycle->log);
+    if (ex == NULL) {
+        return NGX_ERROR;
+    }
+
+    token = ngx_http_akl_k8s_str(&review->token);
+    audience = ngx_http_akl_k8s_str(&config->method->audience);
+
+    len = akl_tokenreview_request(NULL, token, audience);
+
+    body = ngx_pnalloc(review->pool, len);
+    if (body == NULL) {
+        ngx_akl_exchange_destroy(ex);
+        return NGX_ERROR;
+    }
+
+    (void) akl_tokenreview_request(body, token, audience);
+
+    /* which one it was matters when the server refuses it */
+
+    if (config->reviewer_self) {
+        review->bearer = review->token;
+
+    } else {
+        review->bearer.len = cluster->reviewer.text.len;
+        review->bearer.data = ngx_pstrdup(review->pool,
+                                          &cluster->reviewer.text);
+
+        if (review->bearer.data == NULL && review->bearer.len) {
+            review->bearer.len = 0;
+            ngx_explicit_memzero(body, len);
+            ngx_akl_exchange_destroy(ex);
+            return NGX_ERROR;
+        }
+    }
+
+    ex->target = cluster->target;
+    ex->path = config->review_path;
+    ex->bearer = review->bearer;
+    ex->body.data = body;
+    ex->body.len = len;
+    ex->timeout = left;
+    ex->max_answer = AKL_REVIEW_ANSWER_MAX;
+    ex->repeat = 1;
+    ex->final = ngx_http_akl_k8s_review_final;
+    ex->handler = ngx_http_akl_k8s_review_answered;
+    ex->data = review;
+
+    if (ngx_akl_exchange_start(ex) != NGX_OK) {
+        ngx_explicit_memzero(body, len);
+        ngx_akl_exchange_destroy(ex);
+        return NGX_ERROR;
+    }
+
+    ngx_explicit_memzero(body, len);
+
+    review->exchange = ex;
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
+    ngx_http_akl_k8s_review_asked(cluster, 1);
+
+    return NGX_AGAIN;
+}
+
+
+/* a 5xx that refuses the token would do so again */
+
+static ngx_uint_t
+ngx_http_akl_k8s_review_final(ngx_akl_exchange_t *ex)
+{
+    ngx_uint_t                  final;
+    akl_verdict_t               judged;
+    ngx_http_akl_k8s_config_t  *config;
+    ngx_http_akl_k8s_review_t  *review;
+
+    review = ex->data;
+    config = review->cluster->config;
+
+    akl_tokenreview_judge(&judged, ex->status,
+                          ngx_http_akl_k8s_str(&ex->answer), &review->pod,
+                          ngx_http_akl_k8s_str(&config->method->audience));
+
+    final = (akl_reason_kind(judged.reason) == AKL_KIND_REFUSED);
+
+    akl_verdict_clear(&judged);
+
+    return final;
+}
+
+
+static void
+ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
+{
+    akl_verdict_t                judged;
+    ngx_msec_int_t               elapsed;
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_http_akl_k8s_review_t   *review;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    review = ex->data;
+    config = review->cluster->config;
+
+    ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+    akl_doc_init(&judged.doc);
+
+    verdict.detail = ex->error.len ? (char *) ex->error.data : NULL;
+
+    switch (ex->outcome) {
+
+    case NGX_AKL_ANSWERED:
+        akl_tokenreview_judge(&judged, ex->status,
+                              ngx_http_akl_k8s_str(&ex->answer), &review->pod,
+                              ngx_http_akl_k8s_str(&config->method->audience));
+
+        verdict.reason = judged.reason;
+        verdict.retry_after = ngx_max(ex->retry_after, 0);
+        verdict.detail = judged.detail[0] ? judged.detail : NULL;
+        break;
+
+    case NGX_AKL_UNREACHABLE:
+        verdict.reason = AKL_API_UNREACHABLE;
+        break;
+
+    case NGX_AKL_TLS_FAILED:
+        verdict.reason = AKL_API_TLS;
+        break;
+
+    case NGX_AKL_TIMED_OUT:
+        verdict.reason = AKL_API_TIMEOUT;
+        break;
+
+    case NGX_AKL_BAD_ANSWER:
+        verdict.reason = AKL_API_ERROR;
+        break;
+
+    default:
+        verdict.reason = AKL_INTERNAL_ERROR;
+        break;
+    }
+
+    if (verdict.reason == AKL_REVIEWER_UNAUTHORIZED && config->reviewer_self) {
+
+        /* the bearer is the pod's own token: it is what was refused */
+        verdict.reason = AKL_TOKEN_REJECTED;
+    }
+
+    elapsed = (ngx_msec_int_t) (ngx_current_msec - review->started);
+
+    ngx_http_akl_k8s_metrics_review(config, ex->status, elapsed);
+
+    if ((verdict.reason == AKL_REVIEWER_UNAUTHORIZED
+         || verdict.reason == AKL_API_TLS)
+        && ngx_http_akl_k8s_review_again(review))
+    {
+        akl_verdict_clear(&judged);
+        return;
+    }
+
+    if (verdict.reason == AKL_OK) {
+        verdict.identity = judged.identity;
+        ngx_http_akl_k8s_review_establish(review, &verdict);
+
+    } else {
+        verdict.identity = review->pod.claimed;
+    }
+
+    ngx_http_akl_k8s_review_complete(review, &verdict, elapsed);
+
+    akl_verdict_clear(&judged);
+}
+
+
+/* a replaced credential may not have been noticed yet: look, ask once more */
+
+static ngx_uint_t
+ngx_http_akl_k8s_review_again(ngx_http_akl_k8s_review_t *review)
+{
+    ngx_str_t                   *text;
+    ngx_uint_t                   changed;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    if (review->again) {
+        return 0;
+    }
+
+    cluster = review->cluster;
+    review->again = 1;
+
+    changed = ngx_http_akl_k8s_credentials_refresh(cluster);
+
+    text = &cluster->reviewer.text;
+
+    if (!changed && !cluster->config->reviewer_self
+        && (text->len != review->bearer.len
+            || CRYPTO_memcmp(text->data, review->bearer.data, text->len) != 0))
+    {
+        changed = 1;
+    }
+
+    if (!changed) {
+        return 0;
+    }
+
+    ngx_akl_exchange_destroy(review->exchange);
+    review->exchange = NULL;
+    ngx_http_akl_k8s_review_asked(cluster, -1);
+
+    if (ngx_http_akl_k8s_review_ask(review) != NGX_AGAIN) {
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "no time left to ask once more");
+    }
+
+    return 1;
+}
+
+
+/* steps 7 and 8: bind and mint, once for all waiters */
+
+static void
+ngx_http_akl_k8s_review_establish(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    u_char                     *text;
+    akl_json_out_t              out;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = review->cluster->config;
+
+    verdict->reason = akl_bounds_check(&config->method->bounds,
+                                       &verdict->identity);
+    if (verdict->reason != AKL_OK) {
+        return;
+    }
+
+    verdict->expires = (time_t) review->pod.exp;
+
+    if (review->pod.aud) {
+        akl_json_out_init(&out, NULL, 0);
+        akl_pod_token_write_aud(&review->pod, &out);
+
+        text = ngx_pnalloc(review->pool, out.len);
+        if (text == NULL) {
+            verdict->reason = AKL_INTERNAL_ERROR;
+            return;
+        }
+
+        akl_json_out_init(&out, text, out.len);
+        akl_pod_token_write_aud(&review->pod, &out);
+
+        verdict->aud.data = text;
+        verdict->aud.len = out.len;
+    }
+
+    if (config->claims_dynamic) {
+        return;
+    }
+
+    verdict->reason = ngx_http_akl_k8s_mint(review->cluster, NULL,
+                                            review->pool, verdict);
+}

@@ -1,0 +1,245 @@
+/*
+ * Vault's kubernetes login: POST or PUT <prefix>/v1/auth/kubernetes/login.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/base64.h"
+#include "endpoint.h"
+
+
+static void ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_vault_json(ngx_http_request_t *r,
+    akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
+static void ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t role);
+static ngx_uint_t ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id,
+    akl_str_t *name);
+static void ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+
+
+const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault = {
+    NGX_HTTP_POST|NGX_HTTP_PUT,
+    ngx_string("POST, PUT"),
+    ngx_http_akl_k8s_vault_parse,
+    ngx_http_akl_k8s_vault_success,
+    ngx_http_akl_k8s_vault_failure,
+    1,
+    1
+};
+
+
+static void
+ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_form_t *form)
+{
+    akl_doc_t   doc;
+    ngx_str_t   copy;
+
+    /* Vault's clients send JSON under whatever type their library sets */
+
+    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
+        akl_doc_free(&doc);
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "the request body is no JSON object");
+        return;
+    }
+
+    ngx_http_akl_k8s_vault_json(r, &doc, form);
+
+    if (form->reason == AKL_OK && form->token.len) {
+        copy = form->token;
+        form->token.data = ngx_pstrdup(r->pool, &copy);
+
+        if (form->token.data == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        }
+    }
+
+    akl_doc_free(&doc);
+}
+
+
+static void
+ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, akl_doc_t *doc,
+    ngx_http_akl_k8s_form_t *form)
+{
+    akl_str_t  role, jwt;
+
+    if (akl_doc_string(doc, doc->nodes, "role", &role) < 0
+        || akl_doc_string(doc, doc->nodes, "jwt", &jwt) < 0)
+    {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "a member of the request is no string");
+        return;
+    }
+
+    ngx_http_akl_k8s_vault_role(r, form, role);
+
+    if (form->reason == AKL_OK) {
+        ngx_http_akl_k8s_form_token(r, form, jwt);
+    }
+}
+
+
+/* base64 of ACCESS_ID..CONFIG_NAME, the same in plain, or a config's name */
+
+static void
+ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t role)
+{
+    u_char                        *p;
+    ssize_t                        n;
+    akl_str_t                      plain, id, name;
+    ngx_str_t                      wanted;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    id = akl_str("");
+    name = akl_str("");
+
+    if (ngx_http_akl_k8s_vault_split(role, &id, &name)) {
+        ngx_http_akl_k8s_form_config(r, form, name, id);
+        return;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    wanted = ngx_http_akl_k8s_ngx_str(&role);
+
+    if (role.len && ngx_http_akl_k8s_find_config(amcf, &wanted) == NULL) {
+        p = ngx_pnalloc(r->pool, akl_base64_decoded_len(role.len));
+        if (p == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+            return;
+        }
+
+        n = akl_base64_decode(p, role);
+
+        if (n > 0) {
+            plain.data = p;
+            plain.len = n;
+
+            if (ngx_http_akl_k8s_vault_split(plain, &id, &name)) {
+                ngx_http_akl_k8s_form_config(r, form, name, id);
+                return;
+            }
+        }
+    }
+
+    ngx_http_akl_k8s_form_config(r, form, role, id);
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id, akl_str_t *name)
+{
+    size_t  i;
+
+    for (i = 1; i + 2 < role.len; i++) {
+
+        if (role.data[i] == '.' && role.data[i + 1] == '.') {
+            id->data = role.data;
+            id->len = i;
+
+            name->data = role.data + i + 2;
+            name->len = role.len - i - 2;
+
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_json_out_t *out)
+{
+    time_t     lease;
+    u_char    *p;
+    akl_str_t  role;
+
+    /* in one spelling, whichever the client chose */
+
+    role.len = ctx->config->access_id.len + ctx->config->name.len + 2;
+
+    p = ngx_pnalloc(r->pool, role.len);
+    if (p == NULL) {
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        return;
+    }
+
+    role.data = p;
+    (void) ngx_sprintf(p, "%V..%V", &ctx->config->access_id,
+                       &ctx->config->name);
+
+    lease = ngx_max(ctx->token_expires - ngx_time(), 0);
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_str(out, "lease_id", akl_str(""));
+    akl_json_out_raw(out, "renewable", akl_str("false"));
+    akl_json_out_int(out, "lease_duration", 0);
+    akl_json_out_raw(out, "data", akl_str("null"));
+
+    akl_json_out_open(out, "auth", '{');
+    akl_json_out_str(out, "client_token", ngx_http_akl_k8s_str(&ctx->token));
+    akl_json_out_str(out, "accessor", akl_str(""));
+    akl_json_out_raw(out, "policies", akl_str("[]"));
+    akl_json_out_raw(out, "token_policies", akl_str("[]"));
+
+    akl_json_out_open(out, "metadata", '{');
+    akl_json_out_str(out, "role", role);
+    akl_json_out_str(out, "service_account_name", ctx->identity.sa_name);
+    akl_json_out_str(out, "service_account_namespace",
+                     ctx->identity.namespace);
+    akl_json_out_str(out, "service_account_uid", ctx->identity.sa_uid);
+    akl_json_out_str(out, "service_account_secret_name",
+                     ctx->identity.secret_name);
+    akl_json_out_close(out, '}');
+
+    akl_json_out_int(out, "lease_duration", lease);
+    akl_json_out_raw(out, "renewable", akl_str("false"));
+    akl_json_out_str(out, "entity_id", akl_str(""));
+    akl_json_out_str(out, "token_type", akl_str("batch"));
+    akl_json_out_raw(out, "orphan", akl_str("true"));
+    akl_json_out_close(out, '}');
+
+    akl_json_out_close(out, '}');
+}
+
+
+/* Vault's member first; its clients print the list and ignore the rest */
+
+static void
+ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+{
+    u_char     buf[256];
+    akl_str_t  code, text, sentence;
+
+    code = akl_reason_code(form->reason);
+    text = ngx_http_akl_k8s_form_sentence(form);
+
+    sentence.data = buf;
+    sentence.len = ngx_snprintf(buf, sizeof(buf), "%s: %*s", code.data,
+                                text.len, text.data)
+                   - buf;
+
+    akl_json_out_open(out, NULL, '{');
+
+    akl_json_out_open(out, "errors", '[');
+    akl_json_out_str(out, NULL, sentence);
+    akl_json_out_close(out, ']');
+
+    akl_json_out_str(out, "reason", code);
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_close(out, '}');
+}

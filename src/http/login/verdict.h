@@ -1,0 +1,83 @@
+/*
+ * A verdict: what a review established, and the token minted from it; as the
+ * zone keeps it and as logins use it.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_VERDICT_H
+#define NGX_HTTP_AKL_K8S_VERDICT_H
+
+#include "../cluster/cluster.h"
+
+
+typedef struct {
+    akl_reason_t     reason;            /* AKL_OK, a refusal, an outage */
+    akl_identity_t   identity;
+    akl_str_t        aud;               /* the pod token's, JSON; len 0: none */
+    time_t           expires;           /* the pod token's exp; 0: none */
+    akl_str_t        token;             /* minted; len 0: each login mints */
+    akl_str_t        jti;
+    time_t           minted;            /* the token's iat */
+    time_t           token_expires;
+    time_t           until;             /* end in the zone; 0: not from it */
+    time_t           retry_after;       /* s, of an outage; 0: not told */
+    const char      *detail;            /* for the log, or NULL; not kept */
+} ngx_http_akl_k8s_verdict_t;
+
+
+/* The zone's key of a pod token under a config.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_akl_k8s_verdict_key(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token, ngx_akl_key_t *key);
+
+/*
+ * Looks a live verdict or refusal up: NGX_OK with *verdict pointing into a
+ * buffer of the process, which the next look-up overwrites; NGX_DECLINED.
+ */
+ngx_int_t ngx_http_akl_k8s_verdict_get(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *key,
+    ngx_http_akl_k8s_verdict_t *verdict);
+
+/*
+ * The same through the alias of a raw request; *config is found by what the
+ * alias holds.  Positive verdicts only.
+ */
+ngx_int_t ngx_http_akl_k8s_verdict_get_alias(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_akl_key_t *alias,
+    ngx_http_akl_k8s_config_t **config, ngx_http_akl_k8s_verdict_t *verdict);
+
+/*
+ * Keeps a verdict: an identity for min(cache_valid, the pod token's exp), a
+ * refusal for the config's "refused" time, an outage never.  One that came
+ * from the zone keeps the end it had.
+ */
+void ngx_http_akl_k8s_verdict_set(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *key,
+    ngx_http_akl_k8s_verdict_t *verdict);
+
+/* Remembers that the request of that digest leads to the verdict at "key". */
+void ngx_http_akl_k8s_verdict_set_alias(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *alias,
+    ngx_akl_key_t *key, ngx_http_akl_k8s_verdict_t *verdict);
+
+/* Moves the strings of a verdict into memory of "pool".  NGX_OK, NGX_ERROR. */
+ngx_int_t ngx_http_akl_k8s_verdict_copy(ngx_pool_t *pool,
+    ngx_http_akl_k8s_verdict_t *verdict);
+
+/*
+ * 1 where the minted token is good for a new login: not expired, not revoked,
+ * and at least half its life left unless a new one would not live longer.
+ */
+ngx_uint_t ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict);
+
+/*
+ * Signs a token for the verdict's identity, with memory of "pool"; sets token,
+ * jti, minted and token_expires.  "r" gives the values of token_claims that
+ * hold variables and may be NULL where there are none.  AKL_OK, or
+ * AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED, AKL_INTERNAL_ERROR.
+ */
+akl_reason_t ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_http_akl_k8s_verdict_t *verdict);
+
+
+#endif /* NGX_HTTP_AKL_K8S_VERDICT_H */

@@ -1,0 +1,291 @@
+/*
+ * Counters: see the header.
+ */
+
+#include "metrics.h"
+
+
+static ngx_uint_t ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf,
+    ngx_akl_zone_t *zone, const char *name, ngx_str_t *config,
+    const char *label, const char *value);
+static ngx_http_akl_k8s_main_conf_t *ngx_http_akl_k8s_metrics_conf(void);
+
+
+const ngx_msec_int_t
+    ngx_http_akl_k8s_buckets[NGX_HTTP_AKL_K8S_BUCKETS] =
+{
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, -1
+};
+
+const char  *ngx_http_akl_k8s_cache_names[NGX_HTTP_AKL_K8S_CACHE_N] = {
+    "none", "hit", "miss", "shared", "refused"
+};
+
+const char  *ngx_http_akl_k8s_code_names[NGX_HTTP_AKL_K8S_CODES] = {
+    "200", "201", "401", "403", "404", "429", "5xx", "other", "none"
+};
+
+
+ngx_int_t
+ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
+{
+    char                                value[NGX_INT_T_LEN + 1];
+    ngx_uint_t                          i, n;
+    ngx_akl_zone_t                     *zone;
+    ngx_http_akl_k8s_config_t         **config;
+    ngx_http_akl_k8s_metrics_t         *metrics;
+    ngx_http_akl_k8s_main_conf_t       *amcf;
+    ngx_http_akl_k8s_config_metrics_t  *cm;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    n = amcf->configs.nelts;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    metrics = ngx_pcalloc(cf->pool, sizeof(ngx_http_akl_k8s_metrics_t));
+    if (metrics == NULL) {
+        return NGX_ERROR;
+    }
+
+    metrics->configs = ngx_pcalloc(cf->pool,
+                                n * sizeof(ngx_http_akl_k8s_config_metrics_t));
+    if (metrics->configs == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone = amcf->zone;
+    config = amcf->configs.elts;
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+        (void) ngx_sprintf((u_char *) value, "%M%Z",
+                           ngx_http_akl_k8s_buckets[i]);
+
+        metrics->duration[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                              "duration", NULL, "le", value);
+    }
+
+    metrics->duration_sum = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                         "duration_sum", NULL, NULL, NULL);
+
+    while (n--) {
+        cm = &metrics->configs[n];
+
+        for (i = 0; i < AKL_REASON_N; i++) {
+            cm->logins[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "logins",
+                                &config[n]->name, "reason",
+                                (char *) akl_reason_code(i).data);
+
+            cm->guards[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "guards",
+                                &config[n]->name, "reason",
+                                (char *) akl_reason_code(i).data);
+        }
+
+        for (i = 0; i < NGX_HTTP_AKL_K8S_CACHE_N; i++) {
+            cm->cache[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "cache",
+                               &config[n]->name, "result",
+                               ngx_http_akl_k8s_cache_names[i]);
+        }
+
+        for (i = 0; i < NGX_HTTP_AKL_K8S_CODES; i++) {
+            cm->reviews[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                 "reviews", &config[n]->name, "code",
+                                 ngx_http_akl_k8s_code_names[i]);
+        }
+
+        cm->minted = ngx_http_akl_k8s_metrics_series(cf, zone, "minted",
+                                             &config[n]->name, NULL, NULL);
+        cm->in_flight = ngx_http_akl_k8s_metrics_series(cf, zone, "in_flight",
+                                             &config[n]->name, NULL, NULL);
+        cm->queued = ngx_http_akl_k8s_metrics_series(cf, zone, "queued",
+                                             &config[n]->name, NULL, NULL);
+    }
+
+    amcf->metrics = metrics;
+
+    return NGX_OK;
+}
+
+
+/* a series that finds no room counts in the zone's overflow series, 0 */
+
+static ngx_uint_t
+ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf, ngx_akl_zone_t *zone,
+    const char *name, ngx_str_t *config, const char *label, const char *value)
+{
+    u_char     *p;
+    size_t      len;
+    ngx_int_t   series;
+    ngx_str_t   full;
+
+    len = ngx_strlen(name) + (config ? config->len : 0)
+          + (label ? ngx_strlen(label) + ngx_strlen(value) : 0)
+          + sizeof("{config=\"\",=\"\"}");
+
+    full.data = ngx_pnalloc(cf->pool, len);
+    if (full.data == NULL) {
+        return 0;
+    }
+
+    p = ngx_sprintf(full.data, "%s{", name);
+
+    if (config) {
+        p = ngx_sprintf(p, "config=\"%V\"", config);
+    }
+
+    if (label) {
+        p = ngx_sprintf(p, "%s%s=\"%s\"", config ? "," : "", label, value);
+    }
+
+    *p++ = '}';
+    full.len = p - full.data;
+
+    series = ngx_akl_zone_series(zone, &full);
+
+    return (series == NGX_ERROR) ? 0 : (ngx_uint_t) series;
+}
+
+
+static ngx_http_akl_k8s_main_conf_t *
+ngx_http_akl_k8s_metrics_conf(void)
+{
+    return ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_akl_k8s_module);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_login(ngx_http_akl_k8s_config_t *config,
+    akl_reason_t reason, ngx_http_akl_k8s_cache_e cache)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (config == NULL) {
+        return;
+    }
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone,
+                        metrics->configs[config->index].logins[reason], 1);
+    ngx_akl_zone_add_to(amcf->zone,
+                        metrics->configs[config->index].cache[cache], 1);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_guard(ngx_http_akl_k8s_config_t *config,
+    akl_reason_t reason)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (config == NULL) {
+        return;
+    }
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone,
+                        metrics->configs[config->index].guards[reason], 1);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
+    ngx_uint_t status, ngx_msec_int_t elapsed)
+{
+    ngx_uint_t                     i, code;
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    switch (status) {
+    case 0:
+        code = 8;
+        break;
+    case 200:
+        code = 0;
+        break;
+    case 201:
+        code = 1;
+        break;
+    case 401:
+        code = 2;
+        break;
+    case 403:
+        code = 3;
+        break;
+    case 404:
+        code = 4;
+        break;
+    case 429:
+        code = 5;
+        break;
+    default:
+        code = (status >= 500) ? 6 : 7;
+        break;
+    }
+
+    ngx_akl_zone_add_to(amcf->zone,
+                        metrics->configs[config->index].reviews[code], 1);
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS - 1; i++) {
+        if (elapsed <= ngx_http_akl_k8s_buckets[i]) {
+            break;
+        }
+    }
+
+    ngx_akl_zone_add_to(amcf->zone, metrics->duration[i], 1);
+    ngx_akl_zone_add_to(amcf->zone, metrics->duration_sum, elapsed);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_minted(ngx_http_akl_k8s_config_t *config)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].minted, 1);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_in_flight(ngx_http_akl_k8s_config_t *config,
+    ngx_int_t by)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].in_flight,
+                        by);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_queued(ngx_http_akl_k8s_config_t *config,
+    ngx_int_t by)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].queued,
+                        by);
+}

@@ -1,0 +1,367 @@
+/*
+ * What is known of a request: its context, the outcome and its log line, the
+ * token it carries, and the headers of a refusal.
+ */
+
+#include "module.h"
+
+
+#define NGX_HTTP_AKL_K8S_LOG_LEN    128
+#define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
+
+
+static void ngx_http_akl_k8s_ctx_cleanup(void *data);
+static void ngx_http_akl_k8s_printable(u_char *dst, akl_str_t src);
+
+
+ngx_http_akl_k8s_ctx_t *
+ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    if (r->internal || r->filter_finalize) {
+
+        /* an internal redirect has cleared the module contexts */
+
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
+            if (cln->handler != ngx_http_akl_k8s_ctx_cleanup) {
+                continue;
+            }
+
+            ctx = cln->data;
+
+            if (ctx->request == r) {
+                ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
+                return ctx;
+            }
+        }
+    }
+
+    if (!create) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_akl_k8s_ctx_t));
+
+    ctx->request = r;
+    ctx->review_time = -1;
+
+    cln->handler = ngx_http_akl_k8s_ctx_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_akl_k8s_ctx_cleanup(void *data)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx = data;
+
+    if (ctx->token.len) {
+        ngx_explicit_memzero(ctx->token.data, ctx->token.len);
+    }
+}
+
+
+void
+ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
+    akl_reason_t reason, const char *detail)
+{
+    u_char                        ns[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
+    u_char                        sa[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
+    u_char                        pod[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
+    akl_str_t                     text;
+    ngx_str_t                     name;
+    ngx_uint_t                    level;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    ctx->reason = reason;
+    ctx->established = 1;
+
+    if (reason == AKL_OK) {
+        return;
+    }
+
+    if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
+        level = NGX_LOG_ERR;
+
+    } else {
+        alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+        level = alcf->log_level;
+    }
+
+    if (r->connection->log->log_level < level) {
+        return;
+    }
+
+    text = akl_reason_text(reason);
+
+    if (ctx->config) {
+        name = ctx->config->name;
+
+    } else {
+        ngx_str_set(&name, "-");
+    }
+
+    ngx_http_akl_k8s_printable(ns, ctx->identity.namespace);
+    ngx_http_akl_k8s_printable(sa, ctx->identity.sa_name);
+    ngx_http_akl_k8s_printable(pod, ctx->identity.pod_name);
+
+    ngx_log_error(level, r->connection->log, 0,
+                  "akl_k8s: %s %s: %s%s%s, config \"%V\", namespace \"%s\", "
+                  "service account \"%s\", pod \"%s\"",
+                  (akl_reason_kind(reason) == AKL_KIND_OUTAGE)
+                      ? "login failed," : "refused,",
+                  akl_reason_code(reason).data, text.data,
+                  detail ? ": " : "", detail ? detail : "",
+                  &name, ns, sa, pod);
+}
+
+
+/* what a token claims may hold anything; a log line may not */
+
+static void
+ngx_http_akl_k8s_printable(u_char *dst, akl_str_t src)
+{
+    size_t  i, len;
+
+    len = ngx_min(src.len, NGX_HTTP_AKL_K8S_LOG_LEN);
+
+    for (i = 0; i < len; i++) {
+        dst[i] = src.data[i];
+
+        if (dst[i] < 0x20 || dst[i] > 0x7e || dst[i] == '"') {
+            dst[i] = '?';
+        }
+    }
+
+    dst[len] = '\0';
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
+    ngx_http_complex_value_t *source, ngx_str_t *token)
+{
+    u_char     *p, *last;
+    ngx_str_t   value;
+
+    if (source) {
+        if (ngx_http_complex_value(r, source, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (r->headers_in.authorization) {
+        value = r->headers_in.authorization->value;
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    p = value.data;
+    last = p + value.len;
+
+    if (value.len >= 6 && ngx_strncasecmp(p, (u_char *) "bearer", 6) == 0
+        && (value.len == 6 || p[6] == ' '))
+    {
+        p += 6;
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        if (p == last) {
+            return NGX_ERROR;
+        }
+
+    } else if (source == NULL || value.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    token->data = p;
+    token->len = last - p;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_park(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    rev = r->connection->read;
+
+    if (ngx_event_flags & NGX_USE_LEVEL_EVENT) {
+
+        /*
+         * A flag left from the last read would have nginx look at once, find
+         * nothing and stop watching; what is there will be reported anew.
+         */
+
+        rev->ready = 0;
+    }
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(rev, 0);
+}
+
+
+ngx_table_elt_t *
+ngx_http_akl_k8s_add_header(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    /* all of it: "next" came with 1.23 */
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) key;
+    h->key.len = ngx_strlen(key);
+    h->value = *value;
+
+    return h;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
+    ngx_uint_t status)
+{
+    akl_str_t                code;
+    ngx_str_t                value;
+    ngx_table_elt_t         *h;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    /* another pass of the phases may have been refused before */
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&value, "no-store");
+
+    if (ctx->no_store == NULL) {
+        ctx->no_store = ngx_http_akl_k8s_add_header(r, "Cache-Control",
+                                                    &value);
+        if (ctx->no_store == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->no_store->hash = 1;
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.len = ngx_sprintf(value.data, "%T",
+                                ngx_min(ngx_max(ctx->retry_after, 1),
+                                        NGX_HTTP_AKL_K8S_RETRY_MAX))
+                    - value.data;
+
+        h = ngx_http_akl_k8s_add_header(r, "Retry-After", &value);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
+        return NGX_OK;
+    }
+
+    code = akl_reason_code(reason);
+
+    value.len = sizeof("Bearer realm=\"akl_k8s\", error=\"insufficient_scope\""
+                       ", error_description=\"\"") + code.len;
+
+    value.data = ngx_pnalloc(r->pool, value.len);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (reason == AKL_TOKEN_MISSING) {
+        value.len = ngx_sprintf(value.data, "Bearer realm=\"akl_k8s\"")
+                    - value.data;
+
+    } else {
+        value.len = ngx_sprintf(value.data, "Bearer realm=\"akl_k8s\", "
+                                "error=\"%s\", error_description=\"%s\"",
+                                (status == NGX_HTTP_FORBIDDEN)
+                                    ? "insufficient_scope" : "invalid_token",
+                                code.data)
+                    - value.data;
+    }
+
+    if (ctx->challenge == NULL) {
+        ctx->challenge = ngx_http_akl_k8s_add_header(r, "WWW-Authenticate",
+                                                     &value);
+        if (ctx->challenge == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->challenge->hash = 1;
+    ctx->challenge->value = value;
+
+    r->headers_out.www_authenticate = ctx->challenge;
+
+    return NGX_OK;
+}
+
+
+ngx_http_akl_k8s_config_t *
+ngx_http_akl_k8s_find_config(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_akl_k8s_config_t  **config;
+
+    config = amcf->configs.elts;
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        if (config[i]->name.len == name->len
+            && ngx_memcmp(config[i]->name.data, name->data, name->len) == 0)
+        {
+            return config[i];
+        }
+    }
+
+    return NULL;
+}

@@ -1,0 +1,265 @@
+/*
+ * The status page in Prometheus' text format.
+ */
+
+#include "status.h"
+
+
+static void ngx_http_akl_k8s_status_text_family(
+    ngx_http_akl_k8s_main_conf_t *amcf,
+    const ngx_http_akl_k8s_family_t *family, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_duration(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_expiry(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_zone(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text,
+    const char *name, const char *type, const char *help);
+static void ngx_http_akl_k8s_text(ngx_http_akl_k8s_text_t *text,
+    const char *fmt, ...);
+static void ngx_http_akl_k8s_text_escape(ngx_http_akl_k8s_text_t *text,
+    ngx_str_t *value);
+
+
+void
+ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    const ngx_http_akl_k8s_family_t  *family;
+
+    ngx_http_akl_k8s_text_head(text, "build_info", "gauge",
+                               "Version of the module.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "build_info"
+                          "{version=\"%s\",nginx=\"%s\"} 1\n",
+                          NGX_HTTP_AKL_K8S_VERSION, NGINX_VERSION);
+
+    if (amcf->metrics) {
+        for (family = ngx_http_akl_k8s_families; family->name; family++) {
+            ngx_http_akl_k8s_status_text_family(amcf, family, text);
+        }
+
+        ngx_http_akl_k8s_status_text_duration(amcf, text);
+    }
+
+    ngx_http_akl_k8s_status_text_expiry(amcf, text);
+    ngx_http_akl_k8s_status_text_zone(amcf, text);
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_family(ngx_http_akl_k8s_main_conf_t *amcf,
+    const ngx_http_akl_k8s_family_t *family, ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t                    i, k, *series;
+    ngx_http_akl_k8s_config_t   **config;
+    ngx_http_akl_k8s_metrics_t   *metrics;
+
+    metrics = amcf->metrics;
+    config = amcf->configs.elts;
+
+    ngx_http_akl_k8s_text_head(text, family->name, family->type, family->help);
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+
+        series = (ngx_uint_t *) ((u_char *) &metrics->configs[i]
+                                 + family->offset);
+
+        for (k = 0; k < family->n; k++) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{config=\"",
+                                  family->name);
+            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+
+            if (family->label) {
+                ngx_http_akl_k8s_text(text, "\",%s=\"%s", family->label,
+                                      family->value(k));
+            }
+
+            ngx_http_akl_k8s_text(text, "\"} %uA\n",
+                                  ngx_akl_zone_read(amcf->zone, series[k]));
+        }
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_duration(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t                   i;
+    ngx_msec_int_t               le;
+    ngx_atomic_uint_t            n, sum;
+    ngx_http_akl_k8s_metrics_t  *metrics;
+
+    metrics = amcf->metrics;
+
+    ngx_http_akl_k8s_text_head(text, "review_duration_seconds", "histogram",
+                               "Time from a review's start to its answer.");
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+        n += ngx_akl_zone_read(amcf->zone, metrics->duration[i]);
+        le = ngx_http_akl_k8s_buckets[i];
+
+        if (le < 0) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "review_duration_seconds_bucket"
+                                  "{le=\"+Inf\"} %uA\n", n);
+            continue;
+        }
+
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "review_duration_seconds_bucket"
+                              "{le=\"%M.%03M\"} %uA\n",
+                              le / 1000, le % 1000, n);
+    }
+
+    sum = ngx_akl_zone_read(amcf->zone, metrics->duration_sum);
+
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "review_duration_seconds_sum %uA.%03uA\n",
+                          sum / 1000, sum % 1000);
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "review_duration_seconds_count %uA\n", n);
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_expiry(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    time_t                       expires;
+    ngx_uint_t                   i, k;
+    ngx_http_akl_k8s_config_t  **config;
+
+    config = amcf->configs.elts;
+
+    ngx_http_akl_k8s_text_head(text, "credential_expiry_timestamp_seconds",
+                               "gauge", "When a credential ends.");
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        for (k = 0; k < NGX_HTTP_AKL_K8S_CREDENTIALS; k++) {
+
+            expires = ngx_http_akl_k8s_expires(config[i],
+                                               &ngx_http_akl_k8s_expiries[k]);
+            if (expires == 0) {
+                continue;
+            }
+
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "credential_expiry_timestamp_seconds"
+                                  "{config=\"");
+            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+            ngx_http_akl_k8s_text(text, "\",credential=\"%s\"} %T\n",
+                                  ngx_http_akl_k8s_expiries[k].label, expires);
+        }
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_zone(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t           i;
+    ngx_akl_zone_stat_t  stat;
+
+    ngx_akl_zone_stat(amcf->zone, &stat);
+
+    ngx_http_akl_k8s_text_head(text, "zone_size_bytes", "gauge",
+                               "Memory for entries.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "zone_size_bytes %uz\n", stat.size);
+
+    ngx_http_akl_k8s_text_head(text, "zone_used_bytes", "gauge",
+                               "Memory of live entries.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "zone_used_bytes %uz\n", stat.used);
+
+    ngx_http_akl_k8s_text_head(text, "zone_flights", "gauge",
+                               "Reviews marked as under way.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "zone_flights %ui\n",
+                          stat.flights);
+
+    ngx_http_akl_k8s_text_head(text, "zone_resets_total", "counter",
+                               "Times a worker died inside the zone.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "zone_resets_total %ui\n", stat.resets);
+
+    ngx_http_akl_k8s_text_head(text, "zone_entries", "gauge",
+                               "Entries by class.");
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "zone_entries{class=\"%s\"} %ui\n",
+                              ngx_http_akl_k8s_classes[i], stat.entries[i]);
+    }
+
+    ngx_http_akl_k8s_text_head(text, "zone_evicted_total", "counter",
+                               "Live entries evicted by class.");
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "zone_evicted_total{class=\"%s\"} %ui\n",
+                              ngx_http_akl_k8s_classes[i], stat.evicted[i]);
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text, const char *name,
+    const char *type, const char *help)
+{
+    ngx_http_akl_k8s_text(text, "# HELP " NGX_HTTP_AKL_K8S_PREFIX "%s %s\n"
+                          "# TYPE " NGX_HTTP_AKL_K8S_PREFIX "%s %s\n",
+                          name, help, name, type);
+}
+
+
+static void
+ngx_http_akl_k8s_text(ngx_http_akl_k8s_text_t *text, const char *fmt, ...)
+{
+    u_char   *p, buf[512];
+    va_list   args;
+
+    va_start(args, fmt);
+
+    if (text->pos == NULL) {
+        p = ngx_vslprintf(buf, buf + sizeof(buf), fmt, args);
+        text->len += p - buf;
+
+    } else {
+        text->pos = ngx_vslprintf(text->pos, text->end, fmt, args);
+    }
+
+    va_end(args);
+}
+
+
+/* a label's value: backslash, quote and line feed escaped */
+
+static void
+ngx_http_akl_k8s_text_escape(ngx_http_akl_k8s_text_t *text, ngx_str_t *value)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+
+        switch (value->data[i]) {
+
+        case '\\':
+        case '"':
+            ngx_http_akl_k8s_text(text, "\\%c", value->data[i]);
+            break;
+
+        case '\n':
+            ngx_http_akl_k8s_text(text, "\\n");
+            break;
+
+        default:
+            ngx_http_akl_k8s_text(text, "%c", value->data[i]);
+            break;
+        }
+    }
+}

@@ -1,0 +1,383 @@
+/*
+ * The status page: JSON here, Prometheus' text format in status_text.c.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/json.h"
+#include "status.h"
+
+
+static ngx_int_t ngx_http_akl_k8s_status_handler(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_status_json_config(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_status_json_zone(
+    ngx_http_akl_k8s_main_conf_t *amcf, akl_json_out_t *out);
+static const char *ngx_http_akl_k8s_reason_name(ngx_uint_t i);
+static const char *ngx_http_akl_k8s_cache_name(ngx_uint_t i);
+static const char *ngx_http_akl_k8s_code_name(ngx_uint_t i);
+
+
+#define ngx_http_akl_k8s_family_offset(member)                                \
+    offsetof(ngx_http_akl_k8s_config_metrics_t, member)
+
+
+const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
+
+    { "logins_total", "counter", "Logins by outcome.", "reason",
+      ngx_http_akl_k8s_family_offset(logins), AKL_REASON_N,
+      ngx_http_akl_k8s_reason_name },
+
+    { "cache_total", "counter", "Logins by the way to their verdict.",
+      "result", ngx_http_akl_k8s_family_offset(cache),
+      NGX_HTTP_AKL_K8S_CACHE_N, ngx_http_akl_k8s_cache_name },
+
+    { "reviews_total", "counter", "TokenReview calls by HTTP status.", "code",
+      ngx_http_akl_k8s_family_offset(reviews), NGX_HTTP_AKL_K8S_CODES,
+      ngx_http_akl_k8s_code_name },
+
+    { "guard_total", "counter", "Guarded requests by outcome.", "reason",
+      ngx_http_akl_k8s_family_offset(guards), AKL_REASON_N,
+      ngx_http_akl_k8s_reason_name },
+
+    { "minted_tokens_total", "counter", "Tokens signed.", NULL,
+      ngx_http_akl_k8s_family_offset(minted), 1, NULL },
+
+    { "reviews_in_flight", "gauge", "TokenReview calls under way.", NULL,
+      ngx_http_akl_k8s_family_offset(in_flight), 1, NULL },
+
+    { "reviews_queued", "gauge", "Reviews waiting for room.", NULL,
+      ngx_http_akl_k8s_family_offset(queued), 1, NULL },
+
+    { NULL, NULL, NULL, NULL, 0, 0, NULL }
+};
+
+
+const ngx_http_akl_k8s_expiry_t
+    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS] =
+{
+    { "token_reviewer_jwt", offsetof(ngx_http_akl_k8s_cluster_t, reviewer) },
+    { "k8s_ca_cert", offsetof(ngx_http_akl_k8s_cluster_t, ca) },
+    { "k8s_client_certificate",
+      offsetof(ngx_http_akl_k8s_cluster_t, client_cert) }
+};
+
+
+const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N] = {
+    "verdict", "refusal", "guard", "alias", "revoked"
+};
+
+
+char *
+ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "has a location that another handler serves already";
+    }
+
+    clcf->handler = ngx_http_akl_k8s_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
+{
+    size_t                         size;
+    ngx_buf_t                     *b;
+    ngx_int_t                      rc;
+    ngx_str_t                      format, value;
+    ngx_uint_t                     prometheus;
+    ngx_chain_t                    chain;
+    akl_json_out_t                 out;
+    ngx_http_akl_k8s_text_t        text;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    prometheus = 0;
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &format) == NGX_OK) {
+
+        if (format.len == 10
+            && ngx_strncmp(format.data, "prometheus", 10) == 0)
+        {
+            prometheus = 1;
+
+        } else if (format.len != 4
+                   || ngx_strncmp(format.data, "json", 4) != 0)
+        {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+    }
+
+    /* counters may grow a digit between measuring and writing */
+
+    if (prometheus) {
+        ngx_memzero(&text, sizeof(ngx_http_akl_k8s_text_t));
+        ngx_http_akl_k8s_status_text(amcf, &text);
+        size = text.len + text.len / 4 + 1024;
+
+    } else {
+        akl_json_out_init(&out, NULL, 0);
+        ngx_http_akl_k8s_status_json(amcf, &out);
+        size = out.len + out.len / 4 + 1024;
+    }
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (prometheus) {
+        text.pos = b->last;
+        text.end = b->end;
+        text.len = 0;
+
+        ngx_http_akl_k8s_status_text(amcf, &text);
+        b->last = text.pos;
+
+        ngx_str_set(&r->headers_out.content_type,
+                    "text/plain; version=0.0.4; charset=utf-8");
+
+    } else {
+        akl_json_out_init(&out, b->last, size);
+        ngx_http_akl_k8s_status_json(amcf, &out);
+
+        if (out.overflow) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        b->last += out.len;
+
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    ngx_str_set(&value, "no-store");
+
+    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    chain.buf = b;
+    chain.next = NULL;
+
+    return ngx_http_output_filter(r, &chain);
+}
+
+
+static void
+ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
+    akl_json_out_t *out)
+{
+    ngx_uint_t                    i;
+    ngx_http_akl_k8s_config_t   **config;
+    ngx_http_akl_k8s_metrics_t   *metrics;
+
+    metrics = amcf->metrics;
+    config = amcf->configs.elts;
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "version", akl_str(NGX_HTTP_AKL_K8S_VERSION));
+    akl_json_out_str(out, "nginx", akl_str(NGINX_VERSION));
+
+    akl_json_out_open(out, "configs", '{');
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        ngx_http_akl_k8s_status_json_config(amcf, config[i], out);
+    }
+
+    akl_json_out_close(out, '}');
+
+    if (metrics) {
+        akl_json_out_open(out, "review_duration_ms", '{');
+
+        for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+            char  le[NGX_INT_T_LEN + 4];
+
+            if (ngx_http_akl_k8s_buckets[i] < 0) {
+                (void) ngx_sprintf((u_char *) le, "inf%Z");
+
+            } else {
+                (void) ngx_sprintf((u_char *) le, "%M%Z",
+                                   ngx_http_akl_k8s_buckets[i]);
+            }
+
+            akl_json_out_int(out, le, ngx_akl_zone_read(amcf->zone,
+                                                        metrics->duration[i]));
+        }
+
+        akl_json_out_int(out, "sum", ngx_akl_zone_read(amcf->zone,
+                                                       metrics->duration_sum));
+        akl_json_out_close(out, '}');
+    }
+
+    ngx_http_akl_k8s_status_json_zone(amcf, out);
+    akl_json_out_close(out, '}');
+}
+
+
+static void
+ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config, akl_json_out_t *out)
+{
+    u_char                           *name;
+    time_t                            expires;
+    ngx_uint_t                        i, *series;
+    ngx_atomic_uint_t                 n;
+    ngx_http_akl_k8s_metrics_t       *metrics;
+    const ngx_http_akl_k8s_family_t  *family;
+
+    metrics = amcf->metrics;
+
+    name = config->name.data;            /* NUL-terminated by the parser */
+
+    akl_json_out_open(out, (char *) name, '{');
+
+    for (family = ngx_http_akl_k8s_families; family->name; family++) {
+
+        series = (ngx_uint_t *) ((u_char *) &metrics->configs[config->index]
+                                 + family->offset);
+
+        if (family->label == NULL) {
+            akl_json_out_int(out, family->name,
+                             ngx_akl_zone_read(amcf->zone, *series));
+            continue;
+        }
+
+        akl_json_out_open(out, family->name, '{');
+
+        for (i = 0; i < family->n; i++) {
+            n = ngx_akl_zone_read(amcf->zone, series[i]);
+
+            if (n) {
+                akl_json_out_int(out, family->value(i), n);
+            }
+        }
+
+        akl_json_out_close(out, '}');
+    }
+
+    akl_json_out_open(out, "credential_expiry", '{');
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_CREDENTIALS; i++) {
+        expires = ngx_http_akl_k8s_expires(config,
+                                           &ngx_http_akl_k8s_expiries[i]);
+        if (expires) {
+            akl_json_out_int(out, ngx_http_akl_k8s_expiries[i].label, expires);
+        }
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_close(out, '}');
+}
+
+
+time_t
+ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_expiry_t *expiry)
+{
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (cluster == NULL) {
+        return 0;
+    }
+
+    return ((ngx_http_akl_k8s_credential_t *)
+            ((u_char *) cluster + expiry->offset))->expires;
+}
+
+
+static void
+ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
+    akl_json_out_t *out)
+{
+    ngx_uint_t              i;
+    ngx_akl_zone_stat_t     stat;
+    ngx_akl_client_stat_t   client;
+
+    ngx_akl_zone_stat(amcf->zone, &stat);
+    ngx_akl_client_stat(&client);
+
+    akl_json_out_open(out, "zone", '{');
+    akl_json_out_int(out, "size", stat.size);
+    akl_json_out_int(out, "used", stat.used);
+    akl_json_out_int(out, "flights", stat.flights);
+    akl_json_out_int(out, "resets", stat.resets);
+
+    akl_json_out_open(out, "entries", '{');
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.entries[i]);
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_open(out, "evicted", '{');
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.evicted[i]);
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_close(out, '}');
+
+    akl_json_out_open(out, "worker", '{');
+    akl_json_out_int(out, "pid", ngx_pid);
+    akl_json_out_int(out, "exchanges", client.in_flight);
+    akl_json_out_int(out, "connections", client.connections);
+    akl_json_out_close(out, '}');
+}
+
+
+static const char *
+ngx_http_akl_k8s_reason_name(ngx_uint_t i)
+{
+    return (const char *) akl_reason_code((akl_reason_t) i).data;
+}
+
+
+static const char *
+ngx_http_akl_k8s_cache_name(ngx_uint_t i)
+{
+    return ngx_http_akl_k8s_cache_names[i];
+}
+
+
+static const char *
+ngx_http_akl_k8s_code_name(ngx_uint_t i)
+{
+    return ngx_http_akl_k8s_code_names[i];
+}

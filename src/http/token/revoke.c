@@ -1,0 +1,438 @@
+/*
+ * akl_k8s_revoke: the location that takes revocations, a token's jti or a
+ * subject with a time.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/json.h"
+#include "../../k8s/time.h"
+#include "revoke.h"
+
+
+#define NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX  8192
+#define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
+
+
+static ngx_int_t ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r,
+    ngx_str_t *body);
+static const char *ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static const char *ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
+    json_t *root, const char *name, ngx_str_t *value);
+static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
+    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static ngx_int_t ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status);
+static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error);
+
+
+char *
+ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_akl_k8s_revoke_handler) {
+        return "is duplicate";
+    }
+
+    clcf->handler = ngx_http_akl_k8s_revoke_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    if (r->method != NGX_HTTP_POST) {
+        ngx_str_set(&value, "POST");
+
+        if (ngx_http_akl_k8s_add_header(r, "Allow", &value) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_revoke_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r)
+{
+    ngx_http_finalize_request(r, ngx_http_akl_k8s_revoke_process(r));
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_str_t                       body;
+    const char                     *error;
+    ngx_http_akl_k8s_revocation_t   rev;
+
+    ngx_memzero(&rev, sizeof(ngx_http_akl_k8s_revocation_t));
+
+    rc = ngx_http_akl_k8s_revoke_collect(r, &body);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    error = ngx_http_akl_k8s_revoke_parse(r, &body, &rev);
+
+    if (error) {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev, error,
+                                              NGX_HTTP_BAD_REQUEST);
+    }
+
+    if (ngx_http_akl_k8s_revoke_keep(r, &rev) != NGX_OK) {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev,
+                              "the revocation could not be kept",
+                              NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+
+    return ngx_http_akl_k8s_revoke_answer(r, &rev, NULL, NGX_HTTP_OK);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r, ngx_str_t *body)
+{
+    u_char       *p;
+    ngx_chain_t  *cl;
+
+    body->len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        if (cl->buf->in_file) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        body->len += cl->buf->last - cl->buf->pos;
+    }
+
+    if (body->len > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    p = ngx_pnalloc(r->pool, body->len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->data = p;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    return NGX_OK;
+}
+
+
+/* NULL, or what is wrong */
+
+static const char *
+ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    const char       *error;
+    ngx_table_elt_t  *type;
+
+    static ngx_str_t  form = ngx_string("application/x-www-form-urlencoded");
+
+    if (body->len == 0) {
+        return "the request has no body";
+    }
+
+    rev->time = -1;
+
+    type = r->headers_in.content_type;
+
+    if (type && type->value.len >= form.len
+        && ngx_strncasecmp(type->value.data, form.data, form.len) == 0)
+    {
+        error = ngx_http_akl_k8s_revoke_form(r, body, rev);
+
+    } else {
+        error = ngx_http_akl_k8s_revoke_json(r, body, rev);
+    }
+
+    if (error) {
+        return error;
+    }
+
+    if ((rev->jti.len == 0) == (rev->sub.len == 0)) {
+        return "exactly one of \"jti\" and \"sub\" is needed";
+    }
+
+    if (rev->jti.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX
+        || rev->sub.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX)
+    {
+        return "the value is too long";
+    }
+
+    if (rev->before.len
+        && akl_time_parse(ngx_http_akl_k8s_str(&rev->before), &rev->time) != 0)
+    {
+        return "\"before\" is neither unix time nor RFC 3339";
+    }
+
+    if (rev->jti.len && rev->time != -1) {
+        return "\"before\" goes with \"sub\" only";
+    }
+
+    if (rev->sub.len && rev->time == -1) {
+
+        /* tokens of the present second included */
+
+        rev->time = ngx_time() + 1;
+    }
+
+    return NULL;
+}
+
+
+static const char *
+ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    json_t      *root;
+    const char  *error;
+
+    root = akl_json_object(ngx_http_akl_k8s_str(body));
+    if (root == NULL) {
+        return "the body is neither a form nor a JSON object";
+    }
+
+    error = NULL;
+
+    if (ngx_http_akl_k8s_revoke_member(r, root, "jti", &rev->jti) != NGX_OK
+        || ngx_http_akl_k8s_revoke_member(r, root, "sub", &rev->sub)
+           != NGX_OK)
+    {
+        error = "\"jti\" and \"sub\" are strings";
+
+    } else {
+        switch (akl_json_time(root, "before", &rev->time)) {
+
+        case 0:
+            break;
+
+        case 1:
+            rev->time = -1;
+            break;
+
+        default:
+            rev->time = -1;
+
+            if (ngx_http_akl_k8s_revoke_member(r, root, "before",
+                                               &rev->before)
+                != NGX_OK
+                || rev->before.len == 0)
+            {
+                error = "\"before\" is neither unix time nor RFC 3339";
+            }
+        }
+    }
+
+    json_decref(root);
+
+    return error;
+}
+
+
+/* the object is about to go: its strings are copied */
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, json_t *root,
+    const char *name, ngx_str_t *value)
+{
+    akl_str_t  s;
+    ngx_str_t  str;
+
+    if (akl_json_string(root, name, &s) == -1) {
+        return NGX_ERROR;
+    }
+
+    if (s.len == 0) {
+        ngx_str_null(value);
+        return NGX_OK;
+    }
+
+    str = ngx_http_akl_k8s_ngx_str(&s);
+
+    value->len = s.len;
+    value->data = ngx_pstrdup(r->pool, &str);
+
+    return value->data ? NGX_OK : NGX_ERROR;
+}
+
+
+static const char *
+ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_revocation_t *rev)
+{
+    u_char      *p, *last, *end, *eq, *dst, *src, *plus;
+    ngx_str_t   *value;
+    ngx_uint_t   len;
+
+    last = body->data + body->len;
+
+    for (p = body->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = ngx_strlchr(p, end, '=');
+        if (eq == NULL) {
+            continue;
+        }
+
+        len = eq - p;
+
+        if (len == 3 && ngx_strncmp(p, "jti", 3) == 0) {
+            value = &rev->jti;
+
+        } else if (len == 3 && ngx_strncmp(p, "sub", 3) == 0) {
+            value = &rev->sub;
+
+        } else if (len == 6 && ngx_strncmp(p, "before", 6) == 0) {
+            value = &rev->before;
+
+        } else {
+            continue;
+        }
+
+        if (value->data) {
+            return "a parameter is given twice";
+        }
+
+        dst = ngx_pnalloc(r->pool, end - eq);
+        if (dst == NULL) {
+            return "out of memory";
+        }
+
+        value->data = dst;
+
+        for (plus = eq + 1; plus < end; plus++) {
+            if (*plus == '+') {
+                *plus = ' ';
+            }
+        }
+
+        src = eq + 1;
+        ngx_unescape_uri(&dst, &src, end - src, 0);
+
+        value->len = dst - value->data;
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status)
+{
+    size_t        len;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_str_t     value;
+    ngx_chain_t   out;
+
+    ngx_str_set(&value, "no-store");
+
+    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = ngx_http_akl_k8s_revoke_write(NULL, 0, rev, error);
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last += ngx_http_akl_k8s_revoke_write(b->last, len, rev, error);
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static size_t
+ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
+    ngx_http_akl_k8s_revocation_t *rev, const char *error)
+{
+    akl_str_t       s;
+    akl_json_out_t  out;
+
+    akl_json_out_init(&out, buf, size);
+    akl_json_out_open(&out, NULL, '{');
+
+    if (error) {
+        s.data = (const unsigned char *) error;
+        s.len = ngx_strlen(error);
+
+        akl_json_out_str(&out, "error", s);
+
+    } else if (rev->jti.len) {
+        akl_json_out_str(&out, "jti", ngx_http_akl_k8s_str(&rev->jti));
+        akl_json_out_int(&out, "until", rev->until);
+
+    } else {
+        akl_json_out_str(&out, "sub", ngx_http_akl_k8s_str(&rev->sub));
+        akl_json_out_int(&out, "before", rev->time);
+        akl_json_out_int(&out, "until", rev->until);
+    }
+
+    akl_json_out_close(&out, '}');
+
+    return out.len;
+}

@@ -1,0 +1,74 @@
+/*
+ * JSON as we accept it from strangers (RFC 8259, strictly): jansson with
+ * doubled members, trailing data and NUL refused.
+ */
+
+#ifndef AKL_JSON_H
+#define AKL_JSON_H
+
+#include <stdint.h>
+#include <jansson.h>
+#include "str.h"
+
+
+/*
+ * A new reference to an object, or NULL for anything else: syntax error,
+ * doubled member at any depth, byte order mark, trailing data, invalid UTF-8,
+ * U+0000 anywhere, nesting beyond 32, array or scalar at the top.
+ */
+json_t *akl_json_object(akl_str_t text);
+
+/*
+ * The string member "key": 0 and *value (borrowed from "object", len 0 for
+ * ""), 1 where the member is absent, -1 where it is no string.  Empty value
+ * is {0, NULL} when not found.
+ */
+int akl_json_string(const json_t *object, const char *key, akl_str_t *value);
+
+/*
+ * A NumericDate (RFC 7519 section 2) in whole seconds: 0 and *value, 1 where
+ * absent, -1 where it is no number, negative, not finite or beyond 2^53.
+ * Fractions are cut off.
+ */
+int akl_json_time(const json_t *object, const char *key, int64_t *value);
+
+
+/*
+ * Length of the well-formed UTF-8 sequence (RFC 3629) at the beginning of
+ * "len" > 0 bytes, 0 where there is none.
+ */
+size_t akl_json_utf8(const unsigned char *p, size_t len);
+
+/*
+ * How many bytes from "p" on, a multiple of eight, are printable ASCII other
+ * than the quote and the backslash; more may follow.
+ */
+size_t akl_json_plain(const unsigned char *p, const unsigned char *last);
+
+
+/*
+ * An append-only JSON text writer over a caller's buffer, for answers and
+ * claims; escapes as RFC 8259 section 7 demands, "/" not escaped, bytes that
+ * are no UTF-8 become U+FFFD.  With buf NULL it only counts, so the same code
+ * measures and writes.  "len" counts on past "size"; "overflow" is set when
+ * it did not suffice, and the text is then useless.  "key" is NULL inside an
+ * array and at the top.
+ */
+typedef struct {
+    unsigned char  *buf;
+    size_t          size;
+    size_t          len;
+    unsigned        overflow:1;
+    unsigned        comma:1;
+} akl_json_out_t;
+
+void akl_json_out_init(akl_json_out_t *out, unsigned char *buf, size_t size);
+void akl_json_out_open(akl_json_out_t *out, const char *key, char bracket);
+void akl_json_out_close(akl_json_out_t *out, char bracket);
+void akl_json_out_str(akl_json_out_t *out, const char *key, akl_str_t value);
+void akl_json_out_int(akl_json_out_t *out, const char *key, int64_t value);
+/* a ready JSON text: "null", "true", a number, an object written before */
+void akl_json_out_raw(akl_json_out_t *out, const char *key, akl_str_t json);
+
+
+#endif /* AKL_JSON_H */

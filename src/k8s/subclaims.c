@@ -1,0 +1,325 @@
+/*
+ * Flattened claims: name length, type, count, name, then each value with its
+ * length before it.  Lengths are 16 bits, in the machine's own order.
+ */
+
+#include <stdint.h>
+
+#include "subclaims.h"
+
+
+typedef struct {
+    uint16_t  size;                     /* of the whole record */
+    uint16_t  name;
+    uint16_t  type;
+    uint16_t  n;
+} akl_claim_head_t;
+
+
+typedef struct {
+    unsigned char  *dst;
+    size_t          size;
+    size_t          len;
+} akl_flat_t;
+
+
+static void akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc,
+    akl_str_t name, const akl_node_t *value);
+static void akl_flat_put(akl_flat_t *flat, size_t at, const void *data,
+    size_t len);
+static int akl_flat_same(akl_str_t a, const unsigned char *b, size_t len,
+    int icase);
+
+
+size_t
+akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst, size_t size)
+{
+    akl_flat_t         flat;
+    const akl_node_t  *name;
+
+    flat.dst = dst;
+    flat.size = size;
+    flat.len = 0;
+
+    for (name = akl_doc_first(payload, payload->nodes);
+         name;
+         name = akl_doc_next(payload, payload->nodes, name + 1))
+    {
+        akl_flat_claim(&flat, payload, name->text, name + 1);
+    }
+
+    return flat.len;
+}
+
+
+static void
+akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc, akl_str_t name,
+    const akl_node_t *value)
+{
+    size_t             n, at;
+    uint16_t           len;
+    akl_claim_head_t   head;
+    const akl_node_t  *elt;
+
+    switch (value->type) {
+
+    case AKL_NODE_STRING:
+        head.type = AKL_CLAIM_STRING;
+        break;
+
+    case AKL_NODE_ARRAY:
+        head.type = AKL_CLAIM_LIST;
+        break;
+
+    case AKL_NODE_OBJECT:
+    case AKL_NODE_NULL:
+        head.type = AKL_CLAIM_JSON;
+        break;
+
+    default:
+        head.type = AKL_CLAIM_SCALAR;
+    }
+
+    at = flat->len + sizeof(akl_claim_head_t);
+
+    if (name.len > AKL_CLAIMS_MAX || at + name.len > AKL_CLAIMS_MAX) {
+        return;
+    }
+
+    akl_flat_put(flat, at, name.data, name.len);
+    at += name.len;
+
+    n = 0;
+    elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_first(doc, value) : value;
+
+    while (elt) {
+
+        if (elt->text.len > AKL_CLAIMS_MAX
+            || at + sizeof(len) + elt->text.len > AKL_CLAIMS_MAX)
+        {
+            return;
+        }
+
+        len = (uint16_t) elt->text.len;
+
+        akl_flat_put(flat, at, &len, sizeof(len));
+        at += sizeof(len);
+
+        akl_flat_put(flat, at, elt->text.data, elt->text.len);
+        at += elt->text.len;
+
+        n++;
+        elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_next(doc, value, elt)
+                                            : NULL;
+    }
+
+    head.name = (uint16_t) name.len;
+    head.n = (uint16_t) n;
+    head.size = (uint16_t) (at - flat->len);
+
+    akl_flat_put(flat, flat->len, &head, sizeof(akl_claim_head_t));
+    flat->len = at;
+}
+
+
+static void
+akl_flat_put(akl_flat_t *flat, size_t at, const void *data, size_t len)
+{
+    if (flat->dst && at + len <= flat->size && len) {
+        memcpy(flat->dst + at, data, len);
+    }
+}
+
+
+int
+akl_claims_lookup(akl_str_t flat, akl_str_t name, int icase,
+    akl_claim_t *claim)
+{
+    akl_claim_head_t      head;
+    const unsigned char  *p, *last;
+
+    p = flat.data;
+    last = p + flat.len;
+
+    while ((size_t) (last - p) >= sizeof(akl_claim_head_t)) {
+
+        memcpy(&head, p, sizeof(akl_claim_head_t));
+
+        if (head.size < sizeof(akl_claim_head_t) + head.name
+            || head.size > last - p)
+        {
+            return 0;
+        }
+
+        if (akl_flat_same(name, p + sizeof(akl_claim_head_t), head.name,
+                          icase))
+        {
+            claim->type = (akl_claim_type_t) head.type;
+            claim->n = head.n;
+            claim->rest = p + sizeof(akl_claim_head_t) + head.name;
+            claim->last = p + head.size;
+
+            return 1;
+        }
+
+        p += head.size;
+    }
+
+    return 0;
+}
+
+
+static int
+akl_flat_same(akl_str_t a, const unsigned char *b, size_t len, int icase)
+{
+    size_t         i;
+    unsigned char  x, y;
+
+    if (a.len != len) {
+        return 0;
+    }
+
+    if (!icase) {
+        return memcmp(a.data, b, len) == 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        x = a.data[i];
+        y = b[i];
+
+        if (x >= 'A' && x <= 'Z') {
+            x |= 0x20;
+        }
+
+        if (y >= 'A' && y <= 'Z') {
+            y |= 0x20;
+        }
+
+        if (x != y) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+akl_claim_next(akl_claim_t *claim, akl_str_t *value)
+{
+    uint16_t  len;
+
+    if (claim->n == 0
+        || (size_t) (claim->last - claim->rest) < sizeof(len))
+    {
+        return 0;
+    }
+
+    memcpy(&len, claim->rest, sizeof(len));
+    claim->rest += sizeof(len);
+
+    if (len > claim->last - claim->rest) {
+        return 0;
+    }
+
+    value->data = claim->rest;
+    value->len = len;
+
+    claim->rest += len;
+    claim->n--;
+
+    return 1;
+}
+
+
+int
+akl_claims_find(akl_str_t flat, akl_str_t name, akl_str_t *value)
+{
+    akl_claim_t  claim;
+
+    return akl_claims_lookup(flat, name, 0, &claim)
+           && akl_claim_next(&claim, value);
+}
+
+
+const char *
+akl_subclaim_parse(akl_str_t text, akl_str_t *name, akl_str_t *globs,
+    size_t *n)
+{
+    size_t                count;
+    akl_str_t             glob;
+    const char           *cause;
+    const unsigned char  *p, *last, *end;
+
+    p = text.len ? memchr(text.data, '=', text.len) : NULL;
+
+    if (p == NULL) {
+        return "is not of the form claim=value,...";
+    }
+
+    name->data = text.data;
+    name->len = p - text.data;
+
+    if (name->len == 0) {
+        return "names no claim";
+    }
+
+    last = text.data + text.len;
+    count = 0;
+
+    do {
+        p++;
+
+        end = memchr(p, ',', last - p);
+        if (end == NULL) {
+            end = last;
+        }
+
+        glob.data = p;
+        glob.len = end - p;
+
+        cause = akl_glob_check(glob);
+        if (cause) {
+            return (glob.len == 0) ? "has an empty value" : cause;
+        }
+
+        if (globs) {
+            if (count == *n) {
+                return "has too many values";
+            }
+
+            globs[count] = glob;
+        }
+
+        count++;
+        p = end;
+
+    } while (p < last);
+
+    *n = count;
+
+    return NULL;
+}
+
+
+int
+akl_subclaim_match(const akl_subclaim_t *rule, akl_str_t name, akl_str_t flat)
+{
+    size_t       i;
+    akl_str_t    value;
+    akl_claim_t  claim;
+
+    if (!akl_claims_lookup(flat, name, 0, &claim)) {
+        return 0;
+    }
+
+    while (akl_claim_next(&claim, &value)) {
+        for (i = 0; i < rule->values.n; i++) {
+            if (akl_glob_match(rule->values.elts[i], value, rule->icase)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}

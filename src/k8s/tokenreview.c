@@ -1,0 +1,570 @@
+/*
+ * TokenReview: the request is written, the answer judged in a fixed order.
+ */
+
+#include <stdio.h>
+
+#include "tokenreview.h"
+#include "../jose/json.h"
+#include "names.h"
+
+
+#define AKL_USER_PREFIX  "system:serviceaccount:"
+#define AKL_GROUP        "system:serviceaccounts"
+#define AKL_EXTRA        "authentication.kubernetes.io/"
+
+
+typedef struct {
+    const char    *text;
+    akl_reason_t   reason;
+} akl_review_error_t;
+
+
+static void akl_review_status(akl_verdict_t *verdict, unsigned status,
+    akl_str_t body);
+static void akl_review_refused(akl_verdict_t *verdict, akl_str_t error);
+static void akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason,
+    akl_str_t detail);
+static const char *akl_review_audiences(const akl_doc_t *doc,
+    const akl_node_t *status, akl_str_t audience, int *met);
+static const char *akl_review_user(akl_verdict_t *verdict,
+    const akl_node_t *user, int *account);
+static int akl_review_username(akl_str_t username, akl_identity_t *identity);
+static int akl_review_group(const akl_doc_t *doc, const akl_node_t *groups,
+    int *member);
+static const char *akl_review_extra(const akl_doc_t *doc,
+    const akl_node_t *extra, const char *key, akl_str_t *value);
+static int akl_review_agrees(const akl_identity_t *identity,
+    const akl_identity_t *claimed);
+static int akl_review_contains(akl_str_t text, const char *what);
+
+
+/* in the server's words; what is not among them was simply not accepted */
+
+static const akl_review_error_t  akl_review_errors[] = {
+    { "has expired", AKL_TOKEN_EXPIRED },
+    { "is expired", AKL_TOKEN_EXPIRED },
+    { "is not valid yet", AKL_TOKEN_NOT_YET_VALID },
+    { "issued in the future", AKL_TOKEN_NOT_YET_VALID },
+    { "is invalid for the target audiences", AKL_AUDIENCE_MISMATCH },
+    { "has been invalidated", AKL_TOKEN_REVOKED },
+    { "has been deleted", AKL_TOKEN_REVOKED },
+    { "does not match service account", AKL_TOKEN_REVOKED },
+    { "does not match server's copy", AKL_TOKEN_REVOKED },
+    { "UID (", AKL_TOKEN_REVOKED },
+    { "\" not found", AKL_TOKEN_REVOKED },
+    { NULL, AKL_TOKEN_REJECTED }
+};
+
+
+size_t
+akl_tokenreview_request(unsigned char *dst, akl_str_t token,
+    akl_str_t audience)
+{
+    akl_json_out_t  out;
+
+    akl_json_out_init(&out, dst, dst ? (size_t) -1 : 0);
+
+    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_str(&out, "apiVersion", akl_str("authentication.k8s.io/v1"));
+    akl_json_out_str(&out, "kind", akl_str("TokenReview"));
+
+    akl_json_out_open(&out, "spec", '{');
+    akl_json_out_str(&out, "token", token);
+
+    if (audience.len) {
+        akl_json_out_open(&out, "audiences", '[');
+        akl_json_out_str(&out, NULL, audience);
+        akl_json_out_close(&out, ']');
+    }
+
+    akl_json_out_close(&out, '}');
+    akl_json_out_close(&out, '}');
+
+    return out.len;
+}
+
+
+void
+akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
+    const akl_pod_token_t *pod, akl_str_t audience)
+{
+    int                met, account;
+    akl_str_t          kind, error;
+    const char        *cause;
+    akl_doc_t         *doc;
+    const akl_node_t  *answer, *authenticated;
+
+    verdict->reason = AKL_INTERNAL_ERROR;
+    verdict->detail[0] = '\0';
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+
+    doc = &verdict->doc;
+    akl_doc_init(doc);
+
+    if (status != 200 && status != 201) {
+        akl_review_status(verdict, status, body);
+        return;
+    }
+
+    if (body.len > AKL_REVIEW_ANSWER_MAX) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is too large"));
+        return;
+    }
+
+    if (akl_doc_parse(doc, body) != 0) {
+
+        if (body.len && body.data[0] == '<') {
+            akl_review_fail(verdict, AKL_API_NOT_FOUND,
+                            akl_str("a web page answered"));
+            return;
+        }
+
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is no JSON object"));
+        return;
+    }
+
+    if (akl_doc_string(doc, doc->nodes, "kind", &kind) != 0
+        || !akl_str_eq(kind, akl_str("TokenReview")))
+    {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer is no TokenReview"));
+        return;
+    }
+
+    answer = akl_doc_get(doc, doc->nodes, "status");
+
+    if (answer == NULL || answer->type != AKL_NODE_OBJECT
+        || akl_doc_string(doc, answer, "error", &error) < 0)
+    {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("the answer has no proper status"));
+        return;
+    }
+
+    if (error.len) {
+        akl_review_refused(verdict, error);
+        return;
+    }
+
+    authenticated = akl_doc_get(doc, answer, "authenticated");
+
+    if (authenticated && authenticated->type != AKL_NODE_TRUE
+        && authenticated->type != AKL_NODE_FALSE)
+    {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        akl_str("\"authenticated\" is no boolean"));
+        return;
+    }
+
+    if (authenticated == NULL || authenticated->type != AKL_NODE_TRUE) {
+        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+                        akl_str("not authenticated"));
+        return;
+    }
+
+    cause = akl_review_audiences(doc, answer, audience, &met);
+
+    if (cause) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        (akl_str_t) { strlen(cause),
+                                      (const unsigned char *) cause });
+        return;
+    }
+
+    if (!met) {
+        akl_review_fail(verdict, AKL_AUDIENCE_MISMATCH,
+                        akl_str("the audience is not among the answer's"));
+        return;
+    }
+
+    cause = akl_review_user(verdict, akl_doc_get(doc, answer, "user"),
+                            &account);
+    if (cause) {
+        akl_review_fail(verdict, AKL_API_ERROR,
+                        (akl_str_t) { strlen(cause),
+                                      (const unsigned char *) cause });
+        return;
+    }
+
+    if (!account) {
+        akl_review_fail(verdict, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
+        return;
+    }
+
+    if (!akl_review_agrees(&verdict->identity, &pod->claimed)) {
+        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+                        akl_str("the answer contradicts the token's claims"));
+        return;
+    }
+
+    /* only now: another's token could carry such a claim as well */
+
+    if (akl_str_eq(pod->claimed.namespace, verdict->identity.namespace)
+        && akl_str_eq(pod->claimed.sa_name, verdict->identity.sa_name)
+        && akl_name_subdomain(pod->claimed.secret_name))
+    {
+        verdict->identity.secret_name = pod->claimed.secret_name;
+    }
+
+    verdict->reason = AKL_OK;
+}
+
+
+static void
+akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
+{
+    json_t        *root;
+    akl_str_t      message;
+    akl_reason_t   reason;
+
+    switch (status) {
+
+    case 401:
+        reason = AKL_REVIEWER_UNAUTHORIZED;
+        break;
+
+    case 403:
+        reason = AKL_REVIEWER_FORBIDDEN;
+        break;
+
+    case 404:
+        reason = AKL_API_NOT_FOUND;
+        break;
+
+    case 429:
+        reason = AKL_API_THROTTLED;
+        break;
+
+    default:
+        reason = AKL_API_ERROR;
+        break;
+    }
+
+    message = akl_str("");
+    root = (body.len <= AKL_REVIEW_ANSWER_MAX) ? akl_json_object(body) : NULL;
+
+    if (root && akl_json_string(root, "message", &message) != 0) {
+        message = akl_str("");
+    }
+
+    if (status == 500
+        && akl_review_contains(message, "error validating audiences"))
+    {
+        reason = AKL_AUDIENCE_MISMATCH;
+    }
+
+    if (message.len == 0 && status >= 300 && status < 400) {
+        message = akl_str("a redirect, which is never followed");
+    }
+
+    akl_review_fail(verdict, reason, message);
+
+    if (verdict->detail[0] == '\0') {
+        (void) snprintf(verdict->detail, sizeof(verdict->detail),
+                        "HTTP status %u", status);
+    }
+
+    json_decref(root);
+}
+
+
+static void
+akl_review_refused(akl_verdict_t *verdict, akl_str_t error)
+{
+    const akl_review_error_t  *row;
+
+    for (row = akl_review_errors; row->text; row++) {
+        if (akl_review_contains(error, row->text)) {
+            break;
+        }
+    }
+
+    akl_review_fail(verdict, row->reason, error);
+}
+
+
+/* the detail goes to a log: printable, and without anything like a token */
+
+static void
+akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
+{
+    size_t         i, n;
+    unsigned char  ch;
+
+    verdict->reason = reason;
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+
+    n = 0;
+
+    for (i = 0; i < detail.len && n < sizeof(verdict->detail) - 9; i++) {
+
+        ch = detail.data[i];
+
+        if (ch == 'e' && detail.len - i > 3
+            && memcmp(detail.data + i, "eyJ", 3) == 0)
+        {
+            memcpy(verdict->detail + n, "<token>", 7);
+            n += 7;
+
+            while (i + 1 < detail.len && detail.data[i + 1] > ' '
+                   && detail.data[i + 1] != '"' && detail.data[i + 1] != ',')
+            {
+                i++;
+            }
+
+            continue;
+        }
+
+        verdict->detail[n++] = (ch < 0x20 || ch > 0x7e) ? '?' : (char) ch;
+    }
+
+    verdict->detail[n] = '\0';
+}
+
+
+static const char *
+akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
+    akl_str_t audience, int *met)
+{
+    const akl_node_t  *audiences, *elt;
+
+    *met = (audience.len == 0);
+
+    audiences = akl_doc_get(doc, status, "audiences");
+
+    if (audiences == NULL) {
+        return NULL;
+    }
+
+    if (audiences->type != AKL_NODE_ARRAY) {
+        return "\"audiences\" is no array";
+    }
+
+    for (elt = akl_doc_first(doc, audiences);
+         elt;
+         elt = akl_doc_next(doc, audiences, elt))
+    {
+        if (elt->type != AKL_NODE_STRING) {
+            return "an audience is no string";
+        }
+
+        if (audience.len && akl_str_eq(elt->text, audience)) {
+            *met = 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+static const char *
+akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
+{
+    int                member;
+    akl_str_t          username;
+    const char        *cause;
+    akl_doc_t         *doc;
+    akl_identity_t    *identity;
+    const akl_node_t  *extra;
+
+    *account = 0;
+    doc = &verdict->doc;
+    identity = &verdict->identity;
+
+    if (akl_doc_string(doc, user, "username", &username) != 0
+        || akl_doc_string(doc, user, "uid", &identity->sa_uid) < 0)
+    {
+        return "the answer has no proper user";
+    }
+
+    if (akl_review_group(doc, akl_doc_get(doc, user, "groups"), &member) != 0)
+    {
+        return "\"groups\" is no array of strings";
+    }
+
+    if (!akl_review_username(username, identity) || !member) {
+        return NULL;
+    }
+
+    if (identity->sa_uid.len && !akl_name_uid(identity->sa_uid)) {
+        return "the account's uid is none";
+    }
+
+    extra = akl_doc_get(doc, user, "extra");
+
+    if (extra) {
+
+        if (extra->type != AKL_NODE_OBJECT) {
+            return "\"extra\" is no object";
+        }
+
+        cause = akl_review_extra(doc, extra, AKL_EXTRA "pod-name",
+                                 &identity->pod_name);
+
+        if (cause == NULL) {
+            cause = akl_review_extra(doc, extra, AKL_EXTRA "pod-uid",
+                                     &identity->pod_uid);
+        }
+
+        if (cause == NULL) {
+            cause = akl_review_extra(doc, extra, AKL_EXTRA "node-name",
+                                     &identity->node_name);
+        }
+
+        if (cause) {
+            return cause;
+        }
+
+        if ((identity->pod_name.len
+             && !akl_name_subdomain(identity->pod_name))
+            || (identity->pod_uid.len && !akl_name_uid(identity->pod_uid))
+            || (identity->node_name.len
+                && !akl_name_subdomain(identity->node_name)))
+        {
+            return "the pod's name, uid or node is none";
+        }
+    }
+
+    *account = 1;
+
+    return NULL;
+}
+
+
+/* the prefix and exactly two more parts, each a name */
+
+static int
+akl_review_username(akl_str_t username, akl_identity_t *identity)
+{
+    size_t                len;
+    const unsigned char  *p, *colon;
+
+    len = sizeof(AKL_USER_PREFIX) - 1;
+
+    if (username.len <= len
+        || memcmp(username.data, AKL_USER_PREFIX, len) != 0)
+    {
+        return 0;
+    }
+
+    p = username.data + len;
+    len = username.len - len;
+
+    colon = memchr(p, ':', len);
+
+    if (colon == NULL) {
+        return 0;
+    }
+
+    identity->namespace.data = p;
+    identity->namespace.len = colon - p;
+
+    identity->sa_name.data = colon + 1;
+    identity->sa_name.len = len - identity->namespace.len - 1;
+
+    return akl_name_label(identity->namespace)
+           && akl_name_subdomain(identity->sa_name);
+}
+
+
+static int
+akl_review_group(const akl_doc_t *doc, const akl_node_t *groups, int *member)
+{
+    const akl_node_t  *elt;
+
+    *member = 0;
+
+    if (groups == NULL) {
+        return 0;
+    }
+
+    if (groups->type != AKL_NODE_ARRAY) {
+        return -1;
+    }
+
+    for (elt = akl_doc_first(doc, groups);
+         elt;
+         elt = akl_doc_next(doc, groups, elt))
+    {
+        if (elt->type != AKL_NODE_STRING) {
+            return -1;
+        }
+
+        if (akl_str_eq(elt->text, akl_str(AKL_GROUP))) {
+            *member = 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* an array of exactly one string, where it is there */
+
+static const char *
+akl_review_extra(const akl_doc_t *doc, const akl_node_t *extra,
+    const char *key, akl_str_t *value)
+{
+    const akl_node_t  *list, *elt;
+
+    list = akl_doc_get(doc, extra, key);
+
+    if (list == NULL) {
+        return NULL;
+    }
+
+    elt = (list->type == AKL_NODE_ARRAY) ? akl_doc_first(doc, list) : NULL;
+
+    if (elt == NULL || elt->type != AKL_NODE_STRING
+        || akl_doc_next(doc, list, elt) != NULL)
+    {
+        return "an extra is no array of one string";
+    }
+
+    *value = elt->text;
+
+    return NULL;
+}
+
+
+#define akl_review_differs(a, b)                                              \
+    ((a).len && (b).len && !akl_str_eq(a, b))
+
+static int
+akl_review_agrees(const akl_identity_t *identity,
+    const akl_identity_t *claimed)
+{
+    return !(akl_review_differs(identity->namespace, claimed->namespace)
+             || akl_review_differs(identity->sa_name, claimed->sa_name)
+             || akl_review_differs(identity->sa_uid, claimed->sa_uid)
+             || akl_review_differs(identity->pod_name, claimed->pod_name)
+             || akl_review_differs(identity->pod_uid, claimed->pod_uid));
+}
+
+
+static int
+akl_review_contains(akl_str_t text, const char *what)
+{
+    size_t  i, len;
+
+    len = strlen(what);
+
+    for (i = 0; i + len <= text.len; i++) {
+        if (memcmp(text.data + i, what, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+akl_verdict_clear(akl_verdict_t *verdict)
+{
+    akl_doc_free(&verdict->doc);
+    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+}

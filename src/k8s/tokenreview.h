@@ -1,0 +1,47 @@
+/*
+ * TokenReview (authentication.k8s.io/v1): the request and the judgement of
+ * the answer.
+ */
+
+#ifndef AKL_TOKENREVIEW_H
+#define AKL_TOKENREVIEW_H
+
+#include "../jose/doc.h"
+#include "pod_token.h"
+
+
+#define AKL_REVIEW_ANSWER_MAX  65536      /* bytes of an answer looked at */
+
+
+/*
+ * The request body; "audience" may be empty.  Returns the length written to
+ * "dst", or needed where dst is NULL.  The token holds base64url and dots
+ * only, which akl_pod_token_parse() has made sure of.
+ */
+size_t akl_tokenreview_request(unsigned char *dst, akl_str_t token,
+    akl_str_t audience);
+
+
+typedef struct {
+    akl_reason_t    reason;               /* AKL_OK: identity is established */
+    akl_identity_t  identity;             /* borrowed from body, doc and pod */
+    akl_doc_t       doc;                  /* owned */
+    char            detail[256];          /* the server's text or the cause,
+                                             printable ASCII, for the log;
+                                             never holds a token */
+} akl_verdict_t;
+
+
+/*
+ * Judges an HTTP answer by the order that the API demands; nothing is
+ * believed before all of it holds.  "pod" is the token the review was asked
+ * for.  *verdict is always safe to akl_verdict_clear(); body and pod must
+ * outlive it.
+ */
+void akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status,
+    akl_str_t body, const akl_pod_token_t *pod, akl_str_t audience);
+
+void akl_verdict_clear(akl_verdict_t *verdict);
+
+
+#endif /* AKL_TOKENREVIEW_H */

@@ -1,0 +1,366 @@
+/*
+ * One request of an exchange: what libcurl is given, and what its word for a
+ * failure means.
+ */
+
+#include "target.h"
+
+
+static ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
+static size_t ngx_akl_try_header(char *data, size_t size, size_t n,
+    void *arg);
+static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
+
+
+/* the lines that all requests have; libcurl only reads the list */
+
+static struct curl_slist  ngx_akl_try_lines[] = {
+    { (char *) "Accept: application/json", &ngx_akl_try_lines[1] },
+    { (char *) "Content-Type: application/json", &ngx_akl_try_lines[2] },
+    { (char *) "Expect:", NULL }
+};
+
+
+ngx_int_t
+ngx_akl_try_send(ngx_akl_try_t *t)
+{
+    long                 left;
+    CURL                *easy;
+    ngx_akl_place_t     *place;
+    ngx_akl_target_t    *target;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    target = ex->target;
+    place = &target->places[t->place];
+
+    ngx_memcpy(t->address,
+               place->addrs[(t->first + t->addr) % place->naddrs].connect_to,
+               sizeof(t->address));
+
+    easy = ngx_akl_target_handle(target, &t->generation);
+    if (easy == NULL) {
+        return NGX_ERROR;
+    }
+
+    t->easy = easy;
+    t->curl_error[0] = '\0';
+
+    t->begun = 0;
+    t->headed = 0;
+    t->sent = ngx_current_msec;
+
+    if (t->answer) {
+        ngx_explicit_memzero(t->answer->start,
+                             t->answer->last - t->answer->start);
+        t->answer->last = t->answer->start;
+        ngx_str_null(&ex->answer);
+    }
+
+    if (ngx_akl_try_url(t) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    left = (long) (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                     t->bearer.data ? &t->bearer : ngx_akl_try_lines);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ngx_max(left, 1L));
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
+
+    if (ex->body.len) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) ex->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *) ex->body.data);
+
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+
+    if (ngx_akl_curl_add(easy) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    t->running = 1;
+    ex->tries++;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_akl_try_copy(ngx_akl_try_t *t)
+{
+    u_char              *p, *last;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+
+    /* the caller's may be gone at a repetition */
+
+    p = ngx_pnalloc(ex->pool, ex->path.len + ex->body.len
+                              + sizeof("Authorization: Bearer ")
+                              + ex->bearer.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = ngx_cpymem(p, ex->path.data, ex->path.len);
+    ex->path.data = p;
+
+    if (ex->body.len) {
+        p = last;
+        last = ngx_cpymem(p, ex->body.data, ex->body.len);
+        ex->body.data = p;
+    }
+
+    if (ex->bearer.len) {
+        p = last;
+        last = ngx_sprintf(p, "Authorization: Bearer %V", &ex->bearer);
+        *last = '\0';
+
+        ex->bearer.data = last - ex->bearer.len;
+
+        t->bearer.data = (char *) p;
+        t->bearer.next = ngx_akl_try_lines;
+    }
+
+    t->connect_to.data = (char *) t->address;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_akl_try_wipe(ngx_akl_try_t *t)
+{
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+
+    if (ex->bearer.len) {
+        ngx_explicit_memzero(ex->bearer.data, ex->bearer.len);
+    }
+
+    if (ex->body.len) {
+        ngx_explicit_memzero(ex->body.data, ex->body.len);
+    }
+
+    if (t->answer) {
+        ngx_explicit_memzero(t->answer->start,
+                             t->answer->last - t->answer->start);
+    }
+}
+
+
+/* the URL of the place at hand */
+
+static ngx_int_t
+ngx_akl_try_url(ngx_akl_try_t *t)
+{
+    u_char              *url, *p;
+    ngx_akl_host_t      *host;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    host = ex->target->places[t->place].host;
+
+    url = ngx_pnalloc(ex->pool, sizeof("https://[]:65535") + host->host.len
+                                + host->prefix.len + ex->path.len);
+    if (url == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(url, ngx_strlchr(host->host.data,
+                                     host->host.data + host->host.len, ':')
+                         ? "https://[%V]:%ui%V%V" : "https://%V:%ui%V%V",
+                    &host->host, (ngx_uint_t) host->port, &host->prefix,
+                    &ex->path);
+    *p = '\0';
+
+    return (curl_easy_setopt(t->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/* libcurl takes a head that was torn off for a whole one */
+
+static size_t
+ngx_akl_try_header(char *data, size_t size, size_t n, void *arg)
+{
+    ngx_akl_try_t  *t = arg;
+
+    t->begun = 1;
+
+    if (n >= 5 && ngx_strncmp(data, "HTTP/", 5) == 0) {
+        t->headed = 0;
+
+    } else if (data[0] == '\r' || data[0] == '\n') {
+        t->headed = 1;
+    }
+
+    return size * n;
+}
+
+
+static size_t
+ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
+{
+    ngx_akl_try_t  *t = arg;
+
+    size_t               len, room, want;
+    ngx_buf_t           *b;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    len = size * n;
+    b = t->answer;
+
+    if (len > ex->max_answer - (b ? (size_t) (b->last - b->start) : 0)) {
+        return 0;
+    }
+
+    room = b ? (size_t) (b->end - b->last) : 0;
+
+    if (b == NULL || len > room) {
+
+        want = b ? 2 * (b->end - b->start) + len : ngx_max(len, 4096);
+
+        b = ngx_create_temp_buf(ex->pool, ngx_min(want, ex->max_answer));
+        if (b == NULL) {
+            return 0;
+        }
+
+        if (t->answer) {
+            b->last = ngx_cpymem(b->start, t->answer->start,
+                                 t->answer->last - t->answer->start);
+            ngx_explicit_memzero(t->answer->start,
+                                 t->answer->last - t->answer->start);
+        }
+
+        t->answer = b;
+    }
+
+    b->last = ngx_cpymem(b->last, data, len);
+
+    return len;
+}
+
+
+ngx_akl_outcome_e
+ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
+{
+    double          connected;
+    ngx_msec_int_t  left;
+
+    switch (rc) {
+
+    case CURLE_OK:
+
+        /* a head was torn off, or was but an interim one */
+        return NGX_AKL_BAD_ANSWER;
+
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+
+        /* TLS 1.3: a server refuses our certificate after the handshake */
+
+        if (!t->begun && ngx_strstr(t->curl_error, " alert ")) {
+            return NGX_AKL_TLS_FAILED;
+        }
+
+        /* fall through */
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_GOT_NOTHING:
+
+        /* torn off within an answer is no answer, but no silence either */
+
+        return (t->answer && t->answer->last > t->answer->start)
+               ? NGX_AKL_BAD_ANSWER : NGX_AKL_UNREACHABLE;
+
+    case CURLE_SSL_CONNECT_ERROR:
+
+        if (ngx_strstr(t->curl_error, "SSL_ERROR_SYSCALL")
+            || ngx_strstr(t->curl_error, "reset")
+            || ngx_strstr(t->curl_error, "unexpected eof"))
+        {
+            return NGX_AKL_UNREACHABLE;
+        }
+
+        return NGX_AKL_TLS_FAILED;
+
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return NGX_AKL_TLS_FAILED;
+
+    case CURLE_OPERATION_TIMEDOUT:
+
+        /*
+         * Not connected yet: another address may do better.  Before the
+         * deadline nothing but a connect can run out of time, be it after a
+         * kept connection that died.
+         */
+
+        connected = 0;
+        (void) curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME,
+                                 &connected);
+
+        left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+        return (connected == 0 || left > NGX_AKL_GRACE)
+               ? NGX_AKL_UNREACHABLE : NGX_AKL_TIMED_OUT;
+
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+    case CURLE_URL_MALFORMAT:
+        return NGX_AKL_FAILED;
+
+    default:
+        return NGX_AKL_BAD_ANSWER;
+    }
+}
+
+
+/* gives the handle back */
+
+void
+ngx_akl_try_stop(ngx_akl_try_t *t)
+{
+    if (t->easy == NULL) {
+        return;
+    }
+
+    if (t->running) {
+        ngx_akl_curl_remove(t->easy);
+        t->running = 0;
+    }
+
+    /* nothing of this exchange may stay behind in the handle */
+
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, NULL);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, NULL);
+
+    ngx_akl_target_release(t->ex->target, t->easy, t->generation);
+    t->easy = NULL;
+}

@@ -1,0 +1,588 @@
+/*
+ * One exchange: the next address, the request, what came of it, and whether
+ * to go on.
+ */
+
+#include "target.h"
+
+#include <openssl/err.h>
+
+
+#define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
+#define NGX_AKL_BACKOFF_MAX    1000
+#define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
+#define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
+#define NGX_AKL_CAUSE_LEN      64       /* of an error of the system */
+
+
+static void ngx_akl_try_begin(ngx_akl_try_t *t);
+static void ngx_akl_try_step(ngx_akl_try_t *t);
+static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
+static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
+static void ngx_akl_try_done(CURL *easy, CURLcode rc);
+static void ngx_akl_try_answered(ngx_akl_try_t *t);
+static void ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc);
+static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
+static ngx_uint_t ngx_akl_try_repeat(ngx_akl_try_t *t);
+static void ngx_akl_try_timer(ngx_event_t *ev);
+static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
+    const char *error);
+static void ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome);
+static void ngx_akl_try_end(ngx_akl_try_t *t);
+static void ngx_akl_exchanges_abort(void);
+
+
+static ngx_queue_t            ngx_akl_tries;
+static ngx_akl_client_stat_t  ngx_akl_client_figures;
+static ngx_connection_t       ngx_akl_try_dumb;
+
+
+ngx_int_t
+ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent)
+{
+    ngx_queue_init(&ngx_akl_tries);
+    ngx_memzero(&ngx_akl_client_figures, sizeof(ngx_akl_client_stat_t));
+
+    ngx_akl_try_dumb.fd = (ngx_socket_t) -1;
+
+    ngx_akl_targets_agent(agent);
+
+    return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_exchanges_abort);
+}
+
+
+void
+ngx_akl_client_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_akl_targets_free();
+    ngx_akl_curl_exit();
+}
+
+
+void
+ngx_akl_client_stat(ngx_akl_client_stat_t *stat)
+{
+    *stat = ngx_akl_client_figures;
+    stat->connections = ngx_akl_curl_opened();
+}
+
+
+ngx_akl_exchange_t *
+ngx_akl_exchange_create(ngx_log_t *log)
+{
+    ngx_pool_t          *pool;
+    ngx_akl_exchange_t  *ex;
+
+    pool = ngx_create_pool(4096, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    ex = ngx_pcalloc(pool, sizeof(ngx_akl_exchange_t));
+    if (ex == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    ex->pool = pool;
+    ex->retry_after = -1;
+
+    return ex;
+}
+
+
+ngx_int_t
+ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
+{
+    ngx_akl_try_t  *t;
+
+    t = ngx_pcalloc(ex->pool, sizeof(ngx_akl_try_t));
+    if (t == NULL) {
+        return NGX_ERROR;
+    }
+
+    t->ex = ex;
+    t->deadline = ngx_current_msec + ex->timeout;
+
+    t->timer.handler = ngx_akl_try_timer;
+    t->timer.data = &ngx_akl_try_dumb;
+    t->timer.log = ngx_cycle->log;
+
+    if (ngx_akl_try_copy(t) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ex->state = t;
+
+    ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
+    ngx_akl_client_figures.in_flight++;
+
+    ngx_akl_try_begin(t);
+    ngx_akl_try_step(t);
+
+    return NGX_OK;
+}
+
+
+/* a round: each place once, from the one that answered last */
+
+static void
+ngx_akl_try_begin(ngx_akl_try_t *t)
+{
+    t->place = t->ex->target->preferred;
+    t->addr = 0;
+    t->visited = 0;
+    t->skipped = 0;
+    t->fresh = 0;
+}
+
+
+static void
+ngx_akl_try_step(ngx_akl_try_t *t)
+{
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    left = ngx_max(left, 1);
+
+    switch (ngx_akl_try_next(t)) {
+
+    case NGX_OK:
+
+        if (ngx_akl_try_send(t) != NGX_OK) {
+            ngx_akl_try_later(t, NGX_AKL_FAILED,
+                              "out of memory or worker_connections");
+            return;
+        }
+
+        /* should libcurl fail to end it; and a worker that quits waits */
+
+        left += NGX_AKL_GRACE;
+        break;
+
+    case NGX_AGAIN:
+
+        /* the resolver has not answered yet */
+
+        if (t->waits_for->naddrs) {
+            left = ngx_min(left, NGX_AKL_RESOLVE_WAIT);
+        }
+
+        break;
+
+    default:
+        ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
+                          t->ex->error.len ? NULL
+                          : t->skipped ? "all addresses were silent lately"
+                                       : "no address is known");
+        return;
+    }
+
+    ngx_akl_try_wait(t, (ngx_msec_t) left);
+}
+
+
+static void
+ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time)
+{
+    /* an earlier time is kept where the new one is near it */
+
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    ngx_add_timer(&t->timer, time);
+}
+
+
+/* moves to an address worth trying, beginning with the one at hand */
+
+static ngx_int_t
+ngx_akl_try_next(ngx_akl_try_t *t)
+{
+    ngx_int_t           rc;
+    ngx_akl_place_t    *place;
+    ngx_akl_target_t   *target;
+    ngx_akl_address_t  *addr;
+
+    target = t->ex->target;
+
+    while (t->visited < target->nplaces) {
+
+        place = &target->places[t->place];
+
+        rc = ngx_akl_place_resolve(place, t);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (t->addr == 0) {
+
+            /* known here only: a name looked up anew changes the order */
+            t->first = place->first;
+        }
+
+        for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
+
+            addr = &place->addrs[(t->first + t->addr) % place->naddrs];
+
+            if (ngx_akl_address_may(addr)) {
+                return NGX_OK;
+            }
+
+            t->skipped++;
+        }
+
+        t->place = (t->place + 1) % target->nplaces;
+        t->addr = 0;
+        t->visited++;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* libcurl has ended a transfer */
+
+static void
+ngx_akl_try_done(CURL *easy, CURLcode rc)
+{
+    char           *private;
+    ngx_akl_try_t  *t;
+
+    private = NULL;
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+
+    t = (ngx_akl_try_t *) private;
+
+    if (rc == CURLE_OK && t->headed) {
+        ngx_akl_place_heard(t);
+        t->ex->target->preferred = t->place;
+
+        ngx_akl_try_answered(t);
+        return;
+    }
+
+    ngx_akl_try_failed(t, rc);
+}
+
+
+static void
+ngx_akl_try_answered(ngx_akl_try_t *t)
+{
+    long                 status;
+    curl_off_t           after;
+    ngx_akl_target_t    *target;
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    status = 0;
+    after = 0;
+
+    (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+
+    ex->status = (ngx_uint_t) status;
+    ex->retry_after = (after > 0) ? (time_t) after : -1;
+    ngx_str_null(&ex->error);
+
+    if (t->answer) {
+        ex->answer.data = t->answer->start;
+        ex->answer.len = t->answer->last - t->answer->start;
+
+    } else {
+        ngx_str_null(&ex->answer);
+    }
+
+    ngx_akl_try_stop(t);
+
+    if (ex->repeat && (status == 429 || status >= 500)
+        && !(ex->final && ex->final(ex)) && ngx_akl_try_repeat(t))
+    {
+        /* another host may be better off than one that fails */
+
+        if (status >= 500) {
+            target = ex->target;
+            target->preferred = (t->place + 1) % target->nplaces;
+        }
+
+        ngx_akl_try_begin(t);
+        return;
+    }
+
+    ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
+}
+
+
+/* once more after a while, where Retry-After and the deadline allow it */
+
+static ngx_uint_t
+ngx_akl_try_repeat(ngx_akl_try_t *t)
+{
+    ngx_msec_t      pause;
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    if (t->ex->retry_after > 0) {
+
+        if (t->ex->retry_after > left / 1000) {
+            return 0;
+        }
+
+        pause = (ngx_msec_t) t->ex->retry_after * 1000;
+
+    } else {
+        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(t->repeats, 8),
+                        NGX_AKL_BACKOFF_MAX);
+        pause += ngx_random() % (pause / 2 + 1);
+    }
+
+    /* a repetition that has no time to be answered would hide this answer */
+
+    if ((ngx_msec_int_t) (pause + NGX_AKL_REPEAT_LEFT) >= left) {
+        return 0;
+    }
+
+    t->repeats++;
+
+    ngx_akl_try_wait(t, pause);
+
+    return 1;
+}
+
+
+/* for the log: what libcurl says, why, and of which address */
+
+static void
+ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc)
+{
+    long              err;
+    u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
+    ngx_akl_place_t  *place;
+
+    place = &t->ex->target->places[t->place];
+
+    p = t->text;
+    last = t->text + sizeof(t->text) - 1;
+
+    p = ngx_slprintf(p, last, "%s",
+                     rc == CURLE_OK ? "the answer's head is not whole"
+                     : t->curl_error[0] ? t->curl_error
+                     : curl_easy_strerror(rc));
+
+    err = 0;
+
+    if (rc == CURLE_COULDNT_CONNECT
+        && curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err) == CURLE_OK
+        && err)
+    {
+        p = ngx_slprintf(p, last, ": %*s",
+                         (size_t) (ngx_strerror((ngx_err_t) err, cause,
+                                                sizeof(cause)) - cause),
+                         cause);
+    }
+
+    p = ngx_slprintf(p, last, " (%s, %V)", t->address + 2, &place->host->url);
+    *p = '\0';
+
+    t->ex->error.data = t->text;
+    t->ex->error.len = p - t->text;
+}
+
+
+static void
+ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
+{
+    long                connects;
+    ngx_uint_t          died;
+    ngx_akl_outcome_e   outcome;
+
+    outcome = ngx_akl_try_outcome(t, rc);
+
+    if (rc != CURLE_OPERATION_TIMEDOUT) {
+        ngx_akl_place_heard(t);
+
+    } else if (outcome == NGX_AKL_UNREACHABLE) {
+        ngx_akl_place_silent(t);
+    }
+
+    /* a connection that was kept, and was dead when it was used again */
+
+    connects = 1;
+    (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+
+    died = (connects == 0 && !t->begun
+            && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
+                || rc == CURLE_GOT_NOTHING));
+
+    ngx_akl_try_say(t, rc);
+    ngx_akl_try_stop(t);
+
+    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_try_finish(t, (outcome == NGX_AKL_UNREACHABLE)
+                              ? NGX_AKL_TIMED_OUT : outcome);
+        return;
+    }
+
+    if (outcome != NGX_AKL_UNREACHABLE) {
+        ngx_akl_try_finish(t, outcome);
+        return;
+    }
+
+    if (died && !t->fresh) {
+        t->fresh = 1;
+        ngx_akl_try_step(t);
+        return;
+    }
+
+    t->fresh = 0;
+    t->addr++;
+
+    ngx_akl_try_step(t);
+}
+
+
+void
+ngx_akl_try_resolved(ngx_akl_try_t *t)
+{
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    /* from the loop: this may be within another exchange's start */
+
+    ngx_post_event(&t->timer, &ngx_posted_events);
+}
+
+
+static void
+ngx_akl_try_timer(ngx_event_t *ev)
+{
+    ngx_akl_try_t  *t;
+
+    t = (ngx_akl_try_t *) ((u_char *) ev - offsetof(ngx_akl_try_t, timer));
+
+    if (t->ex->outcome != NGX_AKL_ANSWERED) {
+
+        /* the outcome was known at the start, and is told now */
+        ngx_akl_try_finish(t, t->ex->outcome);
+        return;
+    }
+
+    if (t->waits_for) {
+
+        /* the resolver is slow: known addresses are better than none */
+        ngx_akl_place_extend(t->waits_for);
+    }
+
+    ngx_akl_place_leave(t);
+
+    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_try_later(t, NGX_AKL_TIMED_OUT, "no answer in time");
+        return;
+    }
+
+    ngx_akl_try_step(t);
+}
+
+
+static void
+ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
+    const char *error)
+{
+    ngx_akl_try_stop(t);
+
+    if (error) {
+        t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1, "%s",
+                                        error)
+                           - t->text;
+        t->ex->error.data = t->text;
+        t->text[t->ex->error.len] = '\0';
+    }
+
+    t->ex->outcome = outcome;
+
+    ngx_akl_try_wait(t, 1);
+}
+
+
+static void
+ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome)
+{
+    ngx_akl_exchange_t  *ex;
+
+    ex = t->ex;
+    ex->outcome = outcome;
+
+    ngx_akl_try_end(t);
+
+    /* the handler may destroy it */
+
+    ex->handler(ex);
+}
+
+
+/* nothing goes on, nothing will be called */
+
+static void
+ngx_akl_try_end(ngx_akl_try_t *t)
+{
+    if (t->finished) {
+        return;
+    }
+
+    t->finished = 1;
+
+    ngx_akl_try_stop(t);
+    ngx_akl_place_leave(t);
+
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    if (t->timer.posted) {
+        ngx_delete_posted_event(&t->timer);
+    }
+
+    ngx_queue_remove(&t->all);
+    ngx_akl_client_figures.in_flight--;
+}
+
+
+void
+ngx_akl_exchange_destroy(ngx_akl_exchange_t *ex)
+{
+    ngx_akl_try_t  *t;
+
+    t = ex->state;
+
+    if (t) {
+        ngx_akl_try_end(t);
+        ngx_akl_try_wipe(t);
+    }
+
+    ngx_destroy_pool(ex->pool);
+}
+
+
+/* told to end at once: every exchange fails, its handler sees to the rest */
+
+static void
+ngx_akl_exchanges_abort(void)
+{
+    ngx_queue_t    *q, *next;
+    ngx_akl_try_t  *t;
+
+    for (q = ngx_queue_head(&ngx_akl_tries);
+         q != ngx_queue_sentinel(&ngx_akl_tries);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        t = ngx_queue_data(q, ngx_akl_try_t, all);
+
+        ngx_akl_place_leave(t);
+        ngx_akl_try_later(t, NGX_AKL_FAILED, "the worker is shutting down");
+    }
+}

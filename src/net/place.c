@@ -1,0 +1,271 @@
+/*
+ * Addresses of a target's hosts: given at configuration, or by the resolver
+ * while the worker runs; and which of them are worth a try.
+ */
+
+#include "target.h"
+
+
+#define NGX_AKL_RESOLVE_AGAIN  5        /* s until after a failure */
+#define NGX_AKL_FAILS          3        /* silent connects until it is left */
+#define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
+
+
+static ngx_akl_address_t *ngx_akl_place_address(ngx_akl_place_t *place,
+    ngx_akl_try_t *t);
+static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
+    ngx_resolver_addr_t *resolved, ngx_uint_t n)
+{
+    u_char              *p;
+    socklen_t            socklen;
+    ngx_uint_t           i, k, first;
+    struct sockaddr     *sa;
+    ngx_sockaddr_t       copy;
+    ngx_akl_address_t   *fresh;
+
+    fresh = calloc(n, sizeof(ngx_akl_address_t));
+    if (fresh == NULL) {
+        return NGX_ERROR;
+    }
+
+    first = 0;
+
+    for (i = 0; i < n; i++) {
+        sa = addrs ? addrs[i].sockaddr : resolved[i].sockaddr;
+        socklen = addrs ? addrs[i].socklen : resolved[i].socklen;
+
+        ngx_memcpy(&copy, sa, socklen);
+        ngx_inet_set_port(&copy.sockaddr, place->host->port);
+
+        p = fresh[i].connect_to;
+        *p++ = ':';
+        *p++ = ':';
+        p += ngx_sock_ntop(&copy.sockaddr, socklen, p, NGX_SOCKADDR_STRLEN, 1);
+        *p = '\0';
+
+        /* what is known of an address outlives its time in the DNS */
+
+        for (k = 0; k < place->naddrs; k++) {
+
+            if (ngx_strcmp(place->addrs[k].connect_to, fresh[i].connect_to)
+                != 0)
+            {
+                continue;
+            }
+
+            fresh[i] = place->addrs[k];
+
+            if (k == place->first) {
+                first = i;
+            }
+        }
+    }
+
+    ngx_akl_place_clear(place);
+
+    place->addrs = fresh;
+    place->naddrs = n;
+    place->first = first;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_akl_place_clear(ngx_akl_place_t *place)
+{
+    free(place->addrs);
+
+    place->addrs = NULL;
+    place->naddrs = 0;
+}
+
+
+ngx_int_t
+ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t)
+{
+    ngx_akl_target_t    *target;
+    ngx_resolver_ctx_t  *ctx;
+
+    target = place->target;
+
+    if (place->host->naddrs || ngx_time() < place->valid) {
+        return place->naddrs ? NGX_OK : NGX_ERROR;
+    }
+
+    if (place->resolving == NULL) {
+        ctx = ngx_resolve_start(target->resolver, NULL);
+
+        if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
+            return place->naddrs ? NGX_OK : NGX_ERROR;
+        }
+
+        ctx->name = place->host->host;
+        ctx->handler = ngx_akl_place_resolved;
+        ctx->data = place;
+        ctx->timeout = target->resolver_timeout;
+        ctx->cancelable = 1;
+
+        place->resolving = ctx;
+
+        if (ngx_resolve_name(ctx) != NGX_OK) {
+            place->resolving = NULL;
+            return place->naddrs ? NGX_OK : NGX_ERROR;
+        }
+
+        /* the resolver's cache answers at once */
+
+        if (place->resolving == NULL) {
+            return place->naddrs ? NGX_OK : NGX_ERROR;
+        }
+    }
+
+    t->waits_for = place;
+    ngx_queue_insert_tail(&place->waiting, &t->waiting);
+
+    return NGX_AGAIN;
+}
+
+
+/* the address at hand, or NULL where it has gone from the place since */
+
+static ngx_akl_address_t *
+ngx_akl_place_address(ngx_akl_place_t *place, ngx_akl_try_t *t)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < place->naddrs; i++) {
+        if (ngx_strcmp(place->addrs[i].connect_to, t->address) == 0) {
+            return &place->addrs[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_uint_t
+ngx_akl_address_may(ngx_akl_address_t *addr)
+{
+    if (addr->fails < NGX_AKL_FAILS) {
+        return 1;
+    }
+
+    if ((ngx_msec_int_t) (ngx_current_msec - addr->probe) < 0) {
+        return 0;
+    }
+
+    /* one probe at a time */
+
+    addr->probe = ngx_current_msec + NGX_AKL_PROBE;
+
+    return 1;
+}
+
+
+void
+ngx_akl_place_heard(ngx_akl_try_t *t)
+{
+    ngx_akl_place_t    *place;
+    ngx_akl_address_t  *addr;
+
+    place = &t->ex->target->places[t->place];
+
+    addr = ngx_akl_place_address(place, t);
+    if (addr == NULL) {
+        return;
+    }
+
+    addr->fails = 0;
+    addr->known = 1;
+    addr->heard = ngx_current_msec;
+
+    if (t->headed) {
+        place->first = addr - place->addrs;
+    }
+}
+
+
+void
+ngx_akl_place_silent(ngx_akl_try_t *t)
+{
+    ngx_akl_address_t  *addr;
+
+    addr = ngx_akl_place_address(&t->ex->target->places[t->place], t);
+    if (addr == NULL) {
+        return;
+    }
+
+    /* a connect that was begun in silence says nothing of what came on */
+
+    if (addr->known && (ngx_msec_int_t) (t->sent - addr->heard) <= 0) {
+        return;
+    }
+
+    if (++addr->fails == NGX_AKL_FAILS) {
+        addr->probe = ngx_current_msec + NGX_AKL_PROBE;
+    }
+}
+
+
+void
+ngx_akl_place_extend(ngx_akl_place_t *place)
+{
+    if (place->naddrs) {
+        place->valid = ngx_time() + NGX_AKL_RESOLVE_AGAIN;
+    }
+}
+
+
+void
+ngx_akl_place_leave(ngx_akl_try_t *t)
+{
+    if (t->waits_for) {
+        ngx_queue_remove(&t->waiting);
+        t->waits_for = NULL;
+    }
+}
+
+
+static void
+ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
+{
+    ngx_queue_t      *q;
+    ngx_akl_try_t    *t;
+    ngx_akl_place_t  *place;
+
+    place = ctx->data;
+
+    if (ctx->state == NGX_OK && ctx->naddrs
+        && ngx_akl_place_set(place, NULL, ctx->addrs, ctx->naddrs) == NGX_OK)
+    {
+        place->valid = ngx_max(ctx->valid, ngx_time() + 1);
+
+    } else {
+
+        /* known addresses are better than none */
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "akl_k8s: %V of \"%V\" could not be resolved (%i: %s)",
+                      &place->host->host, &place->target->name, ctx->state,
+                      ngx_resolver_strerror(ctx->state));
+
+        place->valid = ngx_time() + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN
+                                                   : 1);
+    }
+
+    ngx_resolve_name_done(ctx);
+    place->resolving = NULL;
+
+    while (!ngx_queue_empty(&place->waiting)) {
+        q = ngx_queue_head(&place->waiting);
+        t = ngx_queue_data(q, ngx_akl_try_t, waiting);
+
+        ngx_akl_place_leave(t);
+        ngx_akl_try_resolved(t);
+    }
+}
