@@ -94,7 +94,7 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
     }
 
     akl_json_out_int(out, "iat", claims->iat);
-    akl_json_out_int(out, "nbf", claims->iat);
+    akl_json_out_int(out, "nbf", claims->iat - AKL_CLAIMS_NBF);
     akl_json_out_int(out, "exp", claims->exp);
     akl_json_out_str(out, "jti", claims->jti);
 

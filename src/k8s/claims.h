@@ -13,6 +13,9 @@
 #define AKL_JTI_BYTES  16
 #define AKL_JTI_LEN    22               /* base64url of them */
 
+/* s that "nbf" lies before "iat", for verifiers whose clock is behind */
+#define AKL_CLAIMS_NBF  10
+
 /* NUL included; names are DNS-1123 ones (a label, a subdomain) */
 #define AKL_SUB_MAX    (sizeof("system:serviceaccount::") + 63 + 253)
 
@@ -28,7 +31,7 @@ typedef struct {
     akl_str_t               audience;   /* len 0: the pod token's */
     akl_str_t               pod_aud;    /* the pod token's, as JSON; len 0:
                                            it had none */
-    int64_t                 iat;        /* also nbf */
+    int64_t                 iat;        /* nbf: AKL_CLAIMS_NBF before */
     int64_t                 exp;
     akl_str_t               jti;
     akl_identity_t          identity;

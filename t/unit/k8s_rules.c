@@ -260,7 +260,7 @@ payload_of_a_minted_token(void **state)
     akl_claims_write(&out, &claims);
     assert_str((akl_str_t) { out.len, buf },
         "{\"iss\":\"https://gw\",\"sub\":\"system:serviceaccount:ns:sa\","
-        "\"aud\":[\"api\"],\"iat\":100,\"nbf\":100,\"exp\":1000,"
+        "\"aud\":[\"api\"],\"iat\":100,\"nbf\":90,\"exp\":1000,"
         "\"jti\":\"j\",\"service_account_name\":\"sa\","
         "\"namespace\":\"ns\",\"pod_name\":\"p\\\"q\","
         "\"access_id\":\"p-x\",\"config_name\":\"c\"}");
@@ -278,7 +278,7 @@ payload_of_a_minted_token(void **state)
     akl_claims_write(&out, &claims);
     assert_str((akl_str_t) { out.len, buf },
         "{\"iss\":\"https://gw\",\"sub\":\"system:serviceaccount:ns:sa\","
-        "\"aud\":\"items\",\"k8s_aud\":[\"api\"],\"iat\":100,\"nbf\":100,"
+        "\"aud\":\"items\",\"k8s_aud\":[\"api\"],\"iat\":100,\"nbf\":90,"
         "\"exp\":1000,\"jti\":\"j\",\"service_account_name\":\"sa\","
         "\"namespace\":\"ns\",\"access_id\":\"p-x\",\"team\":\"t\","
         "\"config_name\":\"other\"}");
