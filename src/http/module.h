@@ -234,6 +234,8 @@ typedef struct {
     ngx_uint_t                   established;   /* a reason was set */
     akl_reason_t                 reason;
     ngx_http_akl_k8s_config_t   *config;
+    ngx_str_t                    asked;         /* the name that was sent for a
+                                                   config that is not known */
     akl_identity_t               identity;
     ngx_str_t                    jti;
     ngx_str_t                    token;         /* minted */
@@ -295,6 +297,19 @@ ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
  */
 void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
+
+/* bytes of a text in a log line, and the most that they take when escaped */
+#define NGX_HTTP_AKL_K8S_LOG_LEN   128
+#define NGX_HTTP_AKL_K8S_LOG_SIZE  (NGX_HTTP_AKL_K8S_LOG_LEN * 4              \
+                                    + sizeof("..."))
+
+/*
+ * Writes "src", which may be anything, for a log line to "dst" (of
+ * NGX_HTTP_AKL_K8S_LOG_SIZE bytes): quotes, backslashes and all that is not
+ * printable ASCII as \xXX, the rest of a long text as "...", and a NUL.
+ * Returns dst.
+ */
+u_char *ngx_http_akl_k8s_log_text(u_char *dst, akl_str_t src);
 
 /* The auth config called "name", or NULL. */
 ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_find_config(

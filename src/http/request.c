@@ -6,12 +6,10 @@
 #include "module.h"
 
 
-#define NGX_HTTP_AKL_K8S_LOG_LEN    128
 #define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
 
 
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
-static void ngx_http_akl_k8s_printable(u_char *dst, akl_str_t src);
 
 
 ngx_http_akl_k8s_ctx_t *
@@ -82,9 +80,10 @@ void
 ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
     akl_reason_t reason, const char *detail)
 {
-    u_char                        ns[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
-    u_char                        sa[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
-    u_char                        pod[NGX_HTTP_AKL_K8S_LOG_LEN + 1];
+    u_char                        config[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    u_char                        ns[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    u_char                        sa[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    u_char                        pod[NGX_HTTP_AKL_K8S_LOG_SIZE];
     akl_str_t                     text;
     ngx_str_t                     name;
     ngx_uint_t                    level;
@@ -114,43 +113,55 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
     if (ctx->config) {
         name = ctx->config->name;
 
+    } else if (ctx->asked.len) {
+        name = ctx->asked;
+
     } else {
         ngx_str_set(&name, "-");
     }
 
-    ngx_http_akl_k8s_printable(ns, ctx->identity.namespace);
-    ngx_http_akl_k8s_printable(sa, ctx->identity.sa_name);
-    ngx_http_akl_k8s_printable(pod, ctx->identity.pod_name);
-
     ngx_log_error(level, r->connection->log, 0,
-                  "akl_k8s: %s %s: %s%s%s, config \"%V\", namespace \"%s\", "
+                  "akl_k8s: %s %s: %s%s%s, config \"%s\", namespace \"%s\", "
                   "service account \"%s\", pod \"%s\"",
                   (akl_reason_kind(reason) == AKL_KIND_OUTAGE)
                       ? "login failed," : "refused,",
                   akl_reason_code(reason).data, text.data,
                   detail ? ": " : "", detail ? detail : "",
-                  &name, ns, sa, pod);
+                  ngx_http_akl_k8s_log_text(config,
+                                            ngx_http_akl_k8s_str(&name)),
+                  ngx_http_akl_k8s_log_text(ns, ctx->identity.namespace),
+                  ngx_http_akl_k8s_log_text(sa, ctx->identity.sa_name),
+                  ngx_http_akl_k8s_log_text(pod, ctx->identity.pod_name));
 }
 
 
-/* what a token claims may hold anything; a log line may not */
-
-static void
-ngx_http_akl_k8s_printable(u_char *dst, akl_str_t src)
+u_char *
+ngx_http_akl_k8s_log_text(u_char *dst, akl_str_t src)
 {
-    size_t  i, len;
+    size_t   i, len;
+    u_char  *p, ch;
 
+    p = dst;
     len = ngx_min(src.len, NGX_HTTP_AKL_K8S_LOG_LEN);
 
     for (i = 0; i < len; i++) {
-        dst[i] = src.data[i];
+        ch = src.data[i];
 
-        if (dst[i] < 0x20 || dst[i] > 0x7e || dst[i] == '"') {
-            dst[i] = '?';
+        if (ch < 0x20 || ch > 0x7e || ch == '"' || ch == '\\') {
+            p = ngx_sprintf(p, "\\x%02Xd", (ngx_int_t) ch);
+            continue;
         }
+
+        *p++ = ch;
     }
 
-    dst[len] = '\0';
+    if (len < src.len) {
+        p = ngx_cpymem(p, "...", sizeof("...") - 1);
+    }
+
+    *p = '\0';
+
+    return dst;
 }
 
 

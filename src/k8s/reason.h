@@ -27,8 +27,6 @@ typedef enum {
       "the request is not a valid login request")                             \
     X(CONFIG_UNKNOWN, "config_unknown", 401, REFUSED,                         \
       "the auth config or the access id is unknown")                          \
-    X(ACCESS_ID_MISMATCH, "access_id_mismatch", 401, REFUSED,                 \
-      "the auth config or the access id is unknown")                          \
     X(TOKEN_MISSING, "token_missing", 401, REFUSED,                           \
       "no token was presented")                                               \
     X(TOKEN_MALFORMED, "token_malformed", 401, REFUSED,                       \

@@ -143,7 +143,6 @@ reasons(void **state)
         { "ok", 200, AKL_KIND_OK },
         { "request_malformed", 400, AKL_KIND_REQUEST },
         { "config_unknown", 401, AKL_KIND_REFUSED },
-        { "access_id_mismatch", 401, AKL_KIND_REFUSED },
         { "token_missing", 401, AKL_KIND_REFUSED },
         { "token_malformed", 401, AKL_KIND_REFUSED },
         { "token_too_large", 401, AKL_KIND_REFUSED },

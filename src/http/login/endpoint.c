@@ -262,7 +262,8 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
     }
 
     if (form->reason != AKL_OK) {
-        ngx_http_akl_k8s_outcome(r, ctx, form->reason, form->detail);
+        ngx_http_akl_k8s_outcome(r, ctx, form->reason,
+                                 form->cause ? form->cause : form->detail);
         return ngx_http_akl_k8s_endpoint_failure(r, form);
     }
 

@@ -29,6 +29,7 @@ typedef struct {
     ngx_uint_t                   status;        /* 0: the reason's */
     const char                  *error;         /* oauth's code, or NULL */
     const char                  *detail;        /* a sentence, or NULL */
+    const char                  *cause;         /* for the log, or NULL */
 } ngx_http_akl_k8s_form_t;
 
 
@@ -64,8 +65,9 @@ void ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form,
 
 /*
  * Finds the config that a request names, among all or as the location pins
- * it; "name" and "access_id" of len 0 were not sent.  Fails the form with one
- * sentence for an unknown name and a wrong access id.
+ * it; "name" and "access_id" of len 0 were not sent.  An unknown name and a
+ * wrong access id fail the form alike, so that nobody finds names by trying;
+ * the cause for the log tells them apart.
  */
 void ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id);

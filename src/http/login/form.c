@@ -9,6 +9,11 @@
 #include "endpoint.h"
 
 
+static void ngx_http_akl_k8s_form_unknown(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id,
+    const char *cause);
+
+
 void
 ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form, akl_reason_t reason,
     const char *detail)
@@ -42,10 +47,15 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
         wanted = ngx_http_akl_k8s_ngx_str(&name);
         config = ngx_http_akl_k8s_find_config(amcf, &wanted);
 
-        if (config == NULL
-            || (alcf->auth_config && config != alcf->auth_config))
-        {
-            ngx_http_akl_k8s_form_fail(form, AKL_CONFIG_UNKNOWN, NULL);
+        if (config == NULL) {
+            ngx_http_akl_k8s_form_unknown(r, form, name, access_id,
+                                          "there is no such auth config");
+            return;
+        }
+
+        if (alcf->auth_config && config != alcf->auth_config) {
+            ngx_http_akl_k8s_form_unknown(r, form, name, access_id,
+                                "the location is for another auth config");
             return;
         }
     }
@@ -56,11 +66,59 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
                           access_id.len)
                != 0))
     {
-        ngx_http_akl_k8s_form_fail(form, AKL_ACCESS_ID_MISMATCH, NULL);
+        ngx_http_akl_k8s_form_unknown(r, form,
+                                      ngx_http_akl_k8s_str(&config->name),
+                                      access_id,
+                                "the auth config has another access id");
         return;
     }
 
     form->config = config;
+}
+
+
+/* one answer for all of these; what was asked for is told to the log alone */
+
+static void
+ngx_http_akl_k8s_form_unknown(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id,
+    const char *cause)
+{
+    size_t                   size;
+    u_char                  *p, id[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ngx_http_akl_k8s_form_fail(form, AKL_CONFIG_UNKNOWN, NULL);
+    form->cause = cause;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return;
+    }
+
+    /* a byte more than is shown, so that it shows that there was more */
+
+    name.len = ngx_min(name.len, NGX_HTTP_AKL_K8S_LOG_LEN + 1);
+
+    ctx->asked.data = ngx_pnalloc(r->pool, name.len);
+    if (ctx->asked.data) {
+        ngx_memcpy(ctx->asked.data, name.data, name.len);
+        ctx->asked.len = name.len;
+    }
+
+    if (access_id.len == 0) {
+        return;
+    }
+
+    size = ngx_strlen(cause) + sizeof(", asked for access id \"\"")
+           + NGX_HTTP_AKL_K8S_LOG_SIZE;
+
+    p = ngx_pnalloc(r->pool, size);
+    if (p) {
+        (void) ngx_snprintf(p, size, "%s, asked for access id \"%s\"%Z", cause,
+                            ngx_http_akl_k8s_log_text(id, access_id));
+        form->cause = (char *) p;
+    }
 }
 
 

@@ -7,7 +7,7 @@
 
 
 static akl_reason_t ngx_http_akl_k8s_review_signature(
-    ngx_http_akl_k8s_review_t *review);
+    ngx_http_akl_k8s_review_t *review, ngx_uint_t *verified);
 static ngx_uint_t ngx_http_akl_k8s_review_final(ngx_akl_exchange_t *ex);
 static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
 static ngx_uint_t ngx_http_akl_k8s_review_again(
@@ -21,6 +21,7 @@ static void ngx_http_akl_k8s_review_establish(
 akl_reason_t
 ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 {
+    ngx_uint_t                  verified;
     akl_reason_t                reason;
     akl_pod_policy_t            policy;
     ngx_http_akl_k8s_config_t  *config;
@@ -44,12 +45,17 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
         return reason;
     }
 
-    reason = ngx_http_akl_k8s_review_signature(review);
+    reason = ngx_http_akl_k8s_review_signature(review, &verified);
     if (reason != AKL_OK) {
         return reason;
     }
 
-    if (review->pod.claimed.namespace.len == 0) {
+    /*
+     * What is bound is told to nobody who can only forge tokens: without a
+     * signature that was verified here, the review decides first.
+     */
+
+    if (!verified || review->pod.claimed.namespace.len == 0) {
         return AKL_OK;
     }
 
@@ -57,14 +63,18 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 }
 
 
+/* *verified is 1 where one of the cluster's own keys fits */
+
 static akl_reason_t
-ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
+ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review,
+    ngx_uint_t *verified)
 {
     size_t                       i;
     akl_jwks_t                  *keys;
     akl_jws_t                   *jws;
     ngx_http_akl_k8s_cluster_t  *cluster;
 
+    *verified = 0;
     cluster = review->cluster;
 
     if (!cluster->keys_known) {
@@ -75,6 +85,7 @@ ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
     jws = &review->pod.jws;
 
     if (akl_jws_verify_set(jws, keys, 1, NULL) == AKL_JWS_OK) {
+        *verified = 1;
         return AKL_OK;
     }
 

@@ -1,0 +1,185 @@
+#!/usr/bin/python3
+"""What a stranger cannot find out: which configs there are, who is bound."""
+
+import base64
+import os
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+import tokens  # noqa: E402
+from akltest import ACCESS_ID, NAMESPACE, Test, client  # noqa: E402
+
+OVER = 'p-overx116z7j9km'
+ADDRESS = 'p-addrx116z7j9km'
+STRANGER = 'p-strangerxxxxkm'
+
+t = Test(need_module=True)
+cluster = t.cluster()
+api = cluster.api
+nginx = t.nginx('''
+    akl_k8s_cache_valid 10s refused=0;
+    @methods@
+    @configs@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /v2/auth { akl_k8s_auth; }
+        location = /pinned { akl_k8s_auth config=k8s-conf; }
+        location = /v1/auth/kubernetes/login { akl_k8s_auth vault; }
+        location = /token { akl_k8s_auth oauth; }
+        location = /status { akl_k8s_status; }
+        location = /file { akl_k8s_exchange k8s-conf; empty_gif; }
+    }
+''', methods=cluster.method(bound_pod_names='mypod*', bound_sa_names='builder')
+    + cluster.method(OVER, access_expires='2020-01-01T00:00:00Z')
+    + cluster.method(ADDRESS, bound_ips='192.0.2.0/24'),
+    configs=cluster.config() + cluster.config(name='other')
+    + cluster.config(name='over', access_id=OVER)
+    + cluster.config(name='addr', access_id=ADDRESS)
+    + cluster.config(name='signed', k8s_jwks=cluster.jwks))
+
+
+def akeyless(token, config, access_id, path='/v2/auth'):
+    """Ask as Akeyless clients do."""
+    return client.post(nginx.port, path,
+                       cluster.login(token, config, access_id, encode=False))
+
+
+def vault(token, config, access_id):
+    """Ask as Vault's clients do, with both in the role."""
+    role = base64.b64encode(f'{access_id}..{config}'.encode()).decode()
+    return client.post(nginx.port, '/v1/auth/kubernetes/login',
+                       {'role': role, 'jwt': token})
+
+
+def visible(answer):
+    """Return all of an answer but its time and number."""
+    body = answer.json()
+    body.pop('request_id')
+    return answer.status, body, sorted(
+        (name, value) for name, value in answer.headers
+        if name.lower() not in ('date', 'content-length'))
+
+
+def counted():
+    """Return what the status page counts of logins, by config."""
+    return {name: figures['logins_total'] for name, figures in client.get(
+        nginx.port, '/status').json()['configs'].items()}
+
+
+# Which configs there are: nothing but the log tells
+
+PRESENTED = {'a good token': cluster.issue(), 'no token': '',
+             'no JWT': 'not.a.jwt',
+             'a token too large': 'e30.' + 'A' * 17000 + '.AAAA'}
+before = counted()
+for name, ask, status in (('akeyless', akeyless, 401), ('vault', vault, 403)):
+    for what, token in PRESENTED.items():
+        unknown = visible(ask(token, 'nobody', ACCESS_ID))
+        t.is_((unknown[0], unknown[1]['reason']), (status, 'config_unknown'),
+              f'{name}, {what}: an unknown config')
+        for config in ('k8s-conf', 'over', 'addr', 'signed'):
+            t.is_(visible(ask(token, config, STRANGER)), unknown,
+                  f'{name}, {what}: {config} by another access id')
+t.is_(visible(akeyless(PRESENTED['a good token'], 'other', ACCESS_ID,
+                       '/pinned')),
+      visible(akeyless(PRESENTED['a good token'], 'nobody', ACCESS_ID,
+                       '/pinned')), 'a config that the location is not for')
+t.is_(counted(), before, 'none of them counts for a config')
+t.is_(api.stats()['review'], 0, 'nor is anything asked')
+
+
+def line(call, *args):
+    """Return the line that a refusal leaves in the log."""
+    mark = nginx.mark()
+    call(*args)
+    return nginx.wait_log('config_unknown', since=mark)
+
+
+GOOD = PRESENTED['a good token']
+t.like(line(akeyless, GOOD, 'nobody', ACCESS_ID),
+       f'there is no such auth config, asked for access id "{ACCESS_ID}", '
+       'config "nobody"', 'the log names an unknown config')
+t.like(line(akeyless, GOOD, 'k8s-conf', STRANGER),
+       f'the auth config has another access id, asked for access id '
+       f'"{STRANGER}", config "k8s-conf"', 'and a wrong access id')
+t.like(line(akeyless, GOOD, 'other', ACCESS_ID, '/pinned'),
+       'the location is for another auth config.* config "other"',
+       'and a wrong location')
+t.like(line(vault, GOOD, 'nobody', 'p-x'), 'asked for access id "p-x", '
+       'config "nobody"', 'what was asked for by a role')
+t.like(line(akeyless, GOOD, 'a"b\\c\r\n\x1b[1m\xe9' + 'x' * 300, 'p-"\n'),
+       r'asked for access id "p-\\x22\\x0A", config '
+       r'"a\\x22b\\x5Cc\\x0D\\x0A\\x1B\[1m\\xC3\\xA9x{100,128}\.\.\."',
+       'escaped and cut')
+
+# Who is bound: only for who holds a token of the cluster
+
+key = tokens.key('RSA-2048', 'stranger')
+
+
+def forged(namespace=NAMESPACE, account='builder', pod='mypod1', kid=None):
+    """Return a token as the cluster's, by a key of our own."""
+    return tokens.k8s_sign(tokens.projected(
+        namespace, (account, 'uid-1'), pod=(pod, 'uid-2')), key,
+        kid=kid or cluster.key.k8s_kid)
+
+
+GUESSES = {'a bound pod': {}, 'another namespace': {'namespace': 'kube-system'},
+           'another account': {'account': 'default'},
+           'another pod': {'pod': 'db-1'}}
+
+
+def by_form(token, config):
+    """Ask by a token exchange; return status and reason."""
+    answer = client.post(nginx.port, '/token', urllib.parse.urlencode({
+        'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
+        'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt',
+        'subject_token': token, 'client_id': config}),
+        {'Content-Type': 'application/x-www-form-urlencoded'})
+    return answer.status, answer.json()['reason']
+
+
+def by_location(token):
+    """Ask by akl_k8s_exchange; return status and what is said."""
+    answer = client.get(nginx.port, '/file',
+                        {'Authorization': f'Bearer {token}'})
+    return answer.status, answer.header('www-authenticate')
+
+
+for name, members in GUESSES.items():
+    t.is_(by_form(forged(**members), 'k8s-conf'), (401, 'token_rejected'),
+          f'forged, {name}: the API server decides')
+    t.is_(by_form(forged(**members), 'signed'), (401, 'signature_invalid'),
+          f'forged, {name}: the signature decides')
+    t.is_(by_form(forged(kid='nobody', **members), 'signed'),
+          (401, 'token_rejected'), f'forged, {name}, a key unknown here')
+    t.is_(by_location(forged(**members)),
+          (401, 'Bearer realm="akl_k8s", error="invalid_token", '
+           'error_description="token_rejected"'),
+          f'forged, {name}: an exchange')
+t.is_(api.stats()['review'], 3 * len(GUESSES),
+      'a review for each, but for those whose signature was wrong')
+
+# A token of the cluster itself is told, without a review where it can be
+
+api.account('kube-system', 'builder')
+api.pod('kube-system', 'mypod1', account='builder')
+api.account(NAMESPACE, 'default')
+api.pod(NAMESPACE, 'mypod9', account='default')
+api.pod(NAMESPACE, 'db-1', account='builder')
+for pod, namespace, reason in (
+        ('mypod1', 'kube-system', 'namespace_not_bound'),
+        ('mypod9', NAMESPACE, 'service_account_not_bound'),
+        ('db-1', NAMESPACE, 'pod_not_bound')):
+    for config, reviews in (('signed', 0), ('k8s-conf', 1)):
+        before = api.stats()['review']
+        t.is_((by_form(cluster.issue(pod, namespace, claims={
+            'n': time.monotonic_ns()}), config),
+            api.stats()['review'] - before), ((403, reason), reviews),
+            f'{reason}, by {config}')
+
+t.done_testing()
