@@ -179,7 +179,7 @@ for before, after, text in (
         ('jwks_uri=http:', 'jwks_uri=ftp:', 'jwks_uri=ftp'),
         ('jwks_uri=', 'keys=', 'invalid parameter'),
         ('akl_k8s_discovery path;',
-         'akl_k8s_discovery path; akl_k8s_jwks;', 'duplicate')):
+         'akl_k8s_discovery path; akl_k8s_jwks;', 'another handler')):
     code, out = nginx.config_test(http=HTTP.replace(before, after))
     t.ok(code != 0 and text in out, f'nginx -t: {after}', out)
 nginx.values['configs'] += cluster.config('bare', kind='P-256')

@@ -164,7 +164,7 @@ typedef struct {
     ngx_uint_t                   max_queue;
     ngx_uint_t                   guarded;   /* any location has a guard */
     void                        *metrics;   /* series indices, metrics.c */
-    ngx_array_t                 *publications;  /* jwks.c's own */
+    ngx_array_t                 *publications;  /* of .._publication_t * */
     ngx_array_t                 *verifications; /* verify.c's own */
     ngx_uint_t                   revocations;   /* series: number of them */
 } ngx_http_akl_k8s_main_conf_t;
@@ -182,12 +182,33 @@ typedef enum {
 void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
 
 
+/* what akl_k8s_jwks or akl_k8s_discovery publishes in one location */
+
 typedef struct {
+    ngx_array_t                 *names;     /* of ngx_str_t; NULL: all */
+    ngx_uint_t                   discovery;
+    ngx_str_t                    jwks_uri;
+    ngx_http_akl_k8s_where_t     where;
+    ngx_str_t                    document;  /* ready when all are known */
+    ngx_str_t                    etag;
+} ngx_http_akl_k8s_publication_t;
+
+
+typedef struct {
+    /*
+     * the content handler, of whichever directive, and what it serves; the
+     * locations that "if" and limit_except make inherit all of it or nothing
+     */
+    ngx_http_handler_pt          handler;
+
     /* akl_k8s_auth */
     ngx_http_akl_k8s_dialect_e   dialect;
     ngx_str_t                    auth_config_name;  /* config=, len 0: none */
     ngx_http_akl_k8s_config_t   *auth_config;       /* resolved by merge/init */
     ngx_http_akl_k8s_where_t     where_auth;
+
+    /* akl_k8s_jwks, akl_k8s_discovery */
+    ngx_http_akl_k8s_publication_t  *publication;
 
     /* akl_k8s_guard, akl_k8s_require, akl_k8s_exchange */
     ngx_array_t                 *guard_names;       /* of ngx_str_t, or NULL */
@@ -200,12 +221,6 @@ typedef struct {
     ngx_http_akl_k8s_config_t   *exchange;
     ngx_http_akl_k8s_where_t     where_exchange;
     ngx_http_complex_value_t    *token_source;      /* NULL: Authorization */
-
-    /* akl_k8s_jwks, akl_k8s_discovery */
-    ngx_array_t                 *publish_names;     /* NULL with jwks: all */
-    ngx_str_t                    jwks_uri;
-    ngx_str_t                    published;         /* the ready document */
-    ngx_str_t                    etag;
 
     ngx_uint_t                   log_level;
     ngx_flag_t                   dry_run;
@@ -370,6 +385,13 @@ char *ngx_http_akl_k8s_review_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_akl_k8s_max_reviews(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/*
+ * Has "handler" serve the location.  NGX_CONF_OK, or the cause where it or
+ * another handler serves there already.
+ */
+char *ngx_http_akl_k8s_serve(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler);
 
 char *ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -87,7 +87,8 @@ ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
      *     alcf->auth_config_name, exchange_name = { 0, NULL };
      *     alcf->where_auth, where_guard, where_exchange = { 0 };
      *     alcf->auth_config, guard, exchange, token_source = NULL;
-     *     alcf->publish_names = NULL;
+     *     alcf->handler = NULL;
+     *     alcf->publication = NULL;
      */
 
     alcf->dialect = NGX_HTTP_AKL_K8S_DIALECT_N;
@@ -146,6 +147,20 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL) {
+        conf->handler = prev->handler;
+        conf->dialect = prev->dialect;
+        conf->auth_config_name = prev->auth_config_name;
+        conf->where_auth = prev->where_auth;
+        conf->publication = prev->publication;
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = conf->handler;
+        }
+    }
+
     if (conf->auth_config_name.len) {
         conf->auth_config = ngx_http_akl_k8s_named(cf,
                                                    &conf->auth_config_name,
@@ -156,11 +171,10 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
-    if (conf->dialect != NGX_HTTP_AKL_K8S_DIALECT_N) {
+    if (conf->handler == ngx_http_akl_k8s_auth_handler) {
 
         /* the endpoint has a limit of its own, and says so in its dialect */
 
-        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
         clcf->client_max_body_size = 0;
     }
 
@@ -274,9 +288,8 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_uint_t                 i, named;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t   *value;
+    ngx_uint_t   i, named;
 
     if (alcf->dialect != NGX_HTTP_AKL_K8S_DIALECT_N) {
         return "is duplicate";
@@ -322,10 +335,7 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         alcf->dialect = NGX_HTTP_AKL_K8S_AKEYLESS;
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_akl_k8s_auth_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_serve(cf, alcf, ngx_http_akl_k8s_auth_handler);
 
 invalid:
 
@@ -333,6 +343,29 @@ invalid:
                        "invalid parameter \"%V\" of akl_k8s_auth", &value[i]);
 
     return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_akl_k8s_serve(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (alcf->handler == handler) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "has a location that another handler serves already";
+    }
+
+    clcf->handler = handler;
+    alcf->handler = handler;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -40,17 +40,8 @@ static ngx_int_t ngx_http_akl_k8s_verify_identity(ngx_http_request_t *r);
 char *
 ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_akl_k8s_main_conf_t     *amcf;
     ngx_http_akl_k8s_verification_t  *v;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler == ngx_http_akl_k8s_verify_handler) {
-        return "is duplicate";
-    }
-
-    clcf->handler = ngx_http_akl_k8s_verify_handler;
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
@@ -71,7 +62,7 @@ ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     v->file = cf->conf_file->file.name.data;
     v->line = cf->conf_file->line;
 
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_verify_handler);
 }
 
 

@@ -74,17 +74,7 @@ const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N] = {
 char *
 ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler) {
-        return "has a location that another handler serves already";
-    }
-
-    clcf->handler = ngx_http_akl_k8s_status_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_status_handler);
 }
 
 

@@ -15,7 +15,7 @@ static size_t ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
 
 const char *
 ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_akl_k8s_config_t *config)
+    ngx_http_akl_k8s_publication_t *pub, ngx_http_akl_k8s_config_t *config)
 {
     u_char     *p;
     size_t      len;
@@ -26,7 +26,7 @@ ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
                "https URL";
     }
 
-    uri = alcf->jwks_uri;
+    uri = pub->jwks_uri;
 
     if (uri.len == 0) {
 
@@ -52,13 +52,13 @@ ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
 
     len = ngx_http_akl_k8s_discovery_write(NULL, 0, &uri, config);
 
-    alcf->published.data = ngx_pnalloc(cf->pool, len);
-    if (alcf->published.data == NULL) {
+    pub->document.data = ngx_pnalloc(cf->pool, len);
+    if (pub->document.data == NULL) {
         return "out of memory";
     }
 
-    alcf->published.len = ngx_http_akl_k8s_discovery_write(
-                                 alcf->published.data, len, &uri, config);
+    pub->document.len = ngx_http_akl_k8s_discovery_write(pub->document.data,
+                                                         len, &uri, config);
 
     return NULL;
 }

@@ -14,23 +14,16 @@
 #define NGX_HTTP_AKL_K8S_ETAG_BYTES  16
 
 
-typedef struct {
-    ngx_http_akl_k8s_loc_conf_t  *conf;
-    ngx_uint_t                    discovery;
-    u_char                       *file;         /* where it was configured */
-    ngx_uint_t                    line;
-} ngx_http_akl_k8s_publication_t;
-
-
-static char *ngx_http_akl_k8s_publication(ngx_conf_t *cf, void *conf,
-    ngx_uint_t discovery);
+static char *ngx_http_akl_k8s_publication(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler,
+    ngx_uint_t n);
 static ngx_int_t ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_publication_t *pub);
 static const char *ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_array_t *configs);
+    ngx_http_akl_k8s_publication_t *pub, ngx_array_t *configs);
 static ngx_int_t ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks);
 static ngx_int_t ngx_http_akl_k8s_etag(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf);
+    ngx_http_akl_k8s_publication_t *pub);
 static ngx_int_t ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_discovery_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_document(ngx_http_request_t *r,
@@ -40,31 +33,9 @@ static ngx_int_t ngx_http_akl_k8s_document(ngx_http_request_t *r,
 char *
 ngx_http_akl_k8s_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
-
-    ngx_str_t   *value, *name;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts > 1) {
-        alcf->publish_names = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                               sizeof(ngx_str_t));
-        if (alcf->publish_names == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        for (i = 1; i < cf->args->nelts; i++) {
-            name = ngx_array_push(alcf->publish_names);
-            if (name == NULL) {
-                return NGX_CONF_ERROR;
-            }
-
-            *name = value[i];
-        }
-    }
-
-    return ngx_http_akl_k8s_publication(cf, conf, 0);
+    return ngx_http_akl_k8s_publication(cf, conf,
+                                        ngx_http_akl_k8s_jwks_handler,
+                                        cf->args->nelts - 1);
 }
 
 
@@ -73,82 +44,107 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
 
-    ngx_str_t  *value, *name;
+    char                            *rv;
+    ngx_str_t                       *value;
+    ngx_http_akl_k8s_publication_t  *pub;
+
+    rv = ngx_http_akl_k8s_publication(cf, alcf,
+                                      ngx_http_akl_k8s_discovery_handler, 1);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts != 3) {
+        return rv;
+    }
 
     value = cf->args->elts;
 
-    alcf->publish_names = ngx_array_create(cf->pool, 1, sizeof(ngx_str_t));
-    if (alcf->publish_names == NULL) {
+    if (ngx_strncmp(value[2].data, "jwks_uri=", 9) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of "
+                           "\"akl_k8s_discovery\"", &value[2]);
         return NGX_CONF_ERROR;
     }
 
-    name = ngx_array_push(alcf->publish_names);
-    if (name == NULL) {
+    pub = alcf->publication;
+
+    pub->jwks_uri.data = value[2].data + 9;
+    pub->jwks_uri.len = value[2].len - 9;
+
+    if (!ngx_http_akl_k8s_is_url(&pub->jwks_uri)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"akl_k8s_discovery\" is no http "
+                           "or https URL", &value[2]);
         return NGX_CONF_ERROR;
     }
 
-    *name = value[1];
-
-    if (cf->args->nelts == 3) {
-        if (ngx_strncmp(value[2].data, "jwks_uri=", 9) != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" of "
-                               "\"akl_k8s_discovery\"", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        alcf->jwks_uri.data = value[2].data + 9;
-        alcf->jwks_uri.len = value[2].len - 9;
-
-        if (!ngx_http_akl_k8s_is_url(&alcf->jwks_uri)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" of \"akl_k8s_discovery\" is no http "
-                               "or https URL", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return ngx_http_akl_k8s_publication(cf, conf, 1);
+    return NGX_CONF_OK;
 }
 
 
+/*
+ * The document is built when all auth configs are known, which is after the
+ * locations are merged: those that inherit it have a pointer.  The first "n"
+ * arguments are names of auth configs.
+ */
+
 static char *
-ngx_http_akl_k8s_publication(ngx_conf_t *cf, void *conf, ngx_uint_t discovery)
+ngx_http_akl_k8s_publication(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
+    ngx_http_handler_pt handler, ngx_uint_t n)
 {
-    ngx_http_core_loc_conf_t        *clcf;
-    ngx_http_akl_k8s_main_conf_t    *amcf;
-    ngx_http_akl_k8s_publication_t  *pub;
+    char                             *rv;
+    ngx_str_t                        *value, *name;
+    ngx_uint_t                        i;
+    ngx_http_akl_k8s_main_conf_t     *amcf;
+    ngx_http_akl_k8s_publication_t   *pub, **slot;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    rv = ngx_http_akl_k8s_serve(cf, alcf, handler);
 
-    if (clcf->handler == ngx_http_akl_k8s_jwks_handler
-        || clcf->handler == ngx_http_akl_k8s_discovery_handler)
-    {
-        return "is duplicate";
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
-    clcf->handler = discovery ? ngx_http_akl_k8s_discovery_handler
-                              : ngx_http_akl_k8s_jwks_handler;
+    pub = ngx_pcalloc(cf->pool, sizeof(ngx_http_akl_k8s_publication_t));
+    if (pub == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    pub->discovery = (handler == ngx_http_akl_k8s_discovery_handler);
+    ngx_http_akl_k8s_here(cf, &pub->where);
+
+    if (n) {
+        pub->names = ngx_array_create(cf->pool, n, sizeof(ngx_str_t));
+        if (pub->names == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        value = cf->args->elts;
+
+        for (i = 1; i <= n; i++) {
+            name = ngx_array_push(pub->names);
+            if (name == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            *name = value[i];
+        }
+    }
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
     if (amcf->publications == NULL) {
         amcf->publications = ngx_array_create(cf->pool, 4,
-                                       sizeof(ngx_http_akl_k8s_publication_t));
+                                     sizeof(ngx_http_akl_k8s_publication_t *));
         if (amcf->publications == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    pub = ngx_array_push(amcf->publications);
-    if (pub == NULL) {
+    slot = ngx_array_push(amcf->publications);
+    if (slot == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    pub->conf = conf;
-    pub->discovery = discovery;
-    pub->file = cf->conf_file->file.name.data;
-    pub->line = cf->conf_file->line;
+    *slot = pub;
+    alcf->publication = pub;
 
     return NGX_CONF_OK;
 }
@@ -157,9 +153,9 @@ ngx_http_akl_k8s_publication(ngx_conf_t *cf, void *conf, ngx_uint_t discovery)
 ngx_int_t
 ngx_http_akl_k8s_publish(ngx_conf_t *cf)
 {
-    ngx_uint_t                       i;
-    ngx_http_akl_k8s_main_conf_t    *amcf;
-    ngx_http_akl_k8s_publication_t  *pub;
+    ngx_uint_t                        i;
+    ngx_http_akl_k8s_main_conf_t     *amcf;
+    ngx_http_akl_k8s_publication_t  **pub;
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
@@ -170,7 +166,7 @@ ngx_http_akl_k8s_publish(ngx_conf_t *cf)
     pub = amcf->publications->elts;
 
     for (i = 0; i < amcf->publications->nelts; i++) {
-        if (ngx_http_akl_k8s_publish_one(cf, amcf, &pub[i]) != NGX_OK) {
+        if (ngx_http_akl_k8s_publish_one(cf, amcf, pub[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -183,27 +179,23 @@ static ngx_int_t
 ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_publication_t *pub)
 {
-    ngx_str_t                     *name;
-    ngx_uint_t                     i;
-    const char                    *cause;
-    ngx_array_t                    configs;
-    ngx_http_akl_k8s_config_t    **config;
-    ngx_http_akl_k8s_loc_conf_t   *alcf;
+    ngx_str_t                   *name;
+    ngx_uint_t                   i;
+    const char                  *cause;
+    ngx_array_t                  configs;
+    ngx_http_akl_k8s_config_t  **config;
 
-    alcf = pub->conf;
-
-    if (alcf->publish_names) {
-        if (ngx_array_init(&configs, cf->temp_pool,
-                           alcf->publish_names->nelts,
+    if (pub->names) {
+        if (ngx_array_init(&configs, cf->temp_pool, pub->names->nelts,
                            sizeof(ngx_http_akl_k8s_config_t *))
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        name = alcf->publish_names->elts;
+        name = pub->names->elts;
 
-        for (i = 0; i < alcf->publish_names->nelts; i++) {
+        for (i = 0; i < pub->names->nelts; i++) {
             config = ngx_array_push(&configs);
             if (config == NULL) {
                 return NGX_ERROR;
@@ -213,10 +205,10 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
 
             if (*config == NULL) {
                 ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "unknown auth config \"%V\" in \"%s\" in %s:%ui",
+                              "unknown auth config \"%V\" in \"%s\" in %V:%ui",
                               &name[i], pub->discovery ? "akl_k8s_discovery"
                                                        : "akl_k8s_jwks",
-                              pub->file, pub->line);
+                              &pub->where.file, pub->where.line);
                 return NGX_ERROR;
             }
         }
@@ -227,20 +219,20 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
 
     if (pub->discovery) {
         config = configs.elts;
-        cause = ngx_http_akl_k8s_discovery_build(cf, alcf, config[0]);
+        cause = ngx_http_akl_k8s_discovery_build(cf, pub, config[0]);
 
     } else {
-        cause = ngx_http_akl_k8s_jwks_build(cf, alcf, &configs);
+        cause = ngx_http_akl_k8s_jwks_build(cf, pub, &configs);
     }
 
-    if (cause == NULL && ngx_http_akl_k8s_etag(cf, alcf) != NGX_OK) {
+    if (cause == NULL && ngx_http_akl_k8s_etag(cf, pub) != NGX_OK) {
         cause = "out of memory";
     }
 
     if (cause) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" %s in %s:%ui",
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" %s in %V:%ui",
                       pub->discovery ? "akl_k8s_discovery" : "akl_k8s_jwks",
-                      cause, pub->file, pub->line);
+                      cause, &pub->where.file, pub->where.line);
         return NGX_ERROR;
     }
 
@@ -249,8 +241,8 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
 
 
 static const char *
-ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
-    ngx_array_t *configs)
+ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf,
+    ngx_http_akl_k8s_publication_t *pub, ngx_array_t *configs)
 {
     size_t                       len;
     json_t                      *root, *keys;
@@ -279,15 +271,15 @@ ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
 
     len = json_dumpb(root, NULL, 0, JSON_COMPACT);
 
-    alcf->published.data = ngx_pnalloc(cf->pool, len);
+    pub->document.data = ngx_pnalloc(cf->pool, len);
 
-    if (rc != NGX_OK || len == 0 || alcf->published.data == NULL) {
+    if (rc != NGX_OK || len == 0 || pub->document.data == NULL) {
         json_decref(root);
         return "out of memory";
     }
 
-    alcf->published.len = json_dumpb(root, (char *) alcf->published.data, len,
-                                     JSON_COMPACT);
+    pub->document.len = json_dumpb(root, (char *) pub->document.data, len,
+                                   JSON_COMPACT);
     json_decref(root);
 
     return NULL;
@@ -331,27 +323,27 @@ ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks)
 
 
 static ngx_int_t
-ngx_http_akl_k8s_etag(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf)
+ngx_http_akl_k8s_etag(ngx_conf_t *cf, ngx_http_akl_k8s_publication_t *pub)
 {
     u_char        *p;
     unsigned int   len;
     unsigned char  digest[EVP_MAX_MD_SIZE];
 
-    if (EVP_Digest(alcf->published.data, alcf->published.len, digest, &len,
+    if (EVP_Digest(pub->document.data, pub->document.len, digest, &len,
                    EVP_sha256(), NULL)
         != 1)
     {
         return NGX_ERROR;
     }
 
-    alcf->etag.len = 2 + 2 * NGX_HTTP_AKL_K8S_ETAG_BYTES;
+    pub->etag.len = 2 + 2 * NGX_HTTP_AKL_K8S_ETAG_BYTES;
 
-    alcf->etag.data = ngx_pnalloc(cf->pool, alcf->etag.len);
-    if (alcf->etag.data == NULL) {
+    pub->etag.data = ngx_pnalloc(cf->pool, pub->etag.len);
+    if (pub->etag.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = alcf->etag.data;
+    p = pub->etag.data;
     *p++ = '"';
     p = ngx_hex_dump(p, digest, NGX_HTTP_AKL_K8S_ETAG_BYTES);
     *p = '"';
@@ -381,12 +373,13 @@ ngx_http_akl_k8s_discovery_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_akl_k8s_document(ngx_http_request_t *r, ngx_str_t *type)
 {
-    ngx_int_t                     rc;
-    ngx_buf_t                    *b;
-    ngx_str_t                     value;
-    ngx_chain_t                   out;
-    ngx_table_elt_t              *h;
-    ngx_http_akl_k8s_loc_conf_t  *alcf;
+    ngx_int_t                        rc;
+    ngx_buf_t                       *b;
+    ngx_str_t                        value;
+    ngx_chain_t                      out;
+    ngx_table_elt_t                 *h;
+    ngx_http_akl_k8s_loc_conf_t     *alcf;
+    ngx_http_akl_k8s_publication_t  *pub;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         ngx_str_set(&value, "GET, HEAD");
@@ -404,14 +397,15 @@ ngx_http_akl_k8s_document(ngx_http_request_t *r, ngx_str_t *type)
     }
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+    pub = alcf->publication;
 
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = alcf->published.len;
+    r->headers_out.content_length_n = pub->document.len;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
     r->headers_out.content_type_lowcase = NULL;
 
-    h = ngx_http_akl_k8s_add_header(r, "ETag", &alcf->etag);
+    h = ngx_http_akl_k8s_add_header(r, "ETag", &pub->etag);
     if (h == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -435,8 +429,8 @@ ngx_http_akl_k8s_document(ngx_http_request_t *r, ngx_str_t *type)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->pos = alcf->published.data;
-    b->last = b->pos + alcf->published.len;
+    b->pos = pub->document.data;
+    b->last = b->pos + pub->document.len;
     b->memory = 1;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;

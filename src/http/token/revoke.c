@@ -36,17 +36,7 @@ static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
 char *
 ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler == ngx_http_akl_k8s_revoke_handler) {
-        return "is duplicate";
-    }
-
-    clcf->handler = ngx_http_akl_k8s_revoke_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_revoke_handler);
 }
 
 
