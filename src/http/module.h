@@ -14,12 +14,14 @@
 
 #include "../jose/jws.h"
 #include "../k8s/bounds.h"
+#include "../k8s/credential.h"
 #include "../k8s/reason.h"
+#include "../k8s/version.h"
 #include "../net/client.h"
 #include "../shm/zone.h"
 
 
-#define NGX_HTTP_AKL_K8S_VERSION  "0.1.0"
+#define NGX_HTTP_AKL_K8S_VERSION  AKL_VERSION
 
 
 /* the same string for either half; the types must not alias */
@@ -64,15 +66,9 @@ typedef struct {
 
 /* a credential, key or certificate: a file, or "data:" inline */
 
-typedef enum {
-    NGX_HTTP_AKL_K8S_TEXT = 0,      /* trimmed: JWT, API key */
-    NGX_HTTP_AKL_K8S_PEM,           /* as is, or base64 of it, decoded */
-    NGX_HTTP_AKL_K8S_JSON
-} ngx_http_akl_k8s_source_e;
-
 typedef struct {
     ngx_str_t                    directive;
-    ngx_http_akl_k8s_source_e    type;
+    akl_credential_type_t        type;
     ngx_str_t                    path;      /* NUL-terminated; len 0: inline */
     ngx_str_t                    text;      /* as read at configuration */
 } ngx_http_akl_k8s_source_t;

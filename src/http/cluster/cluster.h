@@ -82,21 +82,14 @@ void ngx_http_akl_k8s_jwks_fetch(ngx_http_akl_k8s_cluster_t *cluster);
  * with memory of cf->pool.  NGX_CONF_OK, or NGX_CONF_ERROR after logging.
  */
 char *ngx_http_akl_k8s_source(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *value, ngx_http_akl_k8s_source_e type,
+    ngx_str_t *value, akl_credential_type_t type,
     ngx_http_akl_k8s_source_t *src);
 
 /*
  * Normalises raw file content in place for its type: trims, decodes base64d
  * PEM.  NULL, or a static cause ("empty", "neither PEM nor base64 of it").
  */
-const char *ngx_http_akl_k8s_source_normalize(ngx_http_akl_k8s_source_e type,
-    ngx_str_t *text);
-
-/*
- * When a credential ends, in seconds since the epoch: "exp" of a JWT, the
- * first "notAfter" of PEM certificates; 0 where the text says nothing of it.
- */
-time_t ngx_http_akl_k8s_source_expires(ngx_http_akl_k8s_source_e type,
+const char *ngx_http_akl_k8s_source_normalize(akl_credential_type_t type,
     ngx_str_t *text);
 
 

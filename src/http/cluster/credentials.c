@@ -159,7 +159,8 @@ ngx_http_akl_k8s_credential_init(ngx_http_akl_k8s_credential_t *cred,
 
     ngx_memcpy(cred->text.data, source->text.data, source->text.len);
     cred->text.len = source->text.len;
-    cred->expires = ngx_http_akl_k8s_source_expires(source->type, &cred->text);
+    cred->expires = akl_credential_expires(source->type,
+                                           ngx_http_akl_k8s_str(&cred->text));
 
     /* mtime 0 makes the first look read the file */
 
@@ -364,7 +365,7 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
             continue;
         }
 
-        cause = ngx_http_akl_k8s_source_normalize(NGX_HTTP_AKL_K8S_PEM,
+        cause = ngx_http_akl_k8s_source_normalize(AKL_CREDENTIAL_PEM,
                                                   &text[i]);
 
         /* a file that was read again may well be what it was */
@@ -379,7 +380,8 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
     }
 
     if (cause == NULL) {
-        cause = ngx_http_akl_k8s_check_pair(&text[0], &text[1], NULL);
+        cause = akl_credential_pair(ngx_http_akl_k8s_str(&text[0]),
+                                    ngx_http_akl_k8s_str(&text[1]), NULL);
     }
 
     for (i = 0; i < 2; i++) {
@@ -442,7 +444,7 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
     }
 
     text = raw;
-    cause = ngx_http_akl_k8s_source_normalize(NGX_HTTP_AKL_K8S_JSON, &text);
+    cause = ngx_http_akl_k8s_source_normalize(AKL_CREDENTIAL_JSON, &text);
 
     if (cause == NULL
         && akl_jwks_parse(&keys, ngx_http_akl_k8s_str(&text), &cause) == 0)
@@ -522,8 +524,8 @@ ngx_http_akl_k8s_credential_take(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_credential_free(&cred->text);
 
     cred->text = *fresh;
-    cred->expires = ngx_http_akl_k8s_source_expires(cred->source->type,
-                                                    &cred->text);
+    cred->expires = akl_credential_expires(cred->source->type,
+                                           ngx_http_akl_k8s_str(&cred->text));
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "akl_k8s: %V \"%V\" of auth config \"%V\" was replaced",

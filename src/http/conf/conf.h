@@ -153,8 +153,6 @@ char *ngx_http_akl_k8s_check(ngx_conf_t *cf,
  */
 const char *ngx_http_akl_k8s_check_ca(ngx_str_t *pem, const char **warn);
 const char *ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn);
-const char *ngx_http_akl_k8s_check_pair(ngx_str_t *cert, ngx_str_t *key,
-    const char **warn);
 
 
 #endif /* NGX_HTTP_AKL_K8S_CONF_H */

@@ -203,7 +203,7 @@ static ngx_http_akl_k8s_setter(signing_key)
     ngx_http_akl_k8s_here(cf, &config->where_signing_key);
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_PEM, &src)
+                                AKL_CREDENTIAL_PEM, &src)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -232,7 +232,7 @@ static ngx_http_akl_k8s_setter(verification_key)
     ngx_http_akl_k8s_source_t   src;
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_PEM, &src)
+                                AKL_CREDENTIAL_PEM, &src)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -324,7 +324,7 @@ static ngx_http_akl_k8s_setter(ca)
     }
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_PEM, &config->ca)
+                                AKL_CREDENTIAL_PEM, &config->ca)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -357,7 +357,7 @@ static ngx_http_akl_k8s_setter(reviewer)
     }
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_TEXT, &config->reviewer)
+                                AKL_CREDENTIAL_TEXT, &config->reviewer)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -387,7 +387,7 @@ static ngx_http_akl_k8s_setter(client_cert)
     ngx_http_akl_k8s_here(cf, &reading->where_client);
 
     return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                   NGX_HTTP_AKL_K8S_PEM,
+                                   AKL_CREDENTIAL_PEM,
                                    &config->client_cert);
 }
 
@@ -397,7 +397,7 @@ static ngx_http_akl_k8s_setter(client_key)
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
     return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                   NGX_HTTP_AKL_K8S_PEM, &config->client_key);
+                                   AKL_CREDENTIAL_PEM, &config->client_key);
 }
 
 
@@ -408,7 +408,7 @@ static ngx_http_akl_k8s_setter(rancher_key)
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
     return ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                   NGX_HTTP_AKL_K8S_TEXT, &config->reviewer);
+                                   AKL_CREDENTIAL_TEXT, &config->reviewer);
 }
 
 

@@ -212,8 +212,9 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     }
 
     warn = NULL;
-    cause = ngx_http_akl_k8s_check_pair(&config->client_cert.text,
-                                        &config->client_key.text, &warn);
+    cause = akl_credential_pair(ngx_http_akl_k8s_str(&config->client_cert.text),
+                                ngx_http_akl_k8s_str(&config->client_key.text),
+                                &warn);
     if (cause) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "k8s_client_certificate: %s in %V:%ui", cause,
@@ -295,7 +296,7 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         (void) ngx_sprintf(path.data, "%V/ca.crt%Z", &reading->mount);
 
         if (ngx_http_akl_k8s_source(cf, &directive, &path,
-                                    NGX_HTTP_AKL_K8S_PEM, &config->ca)
+                                    AKL_CREDENTIAL_PEM, &config->ca)
             != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
@@ -326,7 +327,7 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         (void) ngx_sprintf(path.data, "%V/token%Z", &reading->mount);
 
         if (ngx_http_akl_k8s_source(cf, &directive, &path,
-                                    NGX_HTTP_AKL_K8S_TEXT, &config->reviewer)
+                                    AKL_CREDENTIAL_TEXT, &config->reviewer)
             != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;

@@ -276,7 +276,7 @@ ngx_http_akl_k8s_method_key(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
     ngx_http_akl_k8s_source_t   src;
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_PEM, &src)
+                                AKL_CREDENTIAL_PEM, &src)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;

@@ -22,7 +22,7 @@ ngx_http_akl_k8s_setter(jwks)
     }
 
     if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                NGX_HTTP_AKL_K8S_JSON, &config->jwks)
+                                AKL_CREDENTIAL_JSON, &config->jwks)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
