@@ -20,7 +20,7 @@
 #define AKL_STORE_VERSION   2           /* of the layout */
 #define AKL_STORE_KEY       32
 #define AKL_STORE_CLASSES   5
-#define AKL_STORE_BLOB_MAX  16384
+#define AKL_STORE_BLOB_MAX  32768
 #define AKL_STORE_MIN       65536       /* bytes */
 
 
@@ -76,7 +76,8 @@ ssize_t akl_store_get(akl_store_t *store, unsigned cls,
  * Keeps or replaces a blob until "expires"; evicts the least recently used of
  * its class where there is no room.  0, or -1 where it is larger than its
  * share or AKL_STORE_BLOB_MAX; a former one is gone then, as it is where the
- * new one has ended already.
+ * new one has ended already.  A revocation that still counts is never evicted:
+ * -1 where the share is full of them, and a former one stays.
  */
 int akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
     const void *data, size_t len, int64_t now, int64_t expires);

@@ -20,6 +20,8 @@ static void akl_store_unlink(akl_store_t *store, uint32_t n);
 static void akl_store_drop(akl_store_t *store, uint32_t n);
 static void akl_store_reap(akl_store_t *store, unsigned cls, int64_t now);
 static int akl_store_room(akl_store_t *store, unsigned cls, uint32_t need);
+static int akl_store_admit(akl_store_t *store, const unsigned char *key,
+    uint32_t need, int64_t now);
 static uint32_t akl_store_share(const akl_store_t *store, unsigned cls);
 static uint32_t akl_store_taken(const akl_store_t *store, unsigned cls);
 
@@ -83,7 +85,7 @@ akl_store_get(akl_store_t *store, unsigned cls, const unsigned char *key,
     n = (uint32_t) (((unsigned char *) entry - akl_store_block(store, 0))
                     / AKL_STORE_BLOCK);
 
-    if (store->lists[cls].newest != n) {
+    if (cls != AKL_STORE_REVOKED && store->lists[cls].newest != n) {
         akl_store_unlink(store, n);
         akl_store_link(store, n);
     }
@@ -101,6 +103,12 @@ akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
     akl_entry_t          *entry;
     unsigned char        *dst;
     const unsigned char  *src;
+
+    if (cls == AKL_STORE_REVOKED && expires > now
+        && akl_store_admit(store, key, akl_store_blocks(len), now) != 0)
+    {
+        return -1;
+    }
 
     n = akl_store_find(store, cls, key);
 
@@ -374,6 +382,50 @@ akl_store_reap(akl_store_t *store, unsigned cls, int64_t now)
 
         akl_store_drop(store, list->oldest);
     }
+}
+
+
+/*
+ * Room for a revocation: what has ended makes it, what still counts never
+ * does.  The list is walked only where it is full.
+ */
+
+static int
+akl_store_admit(akl_store_t *store, const unsigned char *key, uint32_t need,
+    int64_t now)
+{
+    uint32_t          n, newer, share;
+    akl_list_head_t  *list;
+
+    list = &store->lists[AKL_STORE_REVOKED];
+    share = akl_store_share(store, AKL_STORE_REVOKED);
+
+    n = akl_store_find(store, AKL_STORE_REVOKED, key);
+
+    if (n != AKL_STORE_NIL) {
+
+        if (akl_store_live(akl_store_entry(store, n), now)) {
+            need -= akl_store_blocks(akl_store_entry(store, n)->len);
+
+        } else {
+            akl_store_drop(store, n);
+        }
+    }
+
+    if (list->blocks + need <= share) {
+        return 0;
+    }
+
+    for (n = list->oldest; n != AKL_STORE_NIL; n = newer) {
+
+        newer = akl_store_entry(store, n)->newer;
+
+        if (!akl_store_live(akl_store_entry(store, n), now)) {
+            akl_store_drop(store, n);
+        }
+    }
+
+    return (list->blocks + need <= share) ? 0 : -1;
 }
 
 

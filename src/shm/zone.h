@@ -13,7 +13,7 @@
 
 
 #define NGX_AKL_KEY_LEN     32
-#define NGX_AKL_BLOB_MAX    16384       /* bytes of one blob at most */
+#define NGX_AKL_BLOB_MAX    32768       /* bytes of one blob at most */
 #define NGX_AKL_ZONE_MIN    (256 * 1024)
 
 

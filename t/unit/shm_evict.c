@@ -31,6 +31,10 @@ the_least_recently_used_goes_first(void **state)
 
     for (i = 0; i < AKL_STORE_CLASSES; i++) {
 
+        if (classes[i] == AKL_STORE_REVOKED) {
+            continue;
+        }
+
         store = store_new(SMALL);
         room = fill_class(store, classes[i], 0, LATER);
 
@@ -58,6 +62,62 @@ the_least_recently_used_goes_first(void **state)
         check(store);
         store_free(store);
     }
+}
+
+
+static void
+a_revocation_that_counts_never_goes(void **state)
+{
+    uint32_t      n, room;
+    akl_store_t  *store;
+
+    (void) state;
+
+    store = store_new(SMALL);
+    room = fill_class(store, AKL_STORE_REVOKED, 0, LATER);
+
+    for (n = 0; n < 10; n++) {
+        assert_int_equal(put(store, AKL_STORE_REVOKED, room + n, 100, NOW,
+                             LATER), -1);
+    }
+
+    /* one that is there may be renewed; one that grows too much stays */
+
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 3, 50, NOW, LATER), 0);
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 3, 100, NOW, LATER), 0);
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 3, 900, NOW, LATER), -1);
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 3,
+                         AKL_STORE_BLOB_MAX + 1, NOW, LATER), -1);
+
+    for (n = 0; n < room; n++) {
+        assert_int_equal(look(store, AKL_STORE_REVOKED, n, NOW), 100);
+    }
+
+    assert_int_equal(stat_of(store).evicted[AKL_STORE_REVOKED], 0);
+    check(store);
+
+    /* what has ended makes room, wherever in the list it is */
+
+    store_free(store);
+    store = store_new(SMALL);
+
+    for (n = 0; n < room; n++) {
+        assert_int_equal(put(store, AKL_STORE_REVOKED, n, 100, NOW,
+                             (n == room / 2) ? NOW + 5 : LATER), 0);
+    }
+
+    assert_int_equal(put(store, AKL_STORE_REVOKED, room, 100, NOW + 4, LATER),
+                     -1);
+    assert_int_equal(put(store, AKL_STORE_REVOKED, room, 100, NOW + 5, LATER),
+                     0);
+
+    for (n = 0; n <= room; n++) {
+        assert_int_equal(look(store, AKL_STORE_REVOKED, n, NOW + 5),
+                         (n == room / 2) ? -1 : 100);
+    }
+
+    check(store);
+    store_free(store);
 }
 
 
@@ -168,7 +228,7 @@ what_has_ended_makes_room_first(void **state)
 static void
 a_flood_stays_in_its_class(void **state)
 {
-    size_t        i, j;
+    size_t        i, j, kept;
     uint64_t      n;
     akl_store_t  *store;
 
@@ -177,6 +237,7 @@ a_flood_stays_in_its_class(void **state)
     for (i = 0; i < AKL_STORE_CLASSES; i++) {
 
         store = store_new(SMALL);
+        kept = 0;
 
         for (j = 0; j < AKL_STORE_CLASSES; j++) {
             for (n = 0; n < 8; n++) {
@@ -186,12 +247,20 @@ a_flood_stays_in_its_class(void **state)
         }
 
         for (n = 0; n < 3000; n++) {
-            assert_int_equal(put(store, classes[i], 1000 + n,
-                                 1 + n * 37 % 3000, NOW, LATER), 0);
+            kept += (put(store, classes[i], 1000 + n, 1 + n * 37 % 3000, NOW,
+                         LATER) == 0);
         }
 
         check(store);
-        assert_true(stat_of(store).evicted[i] > 2000);
+
+        if (classes[i] == AKL_STORE_REVOKED) {
+            assert_true(kept < 100);
+            assert_int_equal(stat_of(store).evicted[i], 0);
+
+        } else {
+            assert_int_equal(kept, 3000);
+            assert_true(stat_of(store).evicted[i] > 2000);
+        }
 
         for (j = 0; j < AKL_STORE_CLASSES; j++) {
 
@@ -318,6 +387,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(the_least_recently_used_goes_first),
+        cmocka_unit_test(a_revocation_that_counts_never_goes),
         cmocka_unit_test(a_look_in_vain_makes_nothing_newer),
         cmocka_unit_test(a_large_blob_evicts_as_many_as_it_needs),
         cmocka_unit_test(what_has_ended_makes_room_first),

@@ -82,12 +82,51 @@ model_blocks(unsigned cls)
 }
 
 
+/* revocations that still count make no room */
+
+static int
+model_admit(akl_store_t *store, const item_t *item, int64_t now)
+{
+    size_t    i, pass;
+    line_t   *line = &lines[AKL_STORE_REVOKED];
+    uint32_t  blocks;
+
+    for (pass = 0; pass < 2; pass++) {
+
+        blocks = model_blocks(AKL_STORE_REVOKED) + blocks_for(item->len);
+        i = model_find(AKL_STORE_REVOKED, item->n);
+
+        if (i < line->count) {
+            blocks -= blocks_for(line->items[i].len);
+        }
+
+        if (blocks <= share_of(store, AKL_STORE_REVOKED)) {
+            return 0;
+        }
+
+        for (i = line->count; i > 0; i--) {
+            if (!model_live(AKL_STORE_REVOKED, &line->items[i - 1], now)) {
+                model_drop(AKL_STORE_REVOKED, i - 1);
+            }
+        }
+    }
+
+    return -1;
+}
+
+
 static int
 model_set(akl_store_t *store, unsigned cls, item_t item, int64_t now)
 {
     size_t    i;
     uint32_t  need, mine, others;
     unsigned  c, other, victim;
+
+    if (cls == AKL_STORE_REVOKED && item.expires > now
+        && model_admit(store, &item, now) != 0)
+    {
+        return -1;
+    }
 
     i = model_find(cls, item.n);
 
@@ -167,8 +206,10 @@ model_get(unsigned cls, uint64_t n, int64_t now, size_t size, item_t *item)
         return -2;
     }
 
-    model_drop(cls, i);
-    lines[cls].items[lines[cls].count++] = *item;
+    if (cls != AKL_STORE_REVOKED) {
+        model_drop(cls, i);
+        lines[cls].items[lines[cls].count++] = *item;
+    }
 
     return (ssize_t) item->len;
 }

@@ -102,7 +102,7 @@ ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
 
     if (ngx_http_akl_k8s_revoke_keep(r, &rev) != NGX_OK) {
         return ngx_http_akl_k8s_revoke_answer(r, &rev,
-                              "the revocation could not be kept",
+                              "the list of revocations is full",
                               NGX_HTTP_SERVICE_UNAVAILABLE);
     }
 
