@@ -244,9 +244,11 @@ ngx_http_akl_k8s_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_akl_k8s_guard_granted;
 
-    if (ngx_http_akl_k8s_metrics_init(cf) != NGX_OK
-        || ngx_http_akl_k8s_verify_check(cf) != NGX_OK
-        || ngx_http_akl_k8s_revocations_init(cf) != NGX_OK)
+    /* revocations before metrics, which may fill the table of series */
+
+    if (ngx_http_akl_k8s_revocations_init(cf) != NGX_OK
+        || ngx_http_akl_k8s_metrics_init(cf) != NGX_OK
+        || ngx_http_akl_k8s_verify_check(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -186,6 +186,9 @@ check('token_missing', 401, '', dialects=('akeyless', 'vault', 'oauth'))
 check('token_malformed', 401, 'not.a.jwt')
 check('token_too_large', 401, 'e30.' + 'A' * 17000 + '.AAAA',
       dialects=('akeyless', 'bearer', 'vault', 'oauth'))
+check('token_too_large', 401, issue(audiences=['a' * 11700]),
+      dialects=('akeyless', 'vault', 'oauth'),
+      name='token_too_large of what would be minted')
 check('algorithm_not_allowed', 401,
       tokens.sign({'alg': 'HS256'}, claims, b'secret', alg='HS256'))
 check('issuer_mismatch', 401, forged(iss=tokens.ISSUER + '/'))

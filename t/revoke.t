@@ -22,6 +22,7 @@ nginx = t.nginx('''
     @config@
     server {
         listen 127.0.0.1:@port@;
+        large_client_header_buffers 4 32k;
         location = /v2/auth { akl_k8s_auth; }
         location = /revoke { akl_k8s_revoke; }
         location = /denied { akl_k8s_revoke; deny all; }
@@ -140,6 +141,28 @@ t.ok(nginx.reload(wait_old=True), 'a reload')
 t.is_((status(hot), status(old)), (401, 401), 'the list outlives it')
 t.is_(status(stranger), 200, 'and so does what is not on it')
 
+# What else a token says, at whatever length, does not hide its name
+
+for audience in ('a' * 7900, 'a' * 8100, 'a' * 11000,
+                 [f'{n:x}' for n in range(1900)]):
+    long = mint(aud=audience, jti='long')
+    t.ok(8200 < len(long) <= 16384, f'a token of {len(long)} bytes')
+    t.is_(status(long), 200, 'with a long audience it is good')
+t.is_(revoke({'jti': 'long'}).status, 200, 'revoked')
+for audience in ('a', 'a' * 7900, 'a' * 8100, 'a' * 11000,
+                 [f'{n:x}' for n in range(1900)]):
+    for more in ({}, {'note': 'x'}):
+        t.is_(status(mint(aud=audience, jti='long', **more)), 401,
+              'and it is refused with any audience')
+
+# While anything is revoked, what has no name is refused
+
+for members in ({'jti': None}, {'jti': ''}, {'jti': 5}, {'jti': ['token-1']},
+                {'jti': {}}, {'sub': None}, {'sub': 7}, {'sub': [SUB]}):
+    t.is_(status(mint(iat=int(time.time()) + 5, **members)), 401,
+          f'{members} while there are revocations')
+t.is_(status(mint(iat=int(time.time()) + 5)), 200, 'but not what has one')
+
 # Requests that are none
 
 for body, headers in (
@@ -159,5 +182,32 @@ answer = client.get(nginx.port, '/revoke')
 t.is_((answer.status, answer.header('allow')), (405, 'POST'), 'GET')
 t.is_(revoke({'jti': 'token-2'}, path='/denied').status, 403,
       'guarded by what the operator puts there')
+
+# A list that is full takes no more, and loses nothing
+
+small = t.nginx('''
+    akl_k8s_zone small:256k;
+    @method@
+    @config@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /revoke { akl_k8s_revoke; }
+        location / { akl_k8s_guard k8s-conf; root @dir@/html; }
+    }
+''', method=cluster.method(), config=cluster.config(kind='P-256',
+                                                      token_issuer=ISSUER))
+os.makedirs(os.path.join(small.dir, 'html'))
+t.write(os.path.join(small.dir, 'html', 'f'), 'file')
+answers = []
+while len(answers) < 1000 and (not answers or answers[-1].status == 200):
+    answers.append(client.post(small.port, '/revoke',
+                               {'jti': f'full-{len(answers)}'}, JSON))
+t.ok(30 < len(answers) < 1000, f'{len(answers) - 1} revocations fit')
+t.is_((answers[-1].status, answers[-1].json()['error']),
+      (503, 'the list of revocations is full'), 'one more does not')
+t.is_({client.get(small.port, '/f', bearer(mint(jti=f'full-{n}'))).status
+       for n in range(len(answers) - 1)}, {401}, 'all of them still count')
+t.is_(client.get(small.port, '/f', bearer(mint())).status, 200,
+      'and nothing else does')
 
 t.done_testing()

@@ -17,46 +17,47 @@ typedef struct {
 
 
 typedef struct {
-    unsigned char  *dst;
+    unsigned char  *dst;                /* NULL: only measured */
     size_t          size;
     size_t          len;
 } akl_flat_t;
 
 
-static void akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc,
+static int akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc,
     akl_str_t name, const akl_node_t *value);
-static void akl_flat_put(akl_flat_t *flat, size_t at, const void *data,
-    size_t len);
+static int akl_flat_put(akl_flat_t *flat, const void *data, size_t len);
 static int akl_flat_same(akl_str_t a, const unsigned char *b, size_t len,
     int icase);
 
 
-size_t
+ssize_t
 akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst, size_t size)
 {
     akl_flat_t         flat;
     const akl_node_t  *name;
 
     flat.dst = dst;
-    flat.size = size;
+    flat.size = (dst && size < AKL_CLAIMS_MAX) ? size : AKL_CLAIMS_MAX;
     flat.len = 0;
 
     for (name = akl_doc_first(payload, payload->nodes);
          name;
          name = akl_doc_next(payload, payload->nodes, name + 1))
     {
-        akl_flat_claim(&flat, payload, name->text, name + 1);
+        if (akl_flat_claim(&flat, payload, name->text, name + 1) != 0) {
+            return -1;
+        }
     }
 
-    return flat.len;
+    return (ssize_t) flat.len;
 }
 
 
-static void
+static int
 akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc, akl_str_t name,
     const akl_node_t *value)
 {
-    size_t             n, at;
+    size_t             start;
     uint16_t           len;
     akl_claim_head_t   head;
     const akl_node_t  *elt;
@@ -80,54 +81,61 @@ akl_flat_claim(akl_flat_t *flat, const akl_doc_t *doc, akl_str_t name,
         head.type = AKL_CLAIM_SCALAR;
     }
 
-    at = flat->len + sizeof(akl_claim_head_t);
+    start = flat->len;
 
-    if (name.len > AKL_CLAIMS_MAX || at + name.len > AKL_CLAIMS_MAX) {
-        return;
+    head.name = (uint16_t) name.len;
+    head.n = 0;
+    head.size = 0;
+
+    if (akl_flat_put(flat, &head, sizeof(akl_claim_head_t)) != 0
+        || akl_flat_put(flat, name.data, name.len) != 0)
+    {
+        return -1;
     }
 
-    akl_flat_put(flat, at, name.data, name.len);
-    at += name.len;
-
-    n = 0;
     elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_first(doc, value) : value;
 
     while (elt) {
 
-        if (elt->text.len > AKL_CLAIMS_MAX
-            || at + sizeof(len) + elt->text.len > AKL_CLAIMS_MAX)
-        {
-            return;
-        }
-
         len = (uint16_t) elt->text.len;
 
-        akl_flat_put(flat, at, &len, sizeof(len));
-        at += sizeof(len);
+        if (akl_flat_put(flat, &len, sizeof(len)) != 0
+            || akl_flat_put(flat, elt->text.data, elt->text.len) != 0)
+        {
+            return -1;
+        }
 
-        akl_flat_put(flat, at, elt->text.data, elt->text.len);
-        at += elt->text.len;
-
-        n++;
+        head.n++;
         elt = (head.type == AKL_CLAIM_LIST) ? akl_doc_next(doc, value, elt)
                                             : NULL;
     }
 
-    head.name = (uint16_t) name.len;
-    head.n = (uint16_t) n;
-    head.size = (uint16_t) (at - flat->len);
+    head.size = (uint16_t) (flat->len - start);
 
-    akl_flat_put(flat, flat->len, &head, sizeof(akl_claim_head_t));
-    flat->len = at;
+    if (flat->dst) {
+        memcpy(flat->dst + start, &head, sizeof(akl_claim_head_t));
+    }
+
+    return 0;
 }
 
 
-static void
-akl_flat_put(akl_flat_t *flat, size_t at, const void *data, size_t len)
+/* what fits is below AKL_CLAIMS_MAX, and so are its lengths and counts */
+
+static int
+akl_flat_put(akl_flat_t *flat, const void *data, size_t len)
 {
-    if (flat->dst && at + len <= flat->size && len) {
-        memcpy(flat->dst + at, data, len);
+    if (len > flat->size - flat->len) {
+        return -1;
     }
+
+    if (flat->dst && len) {
+        memcpy(flat->dst + flat->len, data, len);
+    }
+
+    flat->len += len;
+
+    return 0;
 }
 
 
@@ -239,6 +247,18 @@ akl_claims_find(akl_str_t flat, akl_str_t name, akl_str_t *value)
 
     return akl_claims_lookup(flat, name, 0, &claim)
            && akl_claim_next(&claim, value);
+}
+
+
+int
+akl_claims_string(akl_str_t flat, akl_str_t name, akl_str_t *value)
+{
+    akl_claim_t  claim;
+
+    return akl_claims_lookup(flat, name, 0, &claim)
+           && claim.type == AKL_CLAIM_STRING
+           && akl_claim_next(&claim, value)
+           && value->len;
 }
 
 

@@ -6,11 +6,18 @@
 #ifndef AKL_SUBCLAIMS_H
 #define AKL_SUBCLAIMS_H
 
+#include <sys/types.h>
+
 #include "../jose/doc.h"
 #include "bounds.h"
 
 
-#define AKL_CLAIMS_MAX  8192            /* bytes of flattened claims */
+/*
+ * Bytes of flattened claims: more than those of any token of AKL_JWS_MAX bytes
+ * take, which is less than twice its payload; and such that they fit a blob of
+ * the zone with a head before them.
+ */
+#define AKL_CLAIMS_MAX  32512
 
 
 typedef enum {
@@ -33,11 +40,11 @@ typedef struct {
 
 /*
  * Flattens the top-level members of a verified payload into one relocatable
- * run of bytes without pointers.  With dst NULL it only measures.  A claim
- * that would pass AKL_CLAIMS_MAX is left out, and so counts as absent.
- * Returns the number of bytes.
+ * run of bytes without pointers.  With dst NULL it only measures.  Returns the
+ * number of bytes, or -1 where they pass "size" or AKL_CLAIMS_MAX: all claims
+ * or none, since what is left out is what an attacker chose.
  */
-size_t akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst,
+ssize_t akl_claims_flatten(const akl_doc_t *payload, unsigned char *dst,
     size_t size);
 
 /*
@@ -52,6 +59,9 @@ int akl_claim_next(akl_claim_t *claim, akl_str_t *value);
 
 /* The first value of the claim of that exact name: 1 and *value, or 0. */
 int akl_claims_find(akl_str_t flat, akl_str_t name, akl_str_t *value);
+
+/* The same for a claim that is one string and not empty, else 0. */
+int akl_claims_string(akl_str_t flat, akl_str_t name, akl_str_t *value);
 
 
 /* claim=glob,glob: any value must match any glob */

@@ -1,4 +1,5 @@
 #include "lib/k8s_test.h"
+#include "../../src/jose/jws.h"
 #include "../../src/k8s/bounds.h"
 #include "../../src/k8s/claims.h"
 #include "../../src/k8s/subclaims.h"
@@ -367,49 +368,165 @@ flattened_claims(void **state)
 }
 
 
-static void
-claims_that_do_not_fit_are_absent(void **state)
+static akl_doc_t *
+parsed(akl_doc_t *doc, json_t *root, char **text)
 {
-    char          *text;
-    size_t         i, len;
-    json_t        *root, *list;
-    akl_doc_t      doc;
-    akl_str_t      flat, value;
-    unsigned char  buf[AKL_CLAIMS_MAX];
-    char           big[AKL_CLAIMS_MAX + 10];
+    *text = json_dumps(root, JSON_COMPACT);
+    assert_non_null(*text);
+    assert_int_equal(akl_doc_parse(doc, str(*text)), 0);
+
+    return doc;
+}
+
+
+static void
+claims_fit_as_a_whole_or_not_at_all(void **state)
+{
+    char           *text, big[AKL_CLAIMS_MAX];
+    size_t          i, n, sizes[2];
+    json_t         *root, *list;
+    ssize_t         len;
+    akl_doc_t       doc;
+    akl_str_t       flat, value;
+    unsigned char  *buf;
 
     (void) state;
 
-    memset(big, 'x', sizeof(big) - 1);
-    big[sizeof(big) - 1] = '\0';
+    /* one long string, and a list of many short ones */
 
-    root = json_object();
-    list = json_array();
+    sizes[0] = AKL_CLAIMS_MAX - 100;
+    sizes[1] = 10000;
 
-    for (i = 0; i < 20000; i++) {
-        json_array_append_new(list, json_string("y"));
+    for (i = 0; i < 2; i++) {
+
+        root = json_object();
+        json_object_set_new(root, "first", json_string("1"));
+
+        if (i == 0) {
+            memset(big, 'x', sizeof(big));
+            json_object_set_new(root, "aud", json_stringn(big, sizes[0]));
+
+        } else {
+            list = json_array();
+
+            for (n = 0; n < sizes[1]; n++) {
+                json_array_append_new(list, json_string("y"));
+            }
+
+            json_object_set_new(root, "aud", list);
+        }
+
+        json_object_set_new(root, "jti", json_string("2"));
+
+        len = akl_claims_flatten(parsed(&doc, root, &text), NULL, 0);
+        assert_true(len > 0 && len <= AKL_CLAIMS_MAX);
+
+        buf = malloc((size_t) len);
+        assert_non_null(buf);
+        assert_int_equal(akl_claims_flatten(&doc, buf, (size_t) len), len);
+
+        flat = (akl_str_t) { (size_t) len, buf };
+        assert_true(akl_claims_string(flat, str("first"), &value));
+        assert_true(akl_claims_string(flat, str("jti"), &value));
+        assert_str(value, "2");
+        free(buf);
+
+        /* no room for the last byte: nothing at all, and none is passed */
+
+        for (n = 0; n < (size_t) len; n += (n < 200) ? 1 : 997) {
+            buf = malloc(n ? n : 1);
+            assert_non_null(buf);
+            assert_int_equal(akl_claims_flatten(&doc, buf, n), -1);
+            free(buf);
+        }
+
+        akl_doc_free(&doc);
+        free(text);
+
+        /* more than the bound, measured or written */
+
+        json_object_set_new(root, "more", json_stringn(big, 5000));
+        json_object_set_new(root, "most", json_stringn(big, 5000));
+
+        (void) parsed(&doc, root, &text);
+        assert_int_equal(akl_claims_flatten(&doc, NULL, 0), -1);
+
+        buf = malloc(2 * AKL_CLAIMS_MAX);
+        assert_non_null(buf);
+        assert_int_equal(akl_claims_flatten(&doc, buf, 2 * AKL_CLAIMS_MAX),
+                         -1);
+        free(buf);
+
+        akl_doc_free(&doc);
+        free(text);
+        json_decref(root);
     }
+}
 
-    json_object_set_new(root, "first", json_string("1"));
-    json_object_set_new(root, "big", json_string(big));
-    json_object_set_new(root, "list", list);
-    json_object_set_new(root, "last", json_string("2"));
 
-    text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    assert_non_null(text);
+/* the worst that a token's payload can do: members as short as they can be */
 
-    assert_int_equal(akl_doc_parse(&doc, str(text)), 0);
+static void
+claims_of_every_token_fit(void **state)
+{
+    char       text[AKL_JWS_MAX / 4 * 3], *p, *last;
+    int        kind;
+    size_t     i;
+    ssize_t    len;
+    akl_doc_t  doc;
+
+    (void) state;
+
+    for (kind = 0; kind < 3; kind++) {
+
+        p = text;
+        last = text + sizeof(text) - 16;
+
+        *p++ = '{';
+        p += sprintf(p, (kind == 0) ? "\"a\":1" : "\"a\":[1");
+
+        for (i = 0; p < last; i++) {
+            p += sprintf(p, (kind == 0) ? ",\"%zx\":1"
+                            : (kind == 1) ? ",1" : ",\"\"", i + 16);
+        }
+
+        p += sprintf(p, (kind == 0) ? "}" : "]}");
+
+        assert_int_equal(akl_doc_parse(&doc,
+                              (akl_str_t) { (size_t) (p - text),
+                                            (unsigned char *) text }), 0);
+
+        len = akl_claims_flatten(&doc, NULL, 0);
+        assert_true(len > 0);
+        akl_doc_free(&doc);
+    }
+}
+
+
+static void
+claims_that_are_no_proper_string(void **state)
+{
+    ssize_t        len;
+    akl_doc_t      doc;
+    akl_str_t      flat, value;
+    unsigned char  buf[256];
+
+    (void) state;
+
+    assert_int_equal(akl_doc_parse(&doc, str(
+        "{\"n\":5,\"l\":[\"a\"],\"e\":\"\",\"z\":null,\"s\":\"x\"}")), 0);
     len = akl_claims_flatten(&doc, buf, sizeof(buf));
     akl_doc_free(&doc);
-    free(text);
+    assert_true(len > 0);
 
-    assert_true(len <= AKL_CLAIMS_MAX);
-    flat = (akl_str_t) { len, buf };
-    assert_true(akl_claims_find(flat, str("first"), &value));
-    assert_true(akl_claims_find(flat, str("last"), &value));
-    assert_false(akl_claims_find(flat, str("big"), &value));
-    assert_false(akl_claims_find(flat, str("list"), &value));
+    flat = (akl_str_t) { (size_t) len, buf };
+
+    assert_false(akl_claims_string(flat, str("n"), &value));
+    assert_false(akl_claims_string(flat, str("l"), &value));
+    assert_false(akl_claims_string(flat, str("e"), &value));
+    assert_false(akl_claims_string(flat, str("z"), &value));
+    assert_false(akl_claims_string(flat, str("absent"), &value));
+    assert_true(akl_claims_string(flat, str("s"), &value));
 }
 
 
@@ -424,7 +541,9 @@ main(void)
         cmocka_unit_test(points_in_time),
         cmocka_unit_test(payload_of_a_minted_token),
         cmocka_unit_test(flattened_claims),
-        cmocka_unit_test(claims_that_do_not_fit_are_absent)
+        cmocka_unit_test(claims_fit_as_a_whole_or_not_at_all),
+        cmocka_unit_test(claims_of_every_token_fit),
+        cmocka_unit_test(claims_that_are_no_proper_string)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -33,7 +33,6 @@ static ngx_int_t
 ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
-    size_t      len;
     u_char     *last, *dot, *buf;
     akl_doc_t   payload;
     ssize_t     n;
@@ -73,13 +72,13 @@ ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    len = akl_claims_flatten(&payload, NULL, 0);
+    n = akl_claims_flatten(&payload, NULL, 0);
 
-    buf = ngx_pnalloc(r->pool, len);
+    buf = (n > 0) ? ngx_pnalloc(r->pool, n) : NULL;
 
     if (buf) {
         ctx->claims.data = buf;
-        ctx->claims.len = akl_claims_flatten(&payload, buf, len);
+        ctx->claims.len = akl_claims_flatten(&payload, buf, n);
     }
 
     akl_doc_free(&payload);

@@ -21,6 +21,10 @@ typedef struct {
 } ngx_http_akl_k8s_guard_head_t;
 
 
+_Static_assert(sizeof(ngx_http_akl_k8s_guard_head_t) + AKL_CLAIMS_MAX
+               <= NGX_AKL_BLOB_MAX, "claims fit a blob");
+
+
 static ngx_int_t ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
     akl_reason_t *reason);
@@ -436,6 +440,7 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
 {
     u_char                        *p;
     time_t                         expires;
+    ssize_t                        n;
     akl_str_t                      claims;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
@@ -443,8 +448,14 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
 
     p = ngx_http_akl_k8s_guard_buf + sizeof(ngx_http_akl_k8s_guard_head_t);
 
+    n = akl_claims_flatten(&jws->payload, p, AKL_CLAIMS_MAX);
+
+    if (n < 0) {
+        return AKL_TOKEN_TOO_LARGE;
+    }
+
     claims.data = p;
-    claims.len = akl_claims_flatten(&jws->payload, p, AKL_CLAIMS_MAX);
+    claims.len = n;
 
     /* before the list is looked at: it may grow meanwhile */
 
@@ -480,6 +491,8 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
 }
 
 
+/* a token that cannot be named cannot be found on the list either */
+
 static ngx_uint_t
 ngx_http_akl_k8s_guard_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_str_t claims, time_t iat)
@@ -487,12 +500,10 @@ ngx_http_akl_k8s_guard_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_str_t  jti, sub;
     ngx_str_t  s[2];
 
-    if (!akl_claims_find(claims, akl_str("jti"), &jti)) {
-        jti.len = 0;
-    }
-
-    if (!akl_claims_find(claims, akl_str("sub"), &sub)) {
-        sub.len = 0;
+    if (!akl_claims_string(claims, akl_str("jti"), &jti)
+        || !akl_claims_string(claims, akl_str("sub"), &sub))
+    {
+        return 1;
     }
 
     s[0] = ngx_http_akl_k8s_ngx_str(&jti);

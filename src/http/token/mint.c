@@ -94,8 +94,16 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
         payload.len = out.len;
     }
 
-    token = ngx_pnalloc(pool, akl_signer_token_len(cluster->signer,
-                                                   payload.len));
+    size = akl_signer_token_len(cluster->signer, payload.len);
+
+    if (size > AKL_JWS_MAX) {
+
+        /* no guard would take it */
+
+        return AKL_TOKEN_TOO_LARGE;
+    }
+
+    token = ngx_pnalloc(pool, size);
     if (token == NULL) {
         return AKL_INTERNAL_ERROR;
     }

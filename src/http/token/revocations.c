@@ -24,9 +24,13 @@ ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf)
     if (amcf->zone) {
         n = ngx_akl_zone_series(amcf->zone, &name);
 
-        /* the common series of a full table does: it only grows oftener */
+        /* one of its own, or a full table would hide that there are any */
 
-        amcf->revocations = (n == NGX_ERROR) ? 0 : (ngx_uint_t) n;
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        amcf->revocations = n;
     }
 
     return NGX_OK;
