@@ -148,7 +148,7 @@ values['config'] = f'akl_k8s_auth_config {CONFIG} {{ {members()} }}'
 
 os.mkfifo(values['pipe'])
 
-nginx = t.nginx(start=False)
+nginx = t.nginx(start=False, limits=False)
 nginx.env = {'KUBERNETES_SERVICE_HOST': '127.0.0.1',
              'KUBERNETES_SERVICE_PORT': str(cluster.port)}
 

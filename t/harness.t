@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(HERE, 'lib'))
 
 import procs  # noqa: E402
 from akltest import Test, client, free_port, wait_for  # noqa: E402
+from tap import PATIENCE  # noqa: E402
 
 START = f'''
 import os, subprocess, sys, time
@@ -40,7 +41,7 @@ def script(text, **env):
     path = t.write('inner.py', START + text)
     done = subprocess.run(
         [sys.executable, path], stdout=subprocess.PIPE, check=False,
-        stderr=subprocess.STDOUT, timeout=60, env={**os.environ, **env})
+        stderr=subprocess.STDOUT, timeout=PATIENCE, env={**os.environ, **env})
     return done.returncode, done.stdout.decode()
 
 
@@ -168,16 +169,25 @@ def ends():
           'after an exception')
     t.unlike(out, r'(?m)^1\.\.', 'which is not taken for success')
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
-        inner, pids = begin(RUNNING + 'time.sleep(60)')
+        inner, pids = begin(RUNNING + 'time.sleep(1000)')
         t.ok(len(pids) == 4 and all(map(procs.title, pids)), 'it runs')
         inner.send_signal(number)
-        inner.wait(10)
+        inner.wait(PATIENCE)
         t.ok(wait_for(lambda p=pids: not any(map(procs.title, p))),
              f'nobody is left after {number.name}',
              [procs.title(p) for p in pids])
-    code, out = script('time.sleep(60)', AKL_TIMEOUT='1')
+    code, out = script('time.sleep(1000)', AKL_TIMEOUT='1')
     t.is_(code, 124, 'a test that hangs is ended')
-    t.like(out, 'takes too long', 'and named')
+    t.like(out, 'takes too long: no result in 1 s, at\n(.*\n)*.*inner.py',
+           'and told where it was')
+    out = script('''
+import signal
+signal.alarm(50)
+t.ok(True, 'a step')
+print('left', signal.alarm(5000) > 50)
+t.done_testing()
+''', AKL_TIMEOUT='5000')[1]
+    t.like(out, 'left True', 'each result gives the test its time anew')
     code, out = script('t.nginx("bogus;", load=False)')
     t.like(out, 'unknown directive "bogus"', 'no start: the cause is shown')
 

@@ -47,7 +47,12 @@ class Test(Tap):
         for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sig, self._signalled)
         signal.signal(signal.SIGALRM, self._late)
-        signal.alarm(int(os.environ.get('AKL_TIMEOUT', 300)))
+        self.limit = int(os.environ.get('AKL_TIMEOUT', 300))
+        self.progress()
+
+    def progress(self):
+        """Start to count anew the seconds without a result."""
+        signal.alarm(self.limit)
 
     # What a test is made of
 
@@ -152,6 +157,6 @@ class Test(Tap):
         sys.exit(128 + number)
 
     def _late(self, *_):
-        self.diag('the test takes too long:')
+        self.diag(f'the test takes too long: no result in {self.limit} s, at')
         self.diag(''.join(traceback.format_stack()))
         sys.exit(124)

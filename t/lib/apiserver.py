@@ -25,6 +25,7 @@ import kube as kubes  # noqa: E402
 import kubeapi  # noqa: E402
 import kubenet  # noqa: E402
 import tokens  # noqa: E402
+from tap import PATIENCE  # noqa: E402
 
 REVIEWER = ('akl-system', 'reviewer')
 
@@ -327,7 +328,7 @@ class ApiServer:
         self.port = ready['port']
         self.url = ready['url']
         self._control = http.client.HTTPConnection(
-            '127.0.0.1', ready['control_port'], timeout=30)
+            '127.0.0.1', ready['control_port'], timeout=PATIENCE)
         self._lock = threading.Lock()
 
     def error_text(self):
@@ -364,7 +365,7 @@ class ApiServer:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

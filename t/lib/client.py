@@ -8,6 +8,8 @@ import ssl
 import threading
 import time
 
+from tap import PATIENCE
+
 
 def tls(ca=None, cert=None):
     """Return a TLS context that trusts a CA file (None: anything).
@@ -56,7 +58,7 @@ class Response:
         return f'<{self.status} {self.text[:300]!r}>'
 
 
-def connect(port, context=None, timeout=20, host='127.0.0.1', name=None):
+def connect(port, context=None, timeout=PATIENCE, host='127.0.0.1', name=None):
     """Return a connected socket; a TLS context makes it a TLS one."""
     sock = socket.create_connection((host, port), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -106,7 +108,7 @@ def read_response(sock, method='GET', started=None):
 
 
 def request(port, method='GET', path='/', headers=None, body=None,
-            context=None, timeout=20, host='127.0.0.1', **kw):
+            context=None, timeout=PATIENCE, host='127.0.0.1', **kw):
     """Make one request on a connection of its own."""
     started = time.monotonic()
     with connect(port, context, timeout, host) as sock:
@@ -124,7 +126,7 @@ def post(port, path, body=None, headers=None, **kw):
     return request(port, 'POST', path, headers, body, **kw)
 
 
-def raw(port, data, context=None, timeout=20, finish=False):
+def raw(port, data, context=None, timeout=PATIENCE, finish=False):
     """Send bytes, return all that comes until the other side closes.
 
     finish half-closes after sending; the time limit ends reading too.
@@ -148,7 +150,7 @@ def raw(port, data, context=None, timeout=20, finish=False):
 class Session:
     """A connection that is kept alive."""
 
-    def __init__(self, port, context=None, timeout=20, host='127.0.0.1'):
+    def __init__(self, port, context=None, timeout=PATIENCE, host='127.0.0.1'):
         self.sock = connect(port, context, timeout, host)
 
     def __enter__(self):
@@ -205,7 +207,7 @@ class Background:
         """Say whether the call has returned."""
         return not self.thread.is_alive()
 
-    def result(self, timeout=60):
+    def result(self, timeout=PATIENCE):
         """Return the call's value, or raise what it raised."""
         self.thread.join(timeout)
         if self.thread.is_alive():
@@ -255,7 +257,7 @@ async def _exchange(reader, writer, data):
                     headers, body, time.monotonic() - started)
 
 
-def crowd(port, requests, connections=50, context=None, timeout=60):
+def crowd(port, requests, connections=50, context=None, timeout=PATIENCE):
     """Send many requests over kept connections, as fast as it goes.
 
     requests is a list of bytes (see build(close=False)).  Returns a

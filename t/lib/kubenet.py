@@ -13,6 +13,7 @@ import time
 
 import faults
 import kubeapi
+from tap import PATIENCE
 
 MAX_HEAD = 65536
 MAX_BODY = 3 << 20
@@ -298,7 +299,7 @@ class Server:
         try:
             await self.loop.connect_accepted_socket(
                 lambda: Connection(self), sock, ssl=self.context,
-                ssl_handshake_timeout=30, ssl_shutdown_timeout=0.1)
+                ssl_handshake_timeout=PATIENCE, ssl_shutdown_timeout=0.1)
         except (OSError, ssl.SSLError) as error:
             self.stats.counts['handshakes_failed'] += 1
             self.stats.handshake_errors.append(str(error))

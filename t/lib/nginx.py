@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import procs
-from tap import wait_for
+from tap import PATIENCE, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -34,6 +34,7 @@ events {{
 http {{
     access_log {dir}/access.log;
     {paths}
+    {limits}
     {globals}
 
 {http}
@@ -58,6 +59,16 @@ def available():
         and (MODULE == 'static' or os.path.exists(MODULE))
 
 
+def outer(text):
+    """Return what stands in a configuration outside of all blocks."""
+    out, depth = [], 0
+    for part in re.split(r'([{}])', text):
+        depth += {'{': 1, '}': -1}.get(part, 0)
+        if depth == 0:
+            out.append(part)
+    return ''.join(out)
+
+
 class Nginx:
     """One nginx instance in a directory below the test's.
 
@@ -67,7 +78,7 @@ class Nginx:
 
     def __init__(self, test, http='', main='', events='', workers=1,
                  level=None, connections=1024, master=True, load=True,
-                 env=None, name='nginx', **values):
+                 limits=True, env=None, name='nginx', **values):
         self.test = test
         self.dir = os.path.join(test.dir, name)
         os.makedirs(self.dir, exist_ok=True)
@@ -82,7 +93,7 @@ class Nginx:
             'main': main, 'events': events, 'workers': workers,
             'level': level or os.environ.get('AKL_LOG_LEVEL', 'info'),
             'connections': connections, 'master': master, 'load': load,
-            'http': http}
+            'limits': limits, 'http': http}
         self.configure()
 
     # Configuration
@@ -111,6 +122,18 @@ class Nginx:
             raise KeyError(f'@{name}@ in the configuration')
         return re.sub(r'@([a-z_][a-z0-9_]*)@', value, text)
 
+    def limits(self, have):
+        """Return time limits that a slow machine keeps.
+
+        The module's own would fail a test whose API server is slow; a text
+        that sets some at the level of http keeps them.
+        """
+        if not have['load'] or not have['limits'] or re.search(
+                r'\bakl_k8s_review_timeout\b', outer(have['http'])):
+            return ''
+        return f'akl_k8s_review_timeout {PATIENCE // 2}s ' \
+            f'connect={PATIENCE // 4}s;'
+
     def render(self, log=None, **changes):
         """Return the configuration as text."""
         have = {**self.settings, **changes}
@@ -135,6 +158,7 @@ class Nginx:
             user='user root;' if os.geteuid() == 0 else '',
             main=self.expand(have['main']), events=events, paths=paths,
             connections=have['connections'],
+            limits=self.limits({**have, 'http': self.expand(have['http'])}),
             globals=self.expand(os.environ.get('AKL_GLOBALS_HTTP', '')),
             http=self.expand(have['http']))
 
@@ -161,7 +185,7 @@ class Nginx:
             [*shlex.split(os.environ.get('AKL_WRAP', '')), BINARY, '-t',
              '-p', self.dir, '-e', os.path.join(self.dir, 'test.log'),
              '-c', conf], stdout=subprocess.PIPE, env=self.environment(),
-            stderr=subprocess.STDOUT, timeout=60, check=False)
+            stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
         return done.returncode, done.stdout.decode('utf-8', 'replace')
 
     def environment(self):
@@ -176,7 +200,7 @@ class Nginx:
             self.process = procs.spawn(
                 self.command(), stdin=subprocess.DEVNULL,
                 stdout=errors, stderr=errors, env=self.environment())
-        if not wait_for(self._ready, 30):
+        if not wait_for(self._ready):
             raise RuntimeError('nginx did not start:\n' + self.tail())
         return self
 
@@ -190,7 +214,8 @@ class Nginx:
             return False
         for port in self.listening():
             try:
-                socket.create_connection(('127.0.0.1', port), 1).close()
+                socket.create_connection(('127.0.0.1', port),
+                                         PATIENCE).close()
             except OSError:
                 return False
         return True
@@ -215,7 +240,7 @@ class Nginx:
         """Send the master a signal: HUP, USR1, USR2, WINCH, ..."""
         self.process.send_signal(getattr(signal, 'SIG' + name))
 
-    def reload(self, timeout=15, wait_old=False):
+    def reload(self, timeout=PATIENCE, wait_old=False):
         """Reload; True when new workers serve, False if it was refused.
 
         With wait_old also wait until the old workers have ended.
@@ -243,11 +268,11 @@ class Nginx:
             raise RuntimeError(f'old workers stay: {before}')
         return True
 
-    def quit(self, timeout=15):
+    def quit(self, timeout=PATIENCE):
         """End gracefully; return the exit code."""
         return self._end(signal.SIGQUIT, timeout)
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=PATIENCE):
         """End fast; return the exit code."""
         return self._end(signal.SIGTERM, timeout)
 
@@ -310,7 +335,7 @@ class Nginx:
         return [line for line in self.error_log(since).splitlines()
                 if re.search(pattern, line)]
 
-    def wait_log(self, pattern, timeout=10, since=0):
+    def wait_log(self, pattern, timeout=PATIENCE, since=0):
         """Wait for a line in the error log; return it or None."""
         found = wait_for(lambda: self.grep(pattern, since), timeout)
         return found[0] if found else None

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 
+from tap import PATIENCE
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 FIRST_PORT = 11000
@@ -94,7 +96,7 @@ def leftovers():
     return {pid: title(pid) for pid in children(os.getpid())}
 
 
-def end(process, sig=signal.SIGTERM, timeout=10):
+def end(process, sig=signal.SIGTERM, timeout=PATIENCE):
     """Signal a process we started and wait; return its exit code."""
     if process.poll() is None:
         process.send_signal(sig)

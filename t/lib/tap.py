@@ -4,6 +4,11 @@ import re
 import sys
 import time
 
+# How many seconds something may take that ends as soon as it can: no test
+# is to fail because the machine is slow.
+
+PATIENCE = 120
+
 
 def lines(prefix, text, stream):
     """Write each line of text after '# '."""
@@ -22,6 +27,7 @@ class Tap:
     def ok(self, condition, name, *why):
         """Pass if the condition is true; `why` explains a failure."""
         self.count += 1
+        self.progress()
         name = re.sub(r'\s*\n\s*', ' ', str(name)).replace('#', '')
         if condition:
             print(f'ok {self.count} - {name}', flush=True)
@@ -36,6 +42,9 @@ class Tap:
         for text in why:
             self.diag(text)
         return False
+
+    def progress(self):
+        """Hear that the test goes on; there is a result."""
 
     def is_(self, got, expected, name):
         """Pass if both are equal."""
@@ -65,6 +74,7 @@ class Tap:
         """Skip so many tests."""
         for _ in range(number):
             self.count += 1
+            self.progress()
             print(f'ok {self.count} # skip {why}', flush=True)
 
     def skip_all(self, why):
@@ -95,11 +105,16 @@ def _text(value):
     return str(value)
 
 
-def wait_for(condition, timeout=10, interval=0.01):
-    """Call condition until it is true; return its last value."""
+def wait_for(condition, timeout=PATIENCE):
+    """Call condition until it is true; return its last value.
+
+    It is called less and less often, as looking costs time, too.
+    """
+    interval = 0.01
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value or time.monotonic() > deadline:
             return value
         time.sleep(interval)
+        interval = min(interval * 1.1, 0.1)
