@@ -17,7 +17,7 @@ other = t.cluster()
 api = cluster.api
 
 nginx = t.nginx('''
-    akl_k8s_cache_valid 10s refused=0;
+    akl_k8s_cache_valid 1h refused=0;
     @method@
     @configs@
     server {
@@ -26,7 +26,7 @@ nginx = t.nginx('''
     }
 ''', method=cluster.method(), configs=cluster.config()
     + cluster.config(name='hasty',
-                     akl_k8s_review_timeout='900ms connect=500ms'))
+                     akl_k8s_review_timeout='900ms connect=900ms'))
 number = 0
 
 
@@ -46,6 +46,19 @@ def login(token=None, config='k8s-conf'):
 def result(answer):
     """Return status and reason."""
     return answer.status, answer.json().get('reason')
+
+
+def hasty():
+    """Log in where there is little time; return the answer.
+
+    A slow machine may need more than that, which says nothing.
+    """
+    for _ in range(50):
+        api.reset_stats()
+        answer = login(config='hasty')
+        if result(answer) != TIMEOUT:
+            break
+    return answer
 
 
 def reviews():
@@ -91,39 +104,50 @@ t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
 # Each of them, on a new connection and on one that was used before; the
 # same token logs in right afterwards, so an outage leaves nothing behind
 
-HASTY = {name for name, expected in EXPECTED.items()
-         if expected in (TIMEOUT, THROTTLED) or name.startswith('error_5')}
+AGAIN = ('throttled_bare', 'throttled_absurd')
 
 for name, expected in EXPECTED.items():
-    config = 'hasty' if name in HASTY else 'k8s-conf'
+    if name in AGAIN:
+        continue
+    config = 'hasty' if expected == TIMEOUT else 'k8s-conf'
+    more = {}
+    if name == 'throttled' or name.startswith('error_5'):
+        # asked again until the deadline otherwise
+        more['headers'] = {'Retry-After': '999'}
     for used in (False, True):
         if used:
             login(config=config)
         else:
             api.drop()
-        api.fault(name)
+        api.fault(name, **more)
         token = issue()
         mark = nginx.mark()
         answer = login(token, config)
         api.clear()
         where = f'{name}, {"used" if used else "new"} connection'
         t.is_(result(answer), expected, where)
-        t.is_(result(login(token, config)), OK, f'{where}: the next login')
+        t.ok(result(login(token, config)) == OK or config == 'hasty'
+             and wait_for(lambda: login(token, config).status == 200),
+             f'{where}: the next login')
         if expected != OK:
             level = 'error' if answer.status >= 500 else 'info'
             t.ok(nginx.grep(rf'\[{level}\].* {expected[1]}', mark),
                  f'{where}: logged')
-        if name in HASTY and name.startswith('stall'):
+        if expected == TIMEOUT:
             break
+for name in AGAIN:
+    api.fault(name)
+    t.is_(result(hasty()), EXPECTED[name], name)
+    api.clear()
 
 # Handshakes
 
-for how, expected in (('reset', AWAY), ('stall', AWAY)):
+for how, expected in (('reset', AWAY), ('stall', TIMEOUT)):
     api.handshake(how)
     api.drop()
     t.is_(result(login(config='hasty')), expected, f'handshake: {how}')
     api.clear()
-    t.ok(wait_for(lambda: login(config='hasty').status == 200, 5),
+    t.ok(wait_for(lambda: login(config='hasty').status == 200),
          f'handshake: {how}: and back')
 
 # A redirect leads nowhere
@@ -202,9 +226,8 @@ t.is_(result(login()), OK, '429 without Retry-After')
 t.is_(reviews(), 3, 'asked until it was answered')
 for value, told in (('7', 7), ('999', 60), ('9' * 24, None), ('-5', None),
                     ('soon', None), ('0', None)):
-    api.reset_stats()
     api.fault('throttled', headers={'Retry-After': value})
-    answer = login(config='hasty')
+    answer = hasty()
     t.is_(result(answer), THROTTLED, f'429 with Retry-After: {value[:9]}')
     held = int(answer.header('retry-after'))
     t.ok(held == told if told else 1 <= held <= 60,

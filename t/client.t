@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import certs  # noqa: E402
 import dns  # noqa: E402
-from akltest import Test, client, wait_for  # noqa: E402
+from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 from gates import Picky, Silent  # noqa: E402
 
 t = Test(need_module=True)
@@ -30,7 +30,7 @@ CONFIGS = {
     'mute': {'k8s_host': f'https://mute.test:{cluster.port}'},
     'silent': {'k8s_host': f'https://silent.test:{cluster.port}',
                'akl_k8s_review_timeout': '1s connect=200ms'},
-    'refused': {'akl_k8s_review_timeout': '20s connect=10s'},
+    'refused': {},
     'bare': {'k8s_host': f'https://127.0.0.1:{picky.port}'},
     'stranger': {'k8s_host': f'https://127.0.0.1:{picky.port}',
                  'k8s_auth_type': 'certificate', 'token_reviewer_jwt': None,
@@ -42,7 +42,7 @@ HTTP = '''
     resolver 127.0.0.1:@dns@;
     resolver_timeout 60s;
     akl_k8s_cache_valid 0 refused=0;
-    akl_k8s_review_timeout 20s connect=10s;
+    akl_k8s_review_timeout 60s connect=60s;
     @method@
     @configs@
     server {
@@ -124,7 +124,7 @@ def left_alone():
     """Say whether logins after the next lookup leave the address alone."""
     asked = names.asked['silent.test']
     wait_for(lambda: login('silent') != (503, 'api_unreachable')
-             or names.asked['silent.test'] > asked, 20)
+             or names.asked['silent.test'] > asked)
     since = nginx.mark()
     login('silent')
     login('silent')
@@ -145,7 +145,7 @@ t.is_(login('mute'), (200, None), 'a name')
 names.mute = True
 asked = names.asked['mute.test']
 t.ok(wait_for(lambda: login('mute')[0] == 200
-              and names.asked['mute.test'] > asked, 20),
+              and names.asked['mute.test'] > asked),
      'the resolver does not answer any more')
 t.is_([login('mute') for _ in range(3)], [(200, None)] * 3,
       'logins go on with the addresses that are known')
@@ -153,9 +153,10 @@ asked = names.asked['mute.test']
 times = []
 t.ok(wait_for(lambda: times.append(client.post(
     nginx.port, '/v2/auth', body('mute')).seconds)
-    or names.asked['mute.test'] > asked, 20), 'it is asked once more')
-t.ok(0.2 < times[-1] < 5, 'which takes a login a moment', times[-1])
-t.ok(client.post(nginx.port, '/v2/auth', body('mute')).seconds < 0.2,
+    or names.asked['mute.test'] > asked), 'it is asked once more')
+t.ok(0.2 < times[-1] < 60, 'which takes a login a moment', times[-1])
+t.ok(wait_for(lambda: client.post(nginx.port, '/v2/auth',
+                                  body('mute')).seconds < 0.2),
      'and the next one nothing')
 
 # A worker that quits answers what comes on the connections it has, and does
@@ -172,7 +173,7 @@ with client.Session(nginx.port) as session:
     session.sock.sendall(data[-100:])
     answer = session.receive('POST')
 t.is_(answer.status, 200, 'and still asks the API server')
-t.is_(nginx.process.wait(20), 0, 'then it ends')
+t.is_(nginx.process.wait(PATIENCE), 0, 'then it ends')
 names.mute = False
 
 # Without connections a login fails by our fault, not the API server's

@@ -142,7 +142,7 @@ t.is_(served, [(200, None)] * 20, 'a name with two addresses, one dead')
 t.ok(names.asked.get('api.test'), 'asked of the resolver')
 t.is_(login('gone'), (503, 'api_unreachable'), 'a name without addresses')
 names.records['gone.test'] = ['127.0.0.1']
-t.ok(wait_for(lambda: login('gone')[0] == 200, 10), 'that gets one')
+t.ok(wait_for(lambda: login('gone')[0] == 200), 'that gets one')
 
 
 def move(address):
@@ -168,12 +168,12 @@ for address in ('127.0.0.3', '::1'):
         t.skip('no IPv6 here', 2)
         continue
     move(address)
-    t.ok(wait_for(lambda: login('names')[0] == 200, 10),
+    t.ok(wait_for(lambda: login('names')[0] == 200),
          f'a name that moves to {address} is followed')
     t.is_([login('names') for _ in range(5)], [(200, None)] * 5,
           'from then on')
 move('127.0.0.1')
-t.ok(wait_for(lambda: login('names')[0] == 200, 10), 'and back')
+t.ok(wait_for(lambda: login('names')[0] == 200), 'and back')
 
 # Issuers
 

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 import nginx  # noqa: E402
 import tokens  # noqa: E402
-from akltest import CONFIG, Test, client  # noqa: E402
+from akltest import CONFIG, PATIENCE, Test, client  # noqa: E402
 
 ROOT = nginx.ROOT
 ETC = '/etc/akl/'
@@ -87,7 +87,7 @@ def run(name, text):
         [nginx.BINARY, '-t', '-p', place, '-c', conf,
          '-e', os.path.join(place, 'error.log')],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=60, check=False)
+        timeout=PATIENCE, check=False)
     return done.returncode, done.stdout
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
-from akltest import Test, client, free_port, wait_for  # noqa: E402
+from akltest import PATIENCE, Test, client, free_port, wait_for  # noqa: E402
 from minted import ISSUER, bearer, key  # noqa: E402
 
 t = Test(need_module=True)
@@ -82,7 +82,7 @@ HTTP = '''
                    '"$akl_k8s_review_time" "$akl_k8s_token_expires" '
                    '"$akl_k8s_claim_pod_name"';
     access_log @dir@/who.log who;
-    akl_k8s_review_timeout 20s;
+    akl_k8s_review_timeout 60s connect=30s;
     server {
         listen 127.0.0.1:@port@;
         @listen@
@@ -315,7 +315,7 @@ def upload(path, given, chunked=False, pause=None):
     """Send 100 MB; pause is called after the first megabyte."""
     framing = 'Transfer-Encoding: chunked' if chunked \
         else f'Content-Length: {SIZE}'
-    with client.connect(nginx.port, timeout=120) as sock:
+    with client.connect(nginx.port, timeout=PATIENCE) as sock:
         sock.sendall(f'POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close'
                      f'\r\nAuthorization: Bearer {given}\r\n{framing}\r\n\r\n'
                      .encode())
@@ -440,7 +440,7 @@ if H2 and CURL:
     t.ok(review_starts(before), 'HTTP/2: a review is held')
     cluster.api.clear()
     cluster.api.release()
-    out = process.communicate(timeout=60)[0].decode()
+    out = process.communicate(timeout=PATIENCE)[0].decode()
     t.like(out, f'^5000000 {hashlib.sha256(b"x" * 5000000).hexdigest()} ',
            'HTTP/2 downstream, 5 MB')
     # the far side answers without reading, which may reset the stream
@@ -451,7 +451,7 @@ if H2 and CURL:
              'Content-Type: application/grpc', '-H', 'TE: trailers',
              '--data-binary', 'hello',
              f'http://127.0.0.1:{nginx.port_of("port3")}/grpc/x'],
-            stdout=subprocess.PIPE, timeout=60, check=False).stdout.decode()
+            stdout=subprocess.PIPE, timeout=PATIENCE, check=False).stdout.decode()
         if out.startswith('Bearer ey'):
             break
     t.like(out, '^Bearer ey', 'gRPC all the way')

@@ -16,8 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, 'lib'))
 
 import procs  # noqa: E402
-from akltest import Test, client, free_port, wait_for  # noqa: E402
-from tap import PATIENCE  # noqa: E402
+from akltest import (  # noqa: E402
+    PATIENCE, Test, client, free_port, wait_for)
 
 START = f'''
 import os, subprocess, sys, time

@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
-from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, client  # noqa: E402
+from akltest import (  # noqa: E402
+    ACCESS_ID, CONFIG, NAMESPACE, PATIENCE, Test, client)
 
 HERE = os.path.join(nginx_.ROOT, 't', 'interop')
 MODULES = os.path.join(os.environ.get('AKL_INTEROP') or os.path.join(
@@ -68,7 +69,7 @@ def node(token, path=''):
     out = subprocess.run(
         ['node', 'akeyless.js', f'http://127.0.0.1:{server.port}{path}',
          CONFIG, ACCESS_ID, token], cwd=MODULES, stdout=subprocess.PIPE,
-        timeout=60, check=False, text=True).stdout
+        timeout=PATIENCE, check=False, text=True).stdout
     try:
         return json.loads(out.strip().splitlines()[-1])
     except (IndexError, ValueError):

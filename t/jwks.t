@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
-from akltest import Test, client  # noqa: E402
+from akltest import PATIENCE, Test, client  # noqa: E402
 from minted import ISSUER, claims, key  # noqa: E402
 
 t = Test(need_module=True)
@@ -151,7 +151,7 @@ def pyjwt(token, algorithm=''):
     done = subprocess.run(
         ['/usr/bin/python3', '-c', SCRIPT,
          f'http://127.0.0.1:{nginx.port}/explicit', token, algorithm],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE,
         check=False)
     return done.stdout.decode()
 

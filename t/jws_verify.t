@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import forge  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
-from akltest import Test  # noqa: E402
+from akltest import PATIENCE, Test  # noqa: E402
 from minted import claims, key  # noqa: E402
 
 PROGRAM = os.path.join(os.environ.get('AKL_INTEROP') or os.path.join(
@@ -39,7 +39,7 @@ def run(*arguments, text=None):
     done = subprocess.run(
         [PROGRAM, *arguments], input=None if text is None else text.encode(
             'utf-8', 'surrogateescape'), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=60, check=False)
+        stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

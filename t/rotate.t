@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import certs  # noqa: E402
 import tokens  # noqa: E402
-from akltest import Test, client, wait_for  # noqa: E402
+from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 
 t = Test(need_module=True)
 cluster = t.cluster()
@@ -93,7 +93,7 @@ thread.start()
 def passed(number=30):
     """Wait until so many more logins have been answered."""
     goal = done[0] + number
-    t.ok(wait_for(lambda: done[0] >= goal, 30), f'{number} more logins')
+    t.ok(wait_for(lambda: done[0] >= goal), f'{number} more logins')
 
 
 passed()
@@ -138,8 +138,8 @@ files.update({'ca.crt': 'no certificate', 'reviewer': 'no token'})
 mark = nginx.mark()
 publish('5', files)
 t.ok(nginx.wait_log('k8s_ca_cert .*was replaced, but .*former one is kept',
-                    20, mark), 'a broken CA is kept out')
-t.ok(nginx.wait_log('token_reviewer_jwt .*was replaced, but', 20, mark),
+                    since=mark), 'a broken CA is kept out')
+t.ok(nginx.wait_log('token_reviewer_jwt .*was replaced, but', since=mark),
      'a broken reviewer is kept out')
 passed(20)
 t.is_(failures, [], 'and logins go on')
@@ -152,7 +152,7 @@ files['ca.crt'] = new_ca.pem + ca
 mark = nginx.mark()
 publish('7', files)
 opened = api.stats()['connections']
-t.ok(nginx.wait_log('k8s_ca_cert .* was replaced$', 20, mark),
+t.ok(nginx.wait_log('k8s_ca_cert .* was replaced$', since=mark),
      're-read without a refusal')
 passed(20)
 t.ok(api.stats()['connections'] > opened,
@@ -162,5 +162,5 @@ broken = nginx.grep('k8s_ca_cert .*was replaced, but')
 t.is_(len(broken), 1, 'the broken CA was named once')
 
 stop.set()
-thread.join(10)
+thread.join(PATIENCE)
 t.done_testing()

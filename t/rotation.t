@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
-from akltest import Test, client  # noqa: E402
+from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 from minted import ISSUER, bearer  # noqa: E402
 
 t = Test(need_module=True)
@@ -39,7 +39,7 @@ def config(stage):
 
 
 nginx = t.nginx('''
-    akl_k8s_cache_valid 1s;
+    akl_k8s_cache_valid 0;
     @method@
     @config@
     server {
@@ -93,7 +93,7 @@ class Load:
         """Stop."""
         self.stopped.set()
         for thread in self.threads:
-            thread.join(30)
+            thread.join(PATIENCE)
 
 
 first = login()
@@ -101,6 +101,7 @@ t.is_(tokens.decode(first)[0]['kid'],
       tokens.key('P-256', 'first').thumbprint(), 'the first key signs')
 
 load = Load()
+t.ok(wait_for(lambda: load.kids), 'logins under load')
 held = [first]
 for stage in (1, 2):
     nginx.configure({'config': config(stage)})
@@ -109,6 +110,7 @@ for stage in (1, 2):
     t.is_([client.get(nginx.port, '/f', bearer(token)).status
            for token in held], [200] * len(held),
           f'all tokens so far, after reload {stage}')
+wait_for(lambda: load.wrong or load.count > 20 and len(load.kids) > 1)
 load.end()
 t.ok(load.count > 20 and not load.wrong,
      f'{load.count} requests under load, none refused', *load.wrong[:5])

@@ -24,7 +24,7 @@ cluster = t.cluster()
 pair = certs.Authority().client('akl', ['system:masters'])
 reviewer = cluster.file('own.jwt', cluster.api.read('reviewer.jwt'))
 nginx = t.nginx('''
-    akl_k8s_cache_valid 300s refused=60s;
+    akl_k8s_cache_valid 1h refused=1h;
     @method@
     @configs@
     server {
@@ -131,7 +131,7 @@ t.is_(value('review_duration_seconds_bucket', le='+Inf'), 2,
       'its last bucket has all')
 t.ok(0 <= value('review_duration_seconds_sum') < 60,
      'review_duration_seconds_sum')
-cluster.api.fault('error_500')
+cluster.api.fault('error_500', headers={'Retry-After': '999'})
 t.is_(login(cluster.issue(ttl=7300)).status, 502, 'an outage')
 cluster.api.clear()
 t.is_(of_config('logins_total', reason='api_error'), 1,

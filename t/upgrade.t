@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import procs  # noqa: E402
-from akltest import Test, client, wait_for  # noqa: E402
+from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 
 t = Test(need_module=True)
 cluster = t.cluster()
@@ -52,24 +52,24 @@ def login():
 t.write(os.path.join(nginx.dir, 'nginx.conf'),
         nginx.render().replace('daemon off;', 'daemon on;'))
 starter = procs.spawn(nginx.command(), env=nginx.environment())
-t.is_(starter.wait(20), 0, 'nginx starts')
-first = wait_for(lambda: read(pid_file), 10)
+t.is_(starter.wait(PATIENCE), 0, 'nginx starts')
+first = wait_for(lambda: read(pid_file))
 t.is_(login(), 200, 'a login')
 
 os.kill(first, signal.SIGUSR2)
 second = wait_for(lambda: read(pid_file + '.oldbin') == first
-                  and read(pid_file), 20)
+                  and read(pid_file))
 t.ok(second and second != first, 'a new binary runs',
      *nginx.grep(r'\[emerg\]'))
 t.is_(nginx.grep(r'\[emerg\]'), [], 'and takes the configuration')
 
 os.kill(first, signal.SIGQUIT)
-t.ok(wait_for(lambda: not os.path.exists(pid_file + '.oldbin'), 20),
+t.ok(wait_for(lambda: not os.path.exists(pid_file + '.oldbin')),
      'the old one ends')
 t.is_(login(), 200, 'a login with the new one')
 
 if second:
     os.kill(second, signal.SIGQUIT)
-t.ok(wait_for(lambda: not os.path.exists(pid_file), 20), 'it ends, too')
+t.ok(wait_for(lambda: not os.path.exists(pid_file)), 'it ends, too')
 
 t.done_testing()

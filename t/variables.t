@@ -30,7 +30,7 @@ nginx = t.nginx('''
         '"claim":"$akl_k8s_claim_namespace","list":"$akl_k8s_claim_aud",'
         '"none":"$akl_k8s_claim_nothing"}';
     access_log @dir@/all.log all;
-    akl_k8s_cache_valid 300s refused=60s;
+    akl_k8s_cache_valid 1h refused=1h;
     @method@
     @configs@
     server {
@@ -121,7 +121,7 @@ for how in 'miss', 'refused':
 _, seen = log('POST', '/v2/auth', cluster.login(token, config='other'))
 check(seen, 'a config that is not there', status='config_unknown')
 
-cluster.api.fault('error_500')
+cluster.api.fault('error_500', headers={'Retry-After': '999'})
 _, seen = log('POST', '/v2/auth', cluster.login(cluster.issue(ttl=7200)))
 t.is_((seen['akl_k8s_status'], seen['akl_k8s_token']), ('api_error', ''),
       'an outage')

@@ -17,7 +17,7 @@ t = Test(need_module=True)
 cluster = t.cluster()
 nginx = t.nginx('''
     akl_k8s_zone small:256k;
-    akl_k8s_cache_valid 300s refused=60s;
+    akl_k8s_cache_valid 1h refused=1h;
     @method@
     @config@
     server {

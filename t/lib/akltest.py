@@ -22,7 +22,7 @@ import procs
 import tokens
 from cluster import ACCESS_ID, CONFIG, NAMESPACE, Cluster  # noqa: F401
 from mock import Mock
-from tap import Tap, wait_for  # noqa: F401
+from tap import PATIENCE, Tap, wait_for  # noqa: F401
 
 free_port = procs.free_port
 
