@@ -346,13 +346,6 @@ ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
 ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
 
 /*
- * Adds an answer header whose "key" and "value" outlive the request, and
- * returns it, or NULL.
- */
-ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
-    const char *key, ngx_str_t *value);
-
-/*
  * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
  * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
  * server asks for, a minute at most) with 503, Cache-Control: no-store.

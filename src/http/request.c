@@ -4,6 +4,7 @@
  */
 
 #include "module.h"
+#include "respond.h"
 
 
 #define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
@@ -242,29 +243,6 @@ ngx_http_akl_k8s_park(ngx_http_request_t *r)
     }
 
     return ngx_handle_read_event(rev, 0);
-}
-
-
-ngx_table_elt_t *
-ngx_http_akl_k8s_add_header(ngx_http_request_t *r, const char *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    /* all of it: "next" came with 1.23 */
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) key;
-    h->key.len = ngx_strlen(key);
-    h->value = *value;
-
-    return h;
 }
 
 

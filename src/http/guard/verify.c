@@ -4,6 +4,7 @@
  * exchange have decided before; this says 204, and who it is.
  */
 
+#include "../respond.h"
 #include "guard.h"
 
 
@@ -102,20 +103,8 @@ ngx_http_akl_k8s_verify_check(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_akl_k8s_verify_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                rc;
-    ngx_str_t                value;
-    ngx_http_akl_k8s_ctx_t  *ctx;
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_http_akl_k8s_ctx_t       *ctx;
+    ngx_http_akl_k8s_document_t   document;
 
     ctx = ngx_http_akl_k8s_ctx(r, 0);
 
@@ -125,10 +114,11 @@ ngx_http_akl_k8s_verify_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->headers_out.status = NGX_HTTP_NO_CONTENT;
-    r->header_only = 1;
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    return ngx_http_send_header(r);
+    document.status = NGX_HTTP_NO_CONTENT;
+
+    return ngx_http_akl_k8s_respond(r, &document);
 }
 
 

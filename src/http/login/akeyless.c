@@ -24,7 +24,6 @@ static void ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_akeyless = {
     NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST,
-    ngx_string("GET, HEAD, POST"),
     ngx_http_akl_k8s_akeyless_parse,
     ngx_http_akl_k8s_akeyless_success,
     ngx_http_akl_k8s_akeyless_failure,

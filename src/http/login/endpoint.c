@@ -4,6 +4,7 @@
  * that no token ever reaches a temporary file.
  */
 
+#include "../respond.h"
 #include "endpoint.h"
 
 
@@ -33,8 +34,6 @@ static const ngx_http_akl_k8s_dialect_t  *ngx_http_akl_k8s_dialects[] = {
     &ngx_http_akl_k8s_oauth
 };
 
-static ngx_str_t  ngx_http_akl_k8s_no_store = ngx_string("no-store");
-
 
 static const ngx_http_akl_k8s_dialect_t *
 ngx_http_akl_k8s_dialect(ngx_http_request_t *r)
@@ -55,9 +54,15 @@ ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r)
 
     dialect = ngx_http_akl_k8s_dialect(r);
 
-    if (!(r->method & dialect->methods)) {
-        return ngx_http_akl_k8s_endpoint_refuse(r, NGX_HTTP_NOT_ALLOWED,
+    rc = ngx_http_akl_k8s_allow(r, dialect->methods);
+
+    if (rc == NGX_HTTP_NOT_ALLOWED) {
+        return ngx_http_akl_k8s_endpoint_refuse(r, rc,
                                                 "the method is not allowed");
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_BODY_MAX) {
@@ -383,26 +388,13 @@ static ngx_int_t
 ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r, ngx_uint_t status,
     const char *detail)
 {
-    ngx_str_t                 allow;
     ngx_http_akl_k8s_ctx_t   *ctx;
     ngx_http_akl_k8s_form_t   form;
-
-    if (!r->reading_body && ngx_http_discard_request_body(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     ngx_memzero(&form, sizeof(ngx_http_akl_k8s_form_t));
 
     ngx_http_akl_k8s_form_fail(&form, AKL_REQUEST_MALFORMED, detail);
     form.status = status;
-
-    if (status == NGX_HTTP_NOT_ALLOWED) {
-        allow = ngx_http_akl_k8s_dialect(r)->allow;
-
-        if (ngx_http_akl_k8s_add_header(r, "Allow", &allow) == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
@@ -495,44 +487,25 @@ ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
         size = out.len;
     }
 
-    if (ngx_http_akl_k8s_add_header(r, "Cache-Control",
-                                    &ngx_http_akl_k8s_no_store)
-        == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     return ngx_http_akl_k8s_endpoint_send(r, NGX_HTTP_OK, b);
 }
 
+
+/* always as JSON: clients show bodies of other types to people */
 
 static ngx_int_t
 ngx_http_akl_k8s_endpoint_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_buf_t *b)
 {
-    ngx_int_t    rc;
-    ngx_chain_t  out;
+    ngx_http_akl_k8s_document_t  document;
 
-    /* clients show bodies of other types to people */
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
+    document.status = status;
+    document.type = "application/json";
+    document.body.data = b->pos;
+    document.body.len = b->last - b->pos;
+    document.temporary = 1;
 
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = b->last - b->pos;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_akl_k8s_respond(r, &document);
 }

@@ -35,7 +35,6 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t    methods;                      /* NGX_HTTP_POST|... */
-    ngx_str_t     allow;
 
     /* "body" may be empty; fills the form, also on failure */
     void        (*parse)(ngx_http_request_t *r, ngx_str_t *body,

@@ -52,7 +52,6 @@ static void ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
     NGX_HTTP_POST,
-    ngx_string("POST"),
     ngx_http_akl_k8s_oauth_parse,
     ngx_http_akl_k8s_oauth_success,
     ngx_http_akl_k8s_oauth_failure,

@@ -25,7 +25,6 @@ static void ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault = {
     NGX_HTTP_POST|NGX_HTTP_PUT,
-    ngx_string("POST, PUT"),
     ngx_http_akl_k8s_vault_parse,
     ngx_http_akl_k8s_vault_success,
     ngx_http_akl_k8s_vault_failure,

@@ -5,6 +5,7 @@
 #include <ngx_config.h>
 
 #include "../../jose/json.h"
+#include "../respond.h"
 #include "status.h"
 
 
@@ -84,24 +85,21 @@ ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
     size_t                         size;
     ngx_buf_t                     *b;
     ngx_int_t                      rc;
-    ngx_str_t                      format, value;
+    ngx_str_t                      format;
     ngx_uint_t                     prometheus;
-    ngx_chain_t                    chain;
     akl_json_out_t                 out;
     ngx_http_akl_k8s_text_t        text;
+    ngx_http_akl_k8s_document_t    document;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD);
     if (rc != NGX_OK) {
         return rc;
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
     prometheus = 0;
 
@@ -145,8 +143,7 @@ ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
         ngx_http_akl_k8s_status_text(amcf, &text);
         b->last = text.pos;
 
-        ngx_str_set(&r->headers_out.content_type,
-                    "text/plain; version=0.0.4; charset=utf-8");
+        document.type = "text/plain; version=0.0.4; charset=utf-8";
 
     } else {
         akl_json_out_init(&out, b->last, size);
@@ -158,32 +155,15 @@ ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
 
         b->last += out.len;
 
-        ngx_str_set(&r->headers_out.content_type, "application/json");
+        document.type = "application/json";
     }
 
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = b->last - b->pos;
+    document.status = NGX_HTTP_OK;
+    document.body.data = b->pos;
+    document.body.len = b->last - b->pos;
+    document.temporary = 1;
 
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    chain.buf = b;
-    chain.next = NULL;
-
-    return ngx_http_output_filter(r, &chain);
+    return ngx_http_akl_k8s_respond(r, &document);
 }
 
 

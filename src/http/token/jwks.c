@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "../respond.h"
 #include "discovery.h"
 
 
@@ -26,8 +27,8 @@ static ngx_int_t ngx_http_akl_k8s_etag(ngx_conf_t *cf,
     ngx_http_akl_k8s_publication_t *pub);
 static ngx_int_t ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_discovery_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_akl_k8s_document(ngx_http_request_t *r,
-    ngx_str_t *type);
+static ngx_int_t ngx_http_akl_k8s_publish_document(ngx_http_request_t *r,
+    const char *type);
 
 
 char *
@@ -355,88 +356,38 @@ ngx_http_akl_k8s_etag(ngx_conf_t *cf, ngx_http_akl_k8s_publication_t *pub)
 static ngx_int_t
 ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r)
 {
-    static ngx_str_t  type = ngx_string("application/jwk-set+json");
-
-    return ngx_http_akl_k8s_document(r, &type);
+    return ngx_http_akl_k8s_publish_document(r, "application/jwk-set+json");
 }
 
 
 static ngx_int_t
 ngx_http_akl_k8s_discovery_handler(ngx_http_request_t *r)
 {
-    static ngx_str_t  type = ngx_string("application/json");
-
-    return ngx_http_akl_k8s_document(r, &type);
+    return ngx_http_akl_k8s_publish_document(r, "application/json");
 }
 
 
 static ngx_int_t
-ngx_http_akl_k8s_document(ngx_http_request_t *r, ngx_str_t *type)
+ngx_http_akl_k8s_publish_document(ngx_http_request_t *r, const char *type)
 {
-    ngx_int_t                        rc;
-    ngx_buf_t                       *b;
-    ngx_str_t                        value;
-    ngx_chain_t                      out;
-    ngx_table_elt_t                 *h;
-    ngx_http_akl_k8s_loc_conf_t     *alcf;
-    ngx_http_akl_k8s_publication_t  *pub;
+    ngx_int_t                     rc;
+    ngx_http_akl_k8s_document_t   document;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        ngx_str_set(&value, "GET, HEAD");
-
-        if (ngx_http_akl_k8s_add_header(r, "Allow", &value) == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD);
     if (rc != NGX_OK) {
         return rc;
     }
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
-    pub = alcf->publication;
 
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = pub->document.len;
-    r->headers_out.content_type = *type;
-    r->headers_out.content_type_len = type->len;
-    r->headers_out.content_type_lowcase = NULL;
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    h = ngx_http_akl_k8s_add_header(r, "ETag", &pub->etag);
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    document.status = NGX_HTTP_OK;
+    document.type = type;
+    document.body = alcf->publication->document;
+    document.etag = alcf->publication->etag;
+    document.cacheable = 1;
 
-    r->headers_out.etag = h;
-
-    ngx_str_set(&value, "public, max-age=300");
-
-    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    b->pos = pub->document.data;
-    b->last = b->pos + pub->document.len;
-    b->memory = 1;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_akl_k8s_respond(r, &document);
 }

@@ -7,6 +7,7 @@
 
 #include "../../jose/json.h"
 #include "../../k8s/time.h"
+#include "../respond.h"
 #include "revoke.h"
 
 
@@ -44,16 +45,10 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
-    ngx_str_t  value;
 
-    if (r->method != NGX_HTTP_POST) {
-        ngx_str_set(&value, "POST");
-
-        if (ngx_http_akl_k8s_add_header(r, "Allow", &value) == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return NGX_HTTP_NOT_ALLOWED;
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
@@ -353,46 +348,25 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
     ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status)
 {
-    size_t        len;
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_str_t     value;
-    ngx_chain_t   out;
+    size_t                        len;
+    ngx_http_akl_k8s_document_t   document;
 
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_akl_k8s_add_header(r, "Cache-Control", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
     len = ngx_http_akl_k8s_revoke_write(NULL, 0, rev, error);
 
-    b = ngx_create_temp_buf(r->pool, len);
-    if (b == NULL) {
+    document.body.data = ngx_pnalloc(r->pool, len);
+    if (document.body.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->last += ngx_http_akl_k8s_revoke_write(b->last, len, rev, error);
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
+    document.body.len = ngx_http_akl_k8s_revoke_write(document.body.data, len,
+                                                      rev, error);
+    document.status = status;
+    document.type = "application/json";
+    document.temporary = 1;
 
-    out.buf = b;
-    out.next = NULL;
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = len;
-
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_akl_k8s_respond(r, &document);
 }
 
 

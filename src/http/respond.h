@@ -1,0 +1,47 @@
+/*
+ * The one way to answer with a document of ours: status, type, caching,
+ * HEAD, and the methods that a location allows.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_RESPOND_H
+#define NGX_HTTP_AKL_K8S_RESPOND_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+typedef struct {
+    ngx_uint_t    status;
+    const char   *type;         /* Content-Type; NULL where body is empty */
+    ngx_str_t     body;         /* len 0: an answer without content */
+    ngx_str_t     etag;         /* quoted; len 0: none */
+    unsigned      temporary:1;  /* the body's memory may be changed */
+    unsigned      cacheable:1;  /* for five minutes; else "no-store" */
+} ngx_http_akl_k8s_document_t;
+
+
+/*
+ * Adds an answer header whose "key" and "value" outlive the request, and
+ * returns it, or NULL where memory is short.
+ */
+ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
+    const char *key, ngx_str_t *value);
+
+/*
+ * Holds the request's method against "methods" (bits such as NGX_HTTP_POST):
+ * NGX_OK, or NGX_HTTP_NOT_ALLOWED with "Allow" set (RFC 9110 section 15.5.6),
+ * or NGX_HTTP_INTERNAL_SERVER_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods);
+
+/*
+ * Sends a document whose strings outlive the request; to HEAD its headers
+ * only.  What is not cacheable says "Cache-Control: no-store", unless that
+ * was said before.  Returns what a content handler returns.
+ */
+ngx_int_t ngx_http_akl_k8s_respond(ngx_http_request_t *r,
+    ngx_http_akl_k8s_document_t *document);
+
+
+#endif /* NGX_HTTP_AKL_K8S_RESPOND_H */
