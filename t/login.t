@@ -25,6 +25,7 @@ configs = ''.join(cluster.config(name=alg, kind=kind)
 
 nginx = t.nginx('''
     @method@
+    @mapped@
     @any@
     @soon@
     @over@
@@ -34,6 +35,8 @@ nginx = t.nginx('''
         location = /v2/auth { akl_k8s_auth; }
     }
 ''', method=cluster.method(**BOUNDS),
+    mapped=cluster.method('p-v4mx8x116z7j9km',
+                          bound_ips='::ffff:127.0.0.0/104'),
     any=cluster.method('p-anyx8x116z7jkm', bound_namespaces=None),
     soon=cluster.method('p-soonx116z7j9km', access_expires=SOON),
     over=cluster.method('p-overx116z7j9km',
@@ -42,6 +45,7 @@ nginx = t.nginx('''
     + configs
     + cluster.config(name='any', access_id='p-anyx8x116z7jkm',
                      k8s_issuer=f'{tokens.ISSUER} {tokens.LEGACY_ISSUER}')
+    + cluster.config(name='mapped', access_id='p-v4mx8x116z7j9km')
     + cluster.config(name='soon', access_id='p-soonx116z7j9km')
     + cluster.config(name='over', access_id='p-overx116z7j9km')
     + cluster.config(name='aud', access_id='p-anyx8x116z7jkm',
@@ -103,6 +107,9 @@ for kind, alg in KINDS.items():
     t.is_(answer.status, 200, f'{alg} login')
     t.is_(tokens.decode(answer.json()['token'])[0]['alg'], alg, f'{alg}')
     t.is_(minted(answer, kind)['config_name'], alg, f'{alg} verifies')
+
+t.is_(login(pod_token, 'mapped', 'p-v4mx8x116z7j9km').status, 200,
+      'an IPv4-mapped network in bound_ips is the IPv4 network')
 
 claims = minted(login(pod_token, 'aud', 'p-anyx8x116z7jkm'))
 t.contains(claims, {'aud': 'https://items', 'k8s_aud': pod['aud'],

@@ -177,6 +177,13 @@ typedef enum {
 /* Where the configuration is being read. */
 void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
 
+/*
+ * The end of a message about a value that will not do: a question where the
+ * value is the name of a directive of any module of nginx's, swallowed since
+ * a ';' before it is missing; else "".
+ */
+const char *ngx_http_akl_k8s_swallowed(ngx_conf_t *cf, ngx_str_t *value);
+
 
 /* what akl_k8s_jwks or akl_k8s_discovery publishes in one location */
 

@@ -6,6 +6,8 @@
 
 #include <openssl/crypto.h>
 
+#include "../k8s/host.h"
+
 
 static char *ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host);
 
@@ -14,89 +16,28 @@ char *
 ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host)
 {
-    u_char      *p, *last, *end, ch;
-    ngx_int_t    port;
+    akl_str_t    text;
+    akl_host_t   parsed;
     ngx_addr_t   addr;
-    ngx_uint_t   brackets;
+    const char  *cause;
 
     ngx_memzero(host, sizeof(ngx_akl_host_t));
 
-    if (url->len < 8 || ngx_strncasecmp(url->data, (u_char *) "https://", 8)
-                        != 0)
-    {
-        return "must begin with \"https://\"";
+    text.data = url->data;
+    text.len = url->len;
+
+    cause = akl_host_parse(text, &parsed);
+
+    if (cause) {
+        return (char *) cause;
     }
 
     host->url = *url;
-
-    p = url->data + 8;
-    last = url->data + url->len;
-
-    while (last > p && last[-1] == '/') {
-        last--;
-    }
-
-    for (end = p; end < last; end++) {
-        ch = *end;
-
-        if (ch <= ' ' || ch >= 0x7f || ch == '@' || ch == '?' || ch == '#'
-            || ch == '\\' || ch == '"')
-        {
-            return "must be https://host[:port][/path], without user, query "
-                   "or fragment";
-        }
-    }
-
-    for (end = p; end < last && *end != '/'; end++) { /* void */ }
-
-    host->prefix.data = end;
-    host->prefix.len = last - end;
-
-    last = end;
-    brackets = (p < last && *p == '[');
-
-    if (brackets) {
-        end = ngx_strlchr(p, last, ']');
-
-        if (end == NULL) {
-            return "has an address without \"]\"";
-        }
-
-        host->host.data = p + 1;
-        host->host.len = end - p - 1;
-        end++;
-
-    } else {
-        end = ngx_strlchr(p, last, ':');
-
-        if (end == NULL) {
-            end = last;
-        }
-
-        host->host.data = p;
-        host->host.len = end - p;
-    }
-
-    if (host->host.len == 0) {
-        return "has no host";
-    }
-
-    host->port = 443;
-
-    if (end < last) {
-
-        if (*end != ':') {
-            return "has something behind its address";
-        }
-
-        port = ngx_atoi(end + 1, last - end - 1);
-
-        if (port < 1 || port > 65535) {
-            return "has an invalid port";
-        }
-
-        host->port = (in_port_t) port;
-    }
+    host->host.data = (u_char *) parsed.host.data;
+    host->host.len = parsed.host.len;
+    host->prefix.data = (u_char *) parsed.prefix.data;
+    host->prefix.len = parsed.prefix.len;
+    host->port = (in_port_t) parsed.port;
 
     if (ngx_parse_addr(cf->pool, &addr, host->host.data, host->host.len)
         == NGX_OK)
@@ -114,7 +55,7 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
         return NGX_CONF_OK;
     }
 
-    if (brackets) {
+    if (parsed.brackets) {
         return "has no IPv6 address between its brackets";
     }
 

@@ -8,6 +8,11 @@
 
 static char *ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_akl_k8s_block_args(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, const ngx_http_akl_k8s_directive_t *d,
+    ngx_str_t *args, ngx_uint_t n);
+static ngx_uint_t ngx_http_akl_k8s_block_name(ngx_http_akl_k8s_block_t *block,
+    ngx_str_t *value);
 
 
 char *
@@ -66,10 +71,9 @@ ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (n < d->min || n > d->max) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid number of arguments in \"%V\" "
-                               "directive", &value[0]);
+        if (ngx_http_akl_k8s_block_args(cf, block, d, &value[1], n)
+            != NGX_CONF_OK)
+        {
             return NGX_CONF_ERROR;
         }
 
@@ -95,6 +99,88 @@ ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/*
+ * A forgotten ';' makes values of the directive that follows.  Where values
+ * are any text, this would widen or narrow what they say, without a word.
+ */
+
+static char *
+ngx_http_akl_k8s_block_args(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+    const ngx_http_akl_k8s_directive_t *d, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; d->max > 1 || n > d->max ? i < n : 0; i++) {
+
+        if (!ngx_http_akl_k8s_block_name(block, &args[i])) {
+            continue;
+        }
+
+        /* the one that looks like a name may be meant, as the last value */
+
+        if (i + 1 == n && ngx_strchr(args[i].data, '_') == NULL) {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" among the values of \"%V\" is a "
+                           "directive, is a ';' missing before it?",
+                           &args[i], &d->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (n < d->min || n > d->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &d->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_block_name(ngx_http_akl_k8s_block_t *block, ngx_str_t *value)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; block->directives[i].name.len; i++) {
+        if (block->directives[i].name.len == value->len
+            && ngx_strcmp(block->directives[i].name.data, value->data) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return ngx_strcmp(value->data, "include") == 0;
+}
+
+
+const char *
+ngx_http_akl_k8s_swallowed(ngx_conf_t *cf, ngx_str_t *value)
+{
+    ngx_uint_t      i;
+    ngx_command_t  *cmd;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        cmd = cf->cycle->modules[i]->commands;
+
+        for ( /* void */ ; cmd && cmd->name.len; cmd++) {
+
+            if (cmd->name.len == value->len
+                && ngx_memcmp(cmd->name.data, value->data, value->len) == 0)
+            {
+                return ", is a ';' missing before it?";
+            }
+        }
+    }
+
+    return "";
+}
+
+
 void
 ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where)
 {
@@ -104,8 +190,8 @@ ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where)
 
 
 char *
-ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive, akl_list_t *list,
-    ngx_str_t *args, ngx_uint_t n)
+ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
+    akl_name_kind_t kind, akl_list_t *list, ngx_str_t *args, ngx_uint_t n)
 {
     akl_str_t   *elts;
     ngx_uint_t   i;
@@ -127,7 +213,7 @@ ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive, akl_list_t *list,
     for (i = 0; i < n; i++) {
         elts[list->n + i] = ngx_http_akl_k8s_str(&args[i]);
 
-        cause = akl_glob_check(elts[list->n + i]);
+        cause = akl_check_bound(elts[list->n + i], kind);
 
         if (cause) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -5,6 +5,7 @@
 #ifndef NGX_HTTP_AKL_K8S_CONF_H
 #define NGX_HTTP_AKL_K8S_CONF_H
 
+#include "../../k8s/check.h"
 #include "../cluster/cluster.h"
 
 
@@ -124,9 +125,12 @@ char *ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
 /* Reads a block's directives, "include" among them. */
 char *ngx_http_akl_k8s_block(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block);
 
-/* A directive's globs, appended to "list": NGX_CONF_OK or as "set". */
+/*
+ * A directive's globs on names of that kind, appended to "list": NGX_CONF_OK
+ * or as "set".
+ */
 char *ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
-    akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
+    akl_name_kind_t kind, akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
 
 /* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
 char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,

@@ -89,7 +89,6 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_akl_k8s_main_conf_t  *amcf = conf;
 
     char                        *rv;
-    u_char                       ch;
     akl_jwk_t                   *key;
     ngx_str_t                   *value;
     ngx_uint_t                   i;
@@ -100,16 +99,10 @@ ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].len == 0) {
-        return "has an empty name";
-    }
+    rv = (char *) akl_check_config_name(ngx_http_akl_k8s_str(&value[1]));
 
-    for (i = 0; i < value[1].len; i++) {
-        ch = value[1].data[i];
-
-        if (ch < 0x20 || ch == 0x7f) {
-            return "has a name with control characters";
-        }
+    if (rv) {
+        return rv;
     }
 
     if (ngx_http_akl_k8s_find_config(amcf, &value[1])) {
@@ -416,22 +409,12 @@ static ngx_http_akl_k8s_setter(rancher_cluster)
 {
     ngx_http_akl_k8s_reading_t  *reading = block->conf;
 
-    size_t  i;
-    u_char  ch;
+    char  *cause;
 
-    for (i = 0; i < args[0].len; i++) {
-        ch = args[0].data[i];
+    cause = (char *) akl_check_cluster_id(ngx_http_akl_k8s_str(&args[0]));
 
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
-              || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_'
-              || ch == ':'))
-        {
-            return "has an invalid cluster id";
-        }
-    }
-
-    if (args[0].len == 0) {
-        return "is empty";
+    if (cause) {
+        return cause;
     }
 
     reading->cluster_id = args[0];
@@ -473,9 +456,9 @@ static ngx_http_akl_k8s_setter(issuer)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    size_t       k;
     akl_str_t   *elts;
     ngx_uint_t   i;
+    const char  *cause, *warn;
 
     elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
     if (elts == NULL) {
@@ -483,22 +466,23 @@ static ngx_http_akl_k8s_setter(issuer)
     }
 
     for (i = 0; i < n; i++) {
-
-        if (args[i].len == 0) {
-            return "has an empty issuer";
-        }
-
-        for (k = 0; k < args[i].len; k++) {
-            if (args[i].data[k] <= ' ' || args[i].data[k] == 0x7f) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid issuer \"%V\" in \"k8s_issuer\": "
-                                   "holds white space or control characters",
-                                   &args[i]);
-                return NGX_CONF_ERROR;
-            }
-        }
-
         elts[i] = ngx_http_akl_k8s_str(&args[i]);
+
+        warn = NULL;
+        cause = akl_check_issuer(elts[i], &warn);
+
+        if (cause) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid issuer \"%V\" in \"k8s_issuer\": %s",
+                               &args[i], cause);
+            return NGX_CONF_ERROR;
+        }
+
+        if (warn) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"%V\" in \"k8s_issuer\" %s", &args[i],
+                               warn);
+        }
     }
 
     config->issuers.elts = elts;

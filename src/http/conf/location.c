@@ -227,8 +227,9 @@ ngx_http_akl_k8s_named(ngx_conf_t *cf, ngx_str_t *name, const char *directive,
 
     if (config == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "unknown auth config \"%V\" in \"%s\" in %V:%ui", name,
-                      directive, &where->file, where->line);
+                      "unknown auth config \"%V\" in \"%s\"%s in %V:%ui",
+                      name, directive, ngx_http_akl_k8s_swallowed(cf, name),
+                      &where->file, where->line);
     }
 
     return config;
@@ -340,7 +341,8 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" of akl_k8s_auth", &value[i]);
+                       "invalid parameter \"%V\" of akl_k8s_auth%s", &value[i],
+                       ngx_http_akl_k8s_swallowed(cf, &value[i]));
 
     return NGX_CONF_ERROR;
 }

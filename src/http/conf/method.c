@@ -127,7 +127,7 @@ ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, block->directive,
+    return ngx_http_akl_k8s_globs(cf, block->directive, AKL_NAME_NAMESPACE,
                                   &method->bounds.namespaces, args, n);
 }
 
@@ -138,7 +138,7 @@ ngx_http_akl_k8s_method_pods(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, block->directive,
+    return ngx_http_akl_k8s_globs(cf, block->directive, AKL_NAME_POD,
                                   &method->bounds.pod_names, args, n);
 }
 
@@ -149,7 +149,7 @@ ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, block->directive,
+    return ngx_http_akl_k8s_globs(cf, block->directive, AKL_NAME_SERVICE_ACCOUNT,
                                   &method->bounds.sa_names, args, n);
 }
 
@@ -160,9 +160,10 @@ ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    ngx_int_t    rc;
     ngx_uint_t   i;
     ngx_cidr_t  *cidr;
+    akl_cidr_t   parsed;
+    const char  *cause;
 
     if (n == 0) {
         return "has an empty list";
@@ -176,6 +177,21 @@ ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
     }
 
     for (i = 0; i < n; i++) {
+        cause = akl_cidr_parse(ngx_http_akl_k8s_str(&args[i]), &parsed);
+
+        if (cause) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address or CIDR \"%V\" in "
+                               "\"bound_ips\": %s", &args[i], cause);
+            return NGX_CONF_ERROR;
+        }
+
+        if (parsed.low_bits) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of \"%V\" in \"bound_ips\" "
+                               "are meaningless", &args[i]);
+        }
+
         cidr = ngx_array_push(method->bound_ips);
         if (cidr == NULL) {
             return NGX_CONF_ERROR;
@@ -183,20 +199,20 @@ ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 
         ngx_memzero(cidr, sizeof(ngx_cidr_t));
 
-        rc = ngx_ptocidr(&args[i], cidr);
-
-        if (rc == NGX_ERROR) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid address or CIDR \"%V\" in "
-                               "\"bound_ips\"", &args[i]);
-            return NGX_CONF_ERROR;
+        if (!parsed.ipv6) {
+            cidr->family = AF_INET;
+            ngx_memcpy(&cidr->u.in.addr, parsed.addr, 4);
+            ngx_memcpy(&cidr->u.in.mask, parsed.mask, 4);
+            continue;
         }
 
-        if (rc == NGX_DONE) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "low address bits of \"%V\" in \"bound_ips\" "
-                               "are meaningless", &args[i]);
-        }
+#if (NGX_HAVE_INET6)
+        cidr->family = AF_INET6;
+        ngx_memcpy(&cidr->u.in6.addr, parsed.addr, 16);
+        ngx_memcpy(&cidr->u.in6.mask, parsed.mask, 16);
+#else
+        return "holds an IPv6 address, which this nginx does not know";
+#endif
     }
 
     return NGX_CONF_OK;
@@ -209,8 +225,19 @@ ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    if (args[0].len == 0) {
-        return "is empty";
+    char        *cause;
+    const char  *warn;
+
+    warn = NULL;
+    cause = (char *) akl_check_audience(ngx_http_akl_k8s_str(&args[0]), &warn);
+
+    if (cause) {
+        return cause;
+    }
+
+    if (warn) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" in \"audience\" %s", &args[0], warn);
     }
 
     method->audience = args[0];

@@ -30,7 +30,16 @@ ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (cf->args->nelts > 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" behind \"akl_k8s_guard off\"%s",
+                               &value[2],
+                               ngx_http_akl_k8s_swallowed(cf, &value[2]));
+            return NGX_CONF_ERROR;
+        }
+
         alcf->guard_names = NULL;
         return NGX_CONF_OK;
     }

@@ -110,7 +110,8 @@ ngx_http_akl_k8s_require_rule(ngx_conf_t *cf, ngx_array_t *rules,
 
     if (cause) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"akl_k8s_require\" %s", value, cause);
+                           "\"%V\" of \"akl_k8s_require\" %s%s", value, cause,
+                           ngx_http_akl_k8s_swallowed(cf, value));
         return NGX_ERROR;
     }
 

@@ -61,7 +61,8 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_strncmp(value[2].data, "jwks_uri=", 9) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\" of "
-                           "\"akl_k8s_discovery\"", &value[2]);
+                           "\"akl_k8s_discovery\"%s", &value[2],
+                           ngx_http_akl_k8s_swallowed(cf, &value[2]));
         return NGX_CONF_ERROR;
     }
 
@@ -206,9 +207,11 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
 
             if (*config == NULL) {
                 ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "unknown auth config \"%V\" in \"%s\" in %V:%ui",
+                              "unknown auth config \"%V\" in \"%s\"%s in "
+                              "%V:%ui",
                               &name[i], pub->discovery ? "akl_k8s_discovery"
                                                        : "akl_k8s_jwks",
+                              ngx_http_akl_k8s_swallowed(cf, &name[i]),
                               &pub->where.file, pub->where.line);
                 return NGX_ERROR;
             }
