@@ -3,6 +3,7 @@
  */
 
 #include "conf.h"
+#include "../../k8s/auth_config.h"
 
 
 #define NGX_HTTP_AKL_K8S_REVIEWS                                              \
@@ -39,14 +40,6 @@ ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
     reading = block->conf;
     config = reading->config;
 
-    if (!ngx_http_akl_k8s_seen(block, NGX_HTTP_AKL_K8S_ACCESS_ID)) {
-        return ngx_http_akl_k8s_config_missing(cf, config, "access_id");
-    }
-
-    if (!ngx_http_akl_k8s_seen(block, NGX_HTTP_AKL_K8S_SIGNING_KEY)) {
-        return ngx_http_akl_k8s_config_missing(cf, config, "signing_key");
-    }
-
     rv = ngx_http_akl_k8s_config_kind(cf, block);
 
     if (rv == NGX_CONF_OK && reading->mount.len) {
@@ -66,14 +59,6 @@ ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
 
     if (rv != NGX_CONF_OK) {
         return rv;
-    }
-
-    if (config->host_urls->nelts == 0) {
-        return ngx_http_akl_k8s_config_missing(cf, config, "k8s_host");
-    }
-
-    if (config->ca.text.len == 0 && !config->ca_system) {
-        return ngx_http_akl_k8s_config_missing(cf, config, "k8s_ca_cert");
     }
 
     rv = ngx_http_akl_k8s_config_reviewer(cf, block);
@@ -98,62 +83,58 @@ ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
 }
 
 
-/* parameters of the other cluster type, of the other way to authenticate */
+/* what is missing, what is of the other cluster type or credential */
 
 static char *
 ngx_http_akl_k8s_config_kind(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
 {
+    unsigned                     given;
     ngx_uint_t                   i;
+    const char                  *name, *with;
     ngx_http_akl_k8s_config_t   *config;
     ngx_http_akl_k8s_reading_t  *reading;
 
     static const struct {
         ngx_uint_t   index;
-        const char  *name;
-        ngx_uint_t   rancher;
-    } of_kind[] = {
-        { NGX_HTTP_AKL_K8S_RANCHER_KEY, "rancher_api_key", 1 },
-        { NGX_HTTP_AKL_K8S_RANCHER_CLUSTER, "rancher_cluster_id", 1 },
-        { NGX_HTTP_AKL_K8S_REVIEWER, "token_reviewer_jwt", 0 },
-        { NGX_HTTP_AKL_K8S_AUTH_TYPE, "k8s_auth_type", 0 },
-        { NGX_HTTP_AKL_K8S_CLIENT_CERT, "k8s_client_certificate", 0 },
-        { NGX_HTTP_AKL_K8S_CLIENT_KEY, "k8s_client_key", 0 },
-        { NGX_HTTP_AKL_K8S_IN_CLUSTER, "use_gw_service_account", 0 }
+        unsigned     bit;
+    } bits[] = {
+        { NGX_HTTP_AKL_K8S_ACCESS_ID, AKL_GIVEN_ACCESS_ID },
+        { NGX_HTTP_AKL_K8S_SIGNING_KEY, AKL_GIVEN_SIGNING_KEY },
+        { NGX_HTTP_AKL_K8S_HOST, AKL_GIVEN_HOST },
+        { NGX_HTTP_AKL_K8S_CA, AKL_GIVEN_CA },
+        { NGX_HTTP_AKL_K8S_REVIEWER, AKL_GIVEN_REVIEWER },
+        { NGX_HTTP_AKL_K8S_AUTH_TYPE, AKL_GIVEN_AUTH_TYPE },
+        { NGX_HTTP_AKL_K8S_CLIENT_CERT, AKL_GIVEN_CLIENT_CERT },
+        { NGX_HTTP_AKL_K8S_CLIENT_KEY, AKL_GIVEN_CLIENT_KEY },
+        { NGX_HTTP_AKL_K8S_RANCHER_KEY, AKL_GIVEN_RANCHER_KEY },
+        { NGX_HTTP_AKL_K8S_RANCHER_CLUSTER, AKL_GIVEN_RANCHER_CLUSTER },
+        { NGX_HTTP_AKL_K8S_IN_CLUSTER, AKL_GIVEN_IN_CLUSTER }
     };
 
     reading = block->conf;
     config = reading->config;
+    given = 0;
 
-    for (i = 0; i < sizeof(of_kind) / sizeof(of_kind[0]); i++) {
-
-        if (ngx_http_akl_k8s_seen(block, of_kind[i].index)
-            && of_kind[i].rancher
-               != (config->type == NGX_HTTP_AKL_K8S_RANCHER))
-        {
-            return ngx_http_akl_k8s_config_foreign(cf, config,
-                       of_kind[i].name,
-                       of_kind[i].rancher ? "cluster_api_type rancher"
-                                          : "cluster_api_type native_k8s");
+    for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        if (ngx_http_akl_k8s_seen(block, bits[i].index)) {
+            given |= bits[i].bit;
         }
     }
 
-    if (!reading->certificate
-        && (config->client_cert.text.len || config->client_key.text.len))
-    {
-        return ngx_http_akl_k8s_config_foreign(cf, config,
-                   config->client_cert.text.len ? "k8s_client_certificate"
-                                                : "k8s_client_key",
-                   "k8s_auth_type certificate");
+    if (reading->mount.len) {
+        given |= AKL_GIVEN_HOST|AKL_GIVEN_CA;
     }
 
-    if (reading->certificate
-        && ngx_http_akl_k8s_seen(block, NGX_HTTP_AKL_K8S_REVIEWER))
-    {
-        return ngx_http_akl_k8s_config_foreign(cf, config,
-                   "token_reviewer_jwt", "k8s_auth_type token");
+    name = akl_auth_config_check(given,
+                                 config->type == NGX_HTTP_AKL_K8S_RANCHER,
+                                 reading->certificate, &with);
+
+    if (name == NULL) {
+        return NGX_CONF_OK;
     }
 
-    return NGX_CONF_OK;
+    return with ? ngx_http_akl_k8s_config_foreign(cf, config, name, with)
+                : ngx_http_akl_k8s_config_missing(cf, config, name);
 }
 
 
@@ -169,17 +150,6 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     config = reading->config;
 
     if (config->type == NGX_HTTP_AKL_K8S_RANCHER) {
-
-        if (config->reviewer.text.len == 0) {
-            return ngx_http_akl_k8s_config_missing(cf, config,
-                                                   "rancher_api_key");
-        }
-
-        if (reading->cluster_id.len == 0) {
-            return ngx_http_akl_k8s_config_missing(cf, config,
-                                                   "rancher_cluster_id");
-        }
-
         return NGX_CONF_OK;
     }
 
@@ -200,15 +170,6 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
         }
 
         return NGX_CONF_OK;
-    }
-
-    if (config->client_cert.text.len == 0) {
-        return ngx_http_akl_k8s_config_missing(cf, config,
-                                               "k8s_client_certificate");
-    }
-
-    if (config->client_key.text.len == 0) {
-        return ngx_http_akl_k8s_config_missing(cf, config, "k8s_client_key");
     }
 
     warn = NULL;
