@@ -46,13 +46,14 @@ UNIT_HELP =	$(sort $(wildcard t/unit/lib/*.c))
 UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h t/unit/lib/*.h))
 FUZZ_SRCS =	$(sort $(wildcard t/fuzz/fuzz_*.c))
 
-CLI =		$(if $(CLI_SRCS),$(OBJS)/akl-k8s)
+CLI =		$(OBJS)/akl-k8s
 UNITS =		$(patsubst t/unit/%.c,$(OBJS)/unit/%,$(UNIT_SRCS))
 INTEROPS =	$(patsubst t/interop/%.c,$(OBJS)/interop/%,\
 		$(wildcard t/interop/*.c))
 FUZZERS =	$(patsubst t/fuzz/%.c,$(OBJS)/fuzz/%,$(FUZZ_SRCS))
 
 PLAIN_LIBS =	-ljansson -lssl -lcrypto
+CLI_LIBS =	-lcurl -lyaml $(PLAIN_LIBS)
 
 # what the tests read; the harness falls back to the same paths
 
@@ -60,16 +61,18 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_MODULE="$(abspath $(MODULE))" \
 		AKL_EVENT_MODULE="$(abspath $(OBJS))/ngx_akl_poll_module.so" \
 		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
+		AKL_CLI_ASAN="$(abspath $(OBJS))/akl-k8s-asan" \
 		AKL_INTEROP="$(abspath $(OBJS))/interop" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
-.PHONY:		all module cli unit nginx test test-login test-unit test-asan fuzz \
+.PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan fuzz \
 		interop bench demo lint clean install FORCE
 .DELETE_ON_ERROR:
 
 all:		module cli unit
 module:		$(MODULE)
 cli:		$(CLI)
+cli-asan:	$(OBJS)/akl-k8s-asan
 unit:		$(UNITS)
 
 
@@ -143,7 +146,13 @@ $(eval $(call PLAIN_LIB,check,-Og -g -fno-omit-frame-pointer $(SANITIZE)))
 
 $(OBJS)/akl-k8s: $(patsubst %.c,$(OBJS)/plain/%.o,$(CLI_SRCS)) \
 		$(OBJS)/plain/libakl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcurl $(PLAIN_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+# the same with a sanitizer, for strange tokens and answers
+
+$(OBJS)/akl-k8s-asan: $(patsubst %.c,$(OBJS)/check/%.o,$(CLI_SRCS)) \
+		$(OBJS)/check/libakl.a
+	$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 $(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
 		$(OBJS)/check/libakl.a
@@ -154,7 +163,7 @@ $(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
 
 # Tests.
 
-test: all $(INTEROPS) $(NGINX_BUILT)
+test: all cli-asan $(INTEROPS) $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
 test-login: all $(NGINX_BUILT)
@@ -255,7 +264,15 @@ lint: $(NGX_TREE)/objs/Makefile
 install: module cli
 	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/
-	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin/)
+	install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 docs/akl-k8s.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(CLI) completion bash \
+	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/akl-k8s
+	$(CLI) completion zsh \
+	    > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_akl-k8s
 
 clean:
 	rm -rf $(OBJS)

@@ -1,0 +1,442 @@
+/*
+ * HTTP by libcurl.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "../k8s/version.h"
+#include "http.h"
+#include "out.h"
+
+
+#define AKL_HTTP_TIMEOUT_DEFAULT  10
+
+
+typedef struct {
+    CURL                *easy;
+    struct curl_slist   *headers;
+    struct curl_slist   *connect_to;
+    akl_buf_t            body;
+    akl_http_answer_t   *answer;
+    int                  too_large;
+    char                 error[CURL_ERROR_SIZE];
+} akl_http_call_t;
+
+
+static size_t
+akl_http_body(char *data, size_t size, size_t n, void *arg)
+{
+    akl_http_call_t  *call = arg;
+
+    n *= size;
+
+    if (call->body.len + n > AKL_HTTP_ANSWER_MAX) {
+        call->too_large = 1;
+        return 0;
+    }
+
+    akl_buf_add(&call->body, data, n);
+
+    return n;
+}
+
+
+static char *
+akl_http_value(const char *data, size_t n, const char *name)
+{
+    size_t  len;
+
+    len = strlen(name);
+
+    if (n <= len || strncasecmp(data, name, len) != 0 || data[len] != ':') {
+        return NULL;
+    }
+
+    data += len + 1;
+    n -= len + 1;
+
+    while (n && isspace((unsigned char) *data)) {
+        data++;
+        n--;
+    }
+
+    while (n && isspace((unsigned char) data[n - 1])) {
+        n--;
+    }
+
+    return akl_mem_strn(data, n);
+}
+
+
+static size_t
+akl_http_header(char *data, size_t size, size_t n, void *arg)
+{
+    akl_http_call_t  *call = arg;
+
+    char       *value, *end;
+    long long   seconds;
+
+    n *= size;
+
+    value = akl_http_value(data, n, "Retry-After");
+
+    if (value) {
+        seconds = strtoll(value, &end, 10);
+
+        if (end != value && *end == '\0' && seconds >= 0) {
+            call->answer->retry_after = seconds;
+        }
+    }
+
+    value = akl_http_value(data, n, "Date");
+
+    if (value) {
+        call->answer->date = (long long) curl_getdate(value, NULL);
+
+        if (call->answer->date < 0) {
+            call->answer->date = 0;
+        }
+    }
+
+    value = akl_http_value(data, n, "Location");
+
+    if (value) {
+        call->answer->location = value;
+    }
+
+    return n;
+}
+
+
+static void
+akl_http_blob(CURL *easy, CURLoption option, akl_str_t text)
+{
+    struct curl_blob  blob;
+
+    blob.data = (void *) text.data;
+    blob.len = text.len;
+    blob.flags = CURL_BLOB_COPY;
+
+    (void) curl_easy_setopt(easy, option, &blob);
+}
+
+
+/* the host and port of a URL, as CURLOPT_CONNECT_TO names them */
+
+static void
+akl_http_server_name(akl_http_call_t *call, const akl_http_peer_t *peer,
+    char **url)
+{
+    int          n;
+    char        *port;
+    size_t       len;
+    const char  *host, *end;
+
+    host = strstr(peer->url, "://");
+    host = host ? host + 3 : peer->url;
+
+    len = strcspn(host, "/");
+    end = (*host == '[') ? strchr(host, ']') : NULL;
+    port = strchr(end ? end : host, ':');
+
+    n = (port && port < host + len) ? (int) (port - host) : (int) len;
+
+    port = (n < (int) len) ? akl_mem_strn(host + n + 1, len - (size_t) n - 1)
+                           : "443";
+
+    call->connect_to = curl_slist_append(NULL,
+                           akl_mem_printf("%s:%s:%.*s:%s", peer->server_name,
+                                          port, n, host, port));
+
+    (void) curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
+
+    *url = akl_mem_printf("https://%s:%s%s", peer->server_name, port,
+                          host + len);
+}
+
+
+static int
+akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
+    const char *path, akl_http_answer_t *answer)
+{
+    long   timeout;
+    char  *url;
+    CURL  *easy;
+
+    memset(call, 0, sizeof(akl_http_call_t));
+    memset(answer, 0, sizeof(akl_http_answer_t));
+
+    answer->content_type = "";
+    answer->retry_after = -1;
+
+    call->answer = answer;
+    akl_buf_puts(&call->body, "");
+
+    easy = curl_easy_init();
+
+    if (easy == NULL) {
+        answer->phase = AKL_HTTP_BROKEN;
+        answer->error = "libcurl cannot be used";
+        return -1;
+    }
+
+    call->easy = easy;
+    url = akl_mem_str(peer->url);
+
+    if (peer->server_name) {
+        akl_http_server_name(call, peer, &url);
+    }
+
+    timeout = peer->timeout ? peer->timeout : AKL_HTTP_TIMEOUT_DEFAULT;
+
+    (void) curl_easy_setopt(easy, CURLOPT_URL,
+                            akl_mem_printf("%s%s", url, path));
+#if (LIBCURL_VERSION_NUM >= 0x075500)
+    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+                            peer->https_only ? "https" : "http,https");
+#else
+    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+                            peer->https_only
+                            ? CURLPROTO_HTTPS
+                            : CURLPROTO_HTTP|CURLPROTO_HTTPS);
+#endif
+    (void) curl_easy_setopt(easy, CURLOPT_PROXY, peer->proxy ? peer->proxy
+                                                             : "");
+    (void) curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                            (long) CURL_HTTP_VERSION_1_1);
+    (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT, timeout);
+    (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, timeout);
+    (void) curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                            (long) CURL_SSLVERSION_TLSv1_2);
+    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, "akl-k8s/" AKL_VERSION);
+    (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, akl_http_body);
+    (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, akl_http_header);
+    (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+
+    if (peer->ca.len) {
+
+        /* Debian's libcurl would trust /etc/ssl/certs besides */
+
+        (void) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        (void) curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        akl_http_blob(easy, CURLOPT_CAINFO_BLOB, peer->ca);
+    }
+
+    if (peer->cert.len) {
+        akl_http_blob(easy, CURLOPT_SSLCERT_BLOB, peer->cert);
+        akl_http_blob(easy, CURLOPT_SSLKEY_BLOB, peer->key);
+    }
+
+    return 0;
+}
+
+
+static void
+akl_http_close(akl_http_call_t *call)
+{
+    struct curl_slist  *line;
+
+    curl_easy_cleanup(call->easy);
+
+    /* a bearer is among them */
+
+    for (line = call->headers; line; line = line->next) {
+        OPENSSL_cleanse(line->data, strlen(line->data));
+    }
+
+    curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->connect_to);
+    ERR_clear_error();
+}
+
+
+static void
+akl_http_failed(akl_http_call_t *call, CURLcode code)
+{
+    long                os;
+    akl_http_answer_t  *answer;
+
+    answer = call->answer;
+    os = 0;
+
+    switch (code) {
+
+    case CURLE_OK:
+        return;
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        answer->phase = AKL_HTTP_NAME;
+        break;
+
+    case CURLE_COULDNT_CONNECT:
+        answer->phase = AKL_HTTP_CONNECT;
+        (void) curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
+        break;
+
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        answer->phase = AKL_HTTP_TLS;
+        break;
+
+    case CURLE_OPERATION_TIMEDOUT:
+        answer->phase = AKL_HTTP_TIMEOUT;
+        break;
+
+    default:
+        answer->phase = AKL_HTTP_BROKEN;
+    }
+
+    if (call->too_large) {
+        answer->error = "the answer is larger than 1 MB";
+
+    } else if (os) {
+        answer->error = akl_mem_str(strerror((int) os));
+
+    } else {
+        answer->error = akl_clean(akl_str_of(call->error[0]
+                                             ? call->error
+                                             : curl_easy_strerror(code)), 0);
+    }
+}
+
+
+static void
+akl_http_add(akl_http_call_t *call, const char *line)
+{
+    struct curl_slist  *list;
+
+    list = curl_slist_append(call->headers, line);
+
+    if (list) {
+        call->headers = list;
+    }
+}
+
+
+void
+akl_http(const akl_http_peer_t *peer, const akl_http_request_t *request,
+    akl_http_answer_t *answer)
+{
+    char             *type;
+    CURLcode          code;
+    akl_http_call_t   call;
+
+    if (akl_http_open(&call, peer, request->path, answer) != 0) {
+        return;
+    }
+
+    akl_http_add(&call, akl_mem_printf("Accept: %s", request->accept
+                                                     ? request->accept
+                                                     : "application/json"));
+    akl_http_add(&call, "Expect:");
+
+    if (request->bearer) {
+        akl_http_add(&call, akl_mem_printf("Authorization: Bearer %s",
+                                           request->bearer));
+    }
+
+    if (request->content_type) {
+        akl_http_add(&call, akl_mem_printf("Content-Type: %s",
+                                           request->content_type));
+    }
+
+    if (strcmp(request->method, "GET") != 0) {
+        (void) curl_easy_setopt(call.easy, CURLOPT_POST, 1L);
+        (void) curl_easy_setopt(call.easy, CURLOPT_POSTFIELDSIZE,
+                                (long) request->body.len);
+        (void) curl_easy_setopt(call.easy, CURLOPT_POSTFIELDS,
+                                request->body.len
+                                ? (const char *) request->body.data : "");
+        (void) curl_easy_setopt(call.easy, CURLOPT_CUSTOMREQUEST,
+                                request->method);
+    }
+
+    (void) curl_easy_setopt(call.easy, CURLOPT_HTTPHEADER, call.headers);
+
+    code = curl_easy_perform(call.easy);
+
+    akl_http_failed(&call, code);
+
+    (void) curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE,
+                             &answer->status);
+
+    type = NULL;
+    (void) curl_easy_getinfo(call.easy, CURLINFO_CONTENT_TYPE, &type);
+
+    if (type) {
+        answer->content_type = akl_mem_str(type);
+    }
+
+    answer->body.data = (unsigned char *) call.body.data;
+    answer->body.len = call.body.len;
+
+    akl_http_close(&call);
+}
+
+
+void
+akl_http_probe(const akl_http_peer_t *peer, akl_http_answer_t *answer,
+    STACK_OF(X509) **chain, char **address)
+{
+    char                   *ip;
+    CURLcode                code;
+    akl_http_call_t         call;
+    struct curl_tlssessioninfo  *tls;
+
+    *chain = NULL;
+    *address = NULL;
+
+    if (akl_http_open(&call, peer, "/", answer) != 0) {
+        return;
+    }
+
+    /* what is wrong with the certificate is for the caller to find out */
+
+    (void) curl_easy_setopt(call.easy, CURLOPT_CONNECT_ONLY, 1L);
+    (void) curl_easy_setopt(call.easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    (void) curl_easy_setopt(call.easy, CURLOPT_SSL_VERIFYHOST, 0L);
+
+    code = curl_easy_perform(call.easy);
+
+    akl_http_failed(&call, code);
+
+    ip = NULL;
+    (void) curl_easy_getinfo(call.easy, CURLINFO_PRIMARY_IP, &ip);
+
+    if (ip && *ip) {
+        *address = akl_mem_str(ip);
+    }
+
+    tls = NULL;
+
+    if (code == CURLE_OK
+        && curl_easy_getinfo(call.easy, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK
+        && tls && tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals
+        && SSL_get_peer_cert_chain(tls->internals))
+    {
+        *chain = X509_chain_up_ref(SSL_get_peer_cert_chain(tls->internals));
+    }
+
+    akl_http_close(&call);
+}
