@@ -2,6 +2,7 @@
 """What the API server may do wrong, and what a login makes of it."""
 
 import os
+import re
 import sys
 import time
 
@@ -9,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import faults  # noqa: E402
-from akltest import Test, client, wait_for  # noqa: E402
+import tokens  # noqa: E402
+from akltest import NAMESPACE, Test, client, wait_for  # noqa: E402
 
 t = Test(need_module=True)
 cluster = t.cluster()
@@ -26,7 +28,11 @@ nginx = t.nginx('''
     }
 ''', method=cluster.method(), configs=cluster.config()
     + cluster.config(name='hasty',
-                     akl_k8s_review_timeout='900ms connect=900ms'))
+                     akl_k8s_review_timeout='900ms connect=900ms')
+    + cluster.config(name='anyone', disable_issuer_validation='on',
+                     akl_k8s_review_timeout='2s connect=2s')
+    + cluster.config(name='keeping', akl_k8s_cache_valid='10s refused=1h',
+                     akl_k8s_review_timeout='2s connect=2s'))
 number = 0
 
 
@@ -96,7 +102,9 @@ EXPECTED = {
     'error_and_authenticated': (401, 'token_rejected'),
     'other_kind': ERROR, 'no_status': ERROR, 'number_username': ERROR,
     'string_groups': ERROR, 'no_group': NOBODY, 'name_dots': NOBODY,
-    'name_nul': ERROR, 'name_parts': NOBODY}
+    'name_nul': ERROR, 'name_parts': NOBODY, 'null_error': OK,
+    'null_user': ERROR, 'null_uid': OK, 'null_groups': NOBODY,
+    'null_extra': OK, 'null_audiences': OK}
 
 t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
       'no misbehaviour is left out')
@@ -249,6 +257,89 @@ for name in ('audiences_500', 'unauthorized', 'html_404', 'truncated'):
     login()
     t.is_(reviews(), 1, f'{name} is not')
     api.clear()
+
+# An outage inside the API server has the status 201 of a refusal, and is none
+
+DIAL = 'dial tcp [::1]:6443: connect: connection refused'
+OUTAGES = [
+    'etcdserver: request timed out', 'etcdserver: leader changed',
+    'context deadline exceeded', 'context canceled', 'request timed out',
+    'Timeout: request did not complete within requested timeout',
+    f'Get "https://[::1]:6443/api/v1/serviceaccounts/builder": {DIAL}',
+    'dial tcp: lookup hook.example.com: no such host',
+    'read tcp 10.0.0.1:4321->10.0.0.2:443: i/o timeout',
+    'Post "https://hook.example.com/": EOF',
+    'net/http: TLS handshake timeout', 'oidc: authenticator not initialized',
+    'the server is currently unable to handle the request',
+    'the server has received too many requests and has asked us to try '
+    'again later']
+ACCOUNT = ('account', NAMESPACE, 'builder')
+
+for error in OUTAGES:
+    api.lag(*ACCOUNT, error, 1)
+    api.reset_stats()
+    t.is_(result(login(config='k8s-conf')), OK, f'once: {error}')
+    t.is_(reviews(), 2, 'is asked again')
+for error in OUTAGES[:2] + OUTAGES[6:7]:
+    token = issue()
+    mark = nginx.mark()
+    api.lag(*ACCOUNT, error)
+    api.reset_stats()
+    t.is_(result(login(token, 'keeping')), ERROR, f'lasting: {error}')
+    t.ok(reviews() > 1, 'was asked again')
+    t.is_(api.stats()['statuses'], {'201': reviews()}, 'was answered 201')
+    t.ok(nginx.grep(r'\[error\].* api_error: .*' + re.escape(error), mark),
+         'is logged as an error in the words of the API server')
+    api.clear()
+    t.is_(result(login(token, 'keeping')), OK, 'and is not kept')
+
+# It is one of another authenticator's, beside a definite refusal or not
+
+stranger = tokens.k8s_sign({**tokens.decode(issue())[1],
+                            'iss': 'https://idp.example.com'}, cluster.key)
+api.pod(NAMESPACE, 'gone', 'builder')
+refused = {
+    'token_expired': cluster.issue(ttl=600),
+    'audience_mismatch': cluster.issue(audiences=['elsewhere'], ttl=7200),
+    'token_rejected': tokens.k8s_sign(tokens.decode(issue())[1],
+                                      tokens.key('RSA-2048', 'other')),
+    'token_revoked': cluster.issue('gone', ttl=7200)}
+api.delete('pod', NAMESPACE, 'gone')
+
+for error in (OUTAGES[0], 'oidc: authenticator not initialized'):
+    api.clock(3600)
+    api.authenticators(error)
+    for reason, token in refused.items():
+        api.reset_stats()
+        t.is_(result(login(token)), (401, reason), f'{reason} beside {error}')
+        t.is_(reviews(), 1, 'is not asked again')
+    api.clock()
+    t.is_(result(login(stranger, 'anyone')), ERROR,
+          f'one may know the token who could not be asked: {error}')
+    t.is_(result(login()), OK, 'who is not asked about one that is known')
+    api.clear()
+    t.is_(result(login(stranger, 'anyone')), (401, 'token_rejected'),
+          'a token that nobody knows')
+
+# An object that the cache has not: asked for live, and found; a pod that
+# cannot be read looks like one that is gone
+
+for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
+    api.lag(kind, NAMESPACE, name)
+    t.is_(result(login()), OK, f'the cache lags behind: {kind}')
+    api.clear()
+api.lag('pod', NAMESPACE, 'mypod1', OUTAGES[0])
+t.is_(result(login()), (401, 'token_revoked'), 'a pod that cannot be read')
+api.clear()
+
+# The clean-up of legacy tokens marks them before it deletes them
+
+legacy = {name: api.secret(NAMESPACE, name, 'builder')
+          for name in ('used', 'unused')}
+api.mark_invalid(NAMESPACE, 'unused')
+t.is_(result(login(legacy['used'], 'anyone')), OK, 'a legacy token')
+t.is_(result(login(legacy['unused'], 'anyone')), (401, 'token_revoked'),
+      'one that has been marked invalid')
 
 t.ok(not nginx.grep('eyJ[A-Za-z0-9_-]{20}'), 'no token in the log')
 t.done_testing()

@@ -37,6 +37,12 @@ ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
             ctx = cln->data;
 
             if (ctx->request == r) {
+
+                /* a login that waits is for where the request was before */
+
+                ctx->login = NULL;
+                ctx->resumed = 0;
+
                 ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
                 return ctx;
             }

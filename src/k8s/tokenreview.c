@@ -7,6 +7,7 @@
 #include "tokenreview.h"
 #include "../jose/json.h"
 #include "names.h"
+#include "review_error.h"
 
 
 #define AKL_USER_PREFIX  "system:serviceaccount:"
@@ -14,17 +15,14 @@
 #define AKL_EXTRA        "authentication.kubernetes.io/"
 
 
-typedef struct {
-    const char    *text;
-    akl_reason_t   reason;
-} akl_review_error_t;
-
-
 static void akl_review_status(akl_verdict_t *verdict, unsigned status,
     akl_str_t body);
-static void akl_review_refused(akl_verdict_t *verdict, akl_str_t error);
 static void akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason,
     akl_str_t detail);
+static const akl_node_t *akl_review_get(const akl_doc_t *doc,
+    const akl_node_t *object, const char *key);
+static int akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
+    const char *key, akl_str_t *value);
 static const char *akl_review_audiences(const akl_doc_t *doc,
     const akl_node_t *status, akl_str_t audience, int *met);
 static const char *akl_review_user(akl_verdict_t *verdict,
@@ -37,24 +35,6 @@ static const char *akl_review_extra(const akl_doc_t *doc,
 static int akl_review_agrees(const akl_identity_t *identity,
     const akl_identity_t *claimed);
 static int akl_review_contains(akl_str_t text, const char *what);
-
-
-/* in the server's words; what is not among them was simply not accepted */
-
-static const akl_review_error_t  akl_review_errors[] = {
-    { "has expired", AKL_TOKEN_EXPIRED },
-    { "is expired", AKL_TOKEN_EXPIRED },
-    { "is not valid yet", AKL_TOKEN_NOT_YET_VALID },
-    { "issued in the future", AKL_TOKEN_NOT_YET_VALID },
-    { "is invalid for the target audiences", AKL_AUDIENCE_MISMATCH },
-    { "has been invalidated", AKL_TOKEN_REVOKED },
-    { "has been deleted", AKL_TOKEN_REVOKED },
-    { "does not match service account", AKL_TOKEN_REVOKED },
-    { "does not match server's copy", AKL_TOKEN_REVOKED },
-    { "UID (", AKL_TOKEN_REVOKED },
-    { "\" not found", AKL_TOKEN_REVOKED },
-    { NULL, AKL_TOKEN_REJECTED }
-};
 
 
 size_t
@@ -96,6 +76,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     const akl_node_t  *answer, *authenticated;
 
     verdict->reason = AKL_INTERNAL_ERROR;
+    verdict->again = 0;
     verdict->detail[0] = '\0';
     memset(&verdict->identity, 0, sizeof(akl_identity_t));
 
@@ -137,7 +118,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     answer = akl_doc_get(doc, doc->nodes, "status");
 
     if (answer == NULL || answer->type != AKL_NODE_OBJECT
-        || akl_doc_string(doc, answer, "error", &error) < 0)
+        || akl_review_string(doc, answer, "error", &error) < 0)
     {
         akl_review_fail(verdict, AKL_API_ERROR,
                         akl_str("the answer has no proper status"));
@@ -145,11 +126,12 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     }
 
     if (error.len) {
-        akl_review_refused(verdict, error);
+        akl_review_fail(verdict, akl_review_error(error), error);
+        verdict->again = (verdict->reason == AKL_API_ERROR);
         return;
     }
 
-    authenticated = akl_doc_get(doc, answer, "authenticated");
+    authenticated = akl_review_get(doc, answer, "authenticated");
 
     if (authenticated && authenticated->type != AKL_NODE_TRUE
         && authenticated->type != AKL_NODE_FALSE)
@@ -180,7 +162,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    cause = akl_review_user(verdict, akl_doc_get(doc, answer, "user"),
+    cause = akl_review_user(verdict, akl_review_get(doc, answer, "user"),
                             &account);
     if (cause) {
         akl_review_fail(verdict, AKL_API_ERROR,
@@ -250,10 +232,13 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         message = akl_str("");
     }
 
+    verdict->again = (status == 429 || status >= 500);
+
     if (status == 500
         && akl_review_contains(message, "error validating audiences"))
     {
         reason = AKL_AUDIENCE_MISMATCH;
+        verdict->again = 0;
     }
 
     if (message.len == 0 && status >= 300 && status < 400) {
@@ -268,21 +253,6 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
     }
 
     json_decref(root);
-}
-
-
-static void
-akl_review_refused(akl_verdict_t *verdict, akl_str_t error)
-{
-    const akl_review_error_t  *row;
-
-    for (row = akl_review_errors; row->text; row++) {
-        if (akl_review_contains(error, row->text)) {
-            break;
-        }
-    }
-
-    akl_review_fail(verdict, row->reason, error);
 }
 
 
@@ -325,6 +295,37 @@ akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
 }
 
 
+/* null is written for what is absent by servers that are not made of Go */
+
+static const akl_node_t *
+akl_review_get(const akl_doc_t *doc, const akl_node_t *object,
+    const char *key)
+{
+    const akl_node_t  *node;
+
+    node = akl_doc_get(doc, object, key);
+
+    return (node && node->type == AKL_NODE_NULL) ? NULL : node;
+}
+
+
+/* as akl_doc_string() */
+
+static int
+akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
+    const char *key, akl_str_t *value)
+{
+    if (akl_review_get(doc, object, key) == NULL) {
+        value->len = 0;
+        value->data = NULL;
+
+        return 1;
+    }
+
+    return akl_doc_string(doc, object, key, value);
+}
+
+
 static const char *
 akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
     akl_str_t audience, int *met)
@@ -333,7 +334,7 @@ akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
 
     *met = (audience.len == 0);
 
-    audiences = akl_doc_get(doc, status, "audiences");
+    audiences = akl_review_get(doc, status, "audiences");
 
     if (audiences == NULL) {
         return NULL;
@@ -374,13 +375,14 @@ akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
     doc = &verdict->doc;
     identity = &verdict->identity;
 
-    if (akl_doc_string(doc, user, "username", &username) != 0
-        || akl_doc_string(doc, user, "uid", &identity->sa_uid) < 0)
+    if (akl_review_string(doc, user, "username", &username) != 0
+        || akl_review_string(doc, user, "uid", &identity->sa_uid) < 0)
     {
         return "the answer has no proper user";
     }
 
-    if (akl_review_group(doc, akl_doc_get(doc, user, "groups"), &member) != 0)
+    if (akl_review_group(doc, akl_review_get(doc, user, "groups"), &member)
+        != 0)
     {
         return "\"groups\" is no array of strings";
     }
@@ -393,7 +395,7 @@ akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
         return "the account's uid is none";
     }
 
-    extra = akl_doc_get(doc, user, "extra");
+    extra = akl_review_get(doc, user, "extra");
 
     if (extra) {
 
@@ -510,7 +512,7 @@ akl_review_extra(const akl_doc_t *doc, const akl_node_t *extra,
 {
     const akl_node_t  *list, *elt;
 
-    list = akl_doc_get(doc, extra, key);
+    list = akl_review_get(doc, extra, key);
 
     if (list == NULL) {
         return NULL;

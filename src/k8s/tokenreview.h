@@ -26,6 +26,8 @@ typedef struct {
     akl_reason_t    reason;               /* AKL_OK: identity is established */
     akl_identity_t  identity;             /* borrowed from body, doc and pod */
     akl_doc_t       doc;                  /* owned */
+    unsigned        again:1;              /* an outage at the server, which
+                                             may be over when asked again */
     char            detail[256];          /* the server's text or the cause,
                                              printable ASCII, for the log;
                                              never holds a token */
@@ -34,7 +36,7 @@ typedef struct {
 
 /*
  * Judges an HTTP answer by the order that the API demands; nothing is
- * believed before all of it holds.  "pod" is the token the review was asked
+ * believed before all of it holds; null counts as absent.  "pod" is the token the review was asked
  * for.  *verdict is always safe to akl_verdict_clear(); body and pod must
  * outlive it.
  */

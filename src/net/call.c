@@ -23,7 +23,6 @@ static void ngx_akl_try_done(CURL *easy, CURLcode rc);
 static void ngx_akl_try_answered(ngx_akl_try_t *t);
 static void ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc);
 static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
-static ngx_uint_t ngx_akl_try_repeat(ngx_akl_try_t *t);
 static void ngx_akl_try_timer(ngx_event_t *ev);
 static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
     const char *error);
@@ -119,6 +118,57 @@ ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
 
     ngx_akl_try_begin(t);
     ngx_akl_try_step(t);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex)
+{
+    ngx_msec_t         pause;
+    ngx_akl_try_t     *t;
+    ngx_msec_int_t     left;
+    ngx_akl_target_t  *target;
+
+    t = ex->state;
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    if (ex->retry_after > 0) {
+
+        if (ex->retry_after > left / 1000) {
+            return NGX_DECLINED;
+        }
+
+        pause = (ngx_msec_t) ex->retry_after * 1000;
+
+    } else {
+        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(t->repeats, 8),
+                        NGX_AKL_BACKOFF_MAX);
+        pause += ngx_random() % (pause / 2 + 1);
+    }
+
+    /* a repetition that has no time to be answered would hide this answer */
+
+    if ((ngx_msec_int_t) (pause + NGX_AKL_REPEAT_LEFT) >= left) {
+        return NGX_DECLINED;
+    }
+
+    t->repeats++;
+    t->finished = 0;
+
+    ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
+    ngx_akl_client_figures.in_flight++;
+
+    /* another host may be better off than one that fails */
+
+    if (ex->status != 429) {
+        target = ex->target;
+        target->preferred = (t->place + 1) % target->nplaces;
+    }
+
+    ngx_akl_try_begin(t);
+    ngx_akl_try_wait(t, pause);
 
     return NGX_OK;
 }
@@ -273,7 +323,6 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 {
     long                 status;
     curl_off_t           after;
-    ngx_akl_target_t    *target;
     ngx_akl_exchange_t  *ex;
 
     ex = t->ex;
@@ -297,59 +346,7 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 
     ngx_akl_try_stop(t);
 
-    if (ex->repeat && (status == 429 || status >= 500)
-        && !(ex->final && ex->final(ex)) && ngx_akl_try_repeat(t))
-    {
-        /* another host may be better off than one that fails */
-
-        if (status >= 500) {
-            target = ex->target;
-            target->preferred = (t->place + 1) % target->nplaces;
-        }
-
-        ngx_akl_try_begin(t);
-        return;
-    }
-
     ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
-}
-
-
-/* once more after a while, where Retry-After and the deadline allow it */
-
-static ngx_uint_t
-ngx_akl_try_repeat(ngx_akl_try_t *t)
-{
-    ngx_msec_t      pause;
-    ngx_msec_int_t  left;
-
-    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
-
-    if (t->ex->retry_after > 0) {
-
-        if (t->ex->retry_after > left / 1000) {
-            return 0;
-        }
-
-        pause = (ngx_msec_t) t->ex->retry_after * 1000;
-
-    } else {
-        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(t->repeats, 8),
-                        NGX_AKL_BACKOFF_MAX);
-        pause += ngx_random() % (pause / 2 + 1);
-    }
-
-    /* a repetition that has no time to be answered would hide this answer */
-
-    if ((ngx_msec_int_t) (pause + NGX_AKL_REPEAT_LEFT) >= left) {
-        return 0;
-    }
-
-    t->repeats++;
-
-    ngx_akl_try_wait(t, pause);
-
-    return 1;
 }
 
 

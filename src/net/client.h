@@ -2,8 +2,9 @@
  * HTTPS client of the API servers, inside a worker's event loop.  One
  * exchange is one request to one target under one deadline: names are
  * resolved, hosts tried in turn, a request on a reused connection that died
- * before any answer byte is sent once more, 429 and 5xx are repeated while
- * the deadline and Retry-After allow.  libcurl stays behind this header.
+ * before any answer byte is sent once more; an answer that tells of an outage
+ * can be asked for again while the deadline and Retry-After allow.  libcurl
+ * stays behind this header.
  */
 
 #ifndef NGX_AKL_CLIENT_H
@@ -80,9 +81,6 @@ ngx_int_t ngx_akl_target_set_tls(ngx_akl_target_t *target,
 
 typedef void (*ngx_akl_exchange_pt)(ngx_akl_exchange_t *ex);
 
-/* 1 where the answer at hand is final, although its status is 429 or 5xx */
-typedef ngx_uint_t (*ngx_akl_exchange_final_pt)(ngx_akl_exchange_t *ex);
-
 struct ngx_akl_exchange_s {
     /* by the caller */
     ngx_akl_target_t     *target;
@@ -91,10 +89,8 @@ struct ngx_akl_exchange_s {
     ngx_str_t             body;         /* len 0: GET; copied, wiped */
     ngx_msec_t            timeout;      /* ms from start, all tries */
     size_t                max_answer;   /* bytes */
-    unsigned              repeat:1;     /* 429 and 5xx may be repeated */
-    ngx_akl_exchange_final_pt
-                          final;        /* or NULL */
-    ngx_akl_exchange_pt   handler;      /* once, never from within start */
+    ngx_akl_exchange_pt   handler;      /* at the end, never from within
+                                           start or repeat */
     void                 *data;
 
     /* results, valid in the handler and until destroy */
@@ -119,6 +115,14 @@ ngx_akl_exchange_t *ngx_akl_exchange_create(ngx_log_t *log);
  * NGX_ERROR: it will not, and the caller destroys the exchange.
  */
 ngx_int_t ngx_akl_exchange_start(ngx_akl_exchange_t *ex);
+
+/*
+ * From the handler of an exchange that was answered: asks once more, after a
+ * while, or after Retry-After.  NGX_OK: the handler will be called again, the
+ * results are void; NGX_DECLINED: the deadline does not allow it, nothing has
+ * changed.
+ */
+ngx_int_t ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex);
 
 /*
  * Ends it at any time, also from its own handler; an exchange under way is

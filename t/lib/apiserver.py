@@ -67,6 +67,18 @@ class Control:
         """Delete: kind, namespace, name[, terminating_since]."""
         self.kube.delete(*args, **kw)
 
+    def mark_invalid(self, *args, **kw):
+        """Label a token secret as unused for long: namespace, name."""
+        self.kube.mark_invalid(*args, **kw)
+
+    def lag(self, *args, **kw):
+        """Have the cache miss an object; arguments as Kube.lag."""
+        self.kube.lag(*args, **kw)
+
+    def authenticators(self, *errors):
+        """Have further authenticators end in these errors (none: none)."""
+        self.kube.authenticators = list(errors)
+
     def issue(self, *args, **kw):
         """Issue a projected token; arguments as Kube.issue."""
         return self.kube.issue(*args, **kw)
@@ -129,11 +141,13 @@ class Control:
         self.server.faults.add(preset, **members)
 
     def clear(self):
-        """Forget all faults, connection limits included."""
+        """Forget all faults, limits of connections and lags."""
         self.server.faults.clear()
         self.server.close_after = None
         self.server.idle_ms = None
         self.server.handshake = None
+        self.kube.lags.clear()
+        self.kube.authenticators.clear()
 
     def release(self):
         """Let held and stalled requests go on."""

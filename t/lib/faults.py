@@ -152,6 +152,10 @@ PRESETS = {
                               '"username":"system:serviceaccount:\\u0000']]},
     'name_parts': {'replace': [['"username":"system:serviceaccount:',
                                 '"username":"system:serviceaccount:a:']]},
+    'null_error': {'replace': [['"authenticated":true',
+                                '"authenticated":true,"error":null']]},
+    **{f'null_{name}': {'replace': [[f'"{name}":', f'"{name}":null,"x":']]}
+       for name in ('user', 'uid', 'groups', 'extra', 'audiences')},
 }
 
 

@@ -20,13 +20,19 @@ SEGMENT = re.compile(r'[A-Za-z0-9_-]*')
 
 
 class Rejected(Exception):
-    """A token that no authenticator takes; text as in status.error."""
+    """A token that no authenticator takes; text as in status.error.
 
-    def __init__(self, text=None):
-        whole = 'invalid bearer token'
-        if text is not None:
-            whole = f'[{whole}, {text}]'
+    texts are the errors of those that had one, as Go's Aggregate joins
+    them: each once.
+    """
+
+    def __init__(self, *texts):
+        texts = dict.fromkeys(('invalid bearer token', *texts))
+        whole = ', '.join(texts)
+        if len(texts) > 1:
+            whole = f'[{whole}]'
         super().__init__(whole)
+        self.texts = list(texts)[1:]
         self.text = whole
 
 
@@ -81,6 +87,8 @@ class Kube:
         self.delegators = {'system:masters'}
         self.static = {}
         self.rancher = {}
+        self.lags = {}
+        self.authenticators = []
         self.offset = 0
         self.frozen = None
         self.positive_ttl = 0
@@ -130,8 +138,14 @@ class Kube:
             token = tokens.k8s_sign(tokens.legacy(namespace, sa, name),
                                     self.keys[0])
         self.secrets[namespace, name] = {
-            'uid': uid or str(uuid.uuid4()), 'token': token}
+            'uid': uid or str(uuid.uuid4()), 'token': token,
+            'invalid_since': None}
         return token
+
+    def mark_invalid(self, namespace, name, since='2026-01-01'):
+        """Label a token secret as the clean-up of legacy tokens does."""
+        self.secrets[namespace, name]['invalid_since'] = since
+        self._positive.clear()
 
     def delete(self, kind, namespace, name, terminating_since=None):
         """Delete an object; a pod may only be marked as terminating."""
@@ -142,6 +156,38 @@ class Kube:
         else:
             getattr(self, kind + 's').pop((namespace, name))
         self._positive.clear()
+
+    def lag(self, kind, namespace, name, error=None, count=None):
+        """Have the server's cache miss an object, `count` times or always.
+
+        It is then asked for live, and that call ends in error, the text
+        of a client's error (None: it works).
+        """
+        self.lags[kind, namespace, name] = [error, count]
+        self._positive.clear()
+
+    def _get(self, kind, namespace, name):
+        """Return (object or None, error of the live call or None)."""
+        lag = self.lags.get((kind, namespace, name))
+        if lag is not None:
+            if lag[1] is not None:
+                lag[1] -= 1
+                if lag[1] <= 0:
+                    del self.lags[kind, namespace, name]
+            if lag[0] is not None:
+                return None, lag[0]
+        if kind == 'node':
+            return self.nodes.get(name), None
+        return getattr(self, kind + 's').get((namespace, name)), None
+
+    def _account(self, namespace, name):
+        """Return an account; what hinders that is said as it is."""
+        account, error = self._get('account', namespace, name)
+        if error is not None:
+            raise Rejected(error)
+        if account is None:
+            raise Rejected(f'serviceaccounts {json.dumps(name)} not found')
+        return account
 
     def set_keys(self, keys):
         """Replace the signing keys; the first one signs."""
@@ -197,7 +243,7 @@ class Kube:
             user.audiences = [aud for aud in known.get('audiences')
                               or self.api_audiences if aud in wanted]
             if not user.audiences:
-                raise Rejected()
+                raise Rejected(*self.authenticators)
             return user
         if not self.positive_ttl:
             return self._authenticate(token, wanted)
@@ -210,9 +256,15 @@ class Kube:
         return user
 
     def _authenticate(self, token, wanted):
+        try:
+            return self._authenticate_account(token, wanted)
+        except Rejected as why:
+            raise Rejected(*why.texts, *self.authenticators) from None
+
+    def _authenticate_account(self, token, wanted):
         claims, error = self._verified(token)
         if claims is None:
-            raise Rejected(error)
+            raise Rejected(*([error] if error else []))
         held = claims.get('aud')
         if isinstance(held, str):
             held = [held]
@@ -285,9 +337,14 @@ class Kube:
         if times['iat'] is not None and now + LEEWAY < times['iat']:
             raise Rejected('service account token is issued in the future')
 
-    def _bound(self, kind, ref, held):
-        """Check a reference of a token against the living object."""
+    def _bound(self, kind, namespace, ref):
+        """Check a reference of a token against the living object.
+
+        An object that cannot be read is as good as gone, whatever the
+        cause: the error of that call is not told.
+        """
         gone = 'service account token has been invalidated'
+        held, _ = self._get(kind, namespace, ref['name'])
         if held is None:
             raise Rejected(gone)
         if held['uid'] != ref['uid']:
@@ -307,27 +364,23 @@ class Kube:
         namespace = k8s.get('namespace', '')
         sa = k8s.get('serviceaccount') or {'name': '', 'uid': ''}
         pod, secret, node = (k8s.get(n) for n in ('pod', 'secret', 'node'))
-        account = self.accounts.get((namespace, sa['name']))
-        if account is None:
-            raise Rejected(f'serviceaccounts {json.dumps(sa["name"])} '
-                           'not found')
+        account = self._account(namespace, sa['name'])
         if account['uid'] != sa['uid']:
             raise Rejected(f'service account UID ({account["uid"]}) does '
                            f'not match claim ({sa["uid"]})')
         if secret is not None:
-            self._bound('secret', secret,
-                        self.secrets.get((namespace, secret['name'])))
+            self._bound('secret', namespace, secret)
         extra = {}
         if self.version != '1.25':
             if 'jti' in claims:
                 extra['credential-id'] = [f'JTI={claims["jti"]}']
             if node is not None:
                 if pod is None:
-                    self._bound('node', node, self.nodes.get(node['name']))
+                    self._bound('node', None, node)
                 extra['node-name'] = [node['name']]
                 extra['node-uid'] = [node['uid']]
         if pod is not None:
-            self._bound('pod', pod, self.pods.get((namespace, pod['name'])))
+            self._bound('pod', namespace, pod)
             extra['pod-name'] = [pod['name']]
             extra['pod-uid'] = [pod['uid']]
         return self._user(namespace, sa['name'], account['uid'], extra)
@@ -338,18 +391,24 @@ class Kube:
         uid = claims.get(LEGACY + 'service-account.uid', '')
         if claims.get('sub') != f'system:serviceaccount:{namespace}:{name}':
             raise Rejected('sub claim is invalid')
-        secret = self.secrets.get(
-            (namespace, claims.get(LEGACY + 'secret.name')))
+        name_of_secret = claims.get(LEGACY + 'secret.name')
+        secret, _ = self._get('secret', namespace, name_of_secret)
         if secret is None:
             raise Rejected('Token has been invalidated')
         if secret['token'] != token:
             raise Rejected("Token does not match server's copy")
-        account = self.accounts.get((namespace, name))
-        if account is None:
-            raise Rejected(f'serviceaccounts {json.dumps(name)} not found')
+        account = self._account(namespace, name)
         if account['uid'] != uid:
             raise Rejected(f'ServiceAccount UID ({account["uid"]}) does '
                            f'not match claim ({uid})')
+        if secret['invalid_since'] is not None:
+            raise Rejected(
+                f'the token in secret {namespace}/{name_of_secret} for '
+                f'service account {namespace}/{name} has been marked '
+                'invalid. Use tokens from the TokenRequest API or manually '
+                'created secret-based tokens, or remove the '
+                "'kubernetes.io/legacy-token-invalid-since' label from the "
+                'secret to temporarily allow use of this token')
         return self._user(namespace, name, uid, {})
 
     @staticmethod

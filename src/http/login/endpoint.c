@@ -169,7 +169,7 @@ ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r, ngx_str_t *body)
         return NGX_OK;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
     b = ctx ? ctx->body : NULL;
 
     cl = r->request_body->bufs;
@@ -219,6 +219,23 @@ ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r, ngx_str_t *body)
 
     body->data = b->pos;
     body->len = b->last - b->pos;
+
+    if (r->reading_body) {
+        return NGX_OK;
+    }
+
+    /* whoever serves the request after an internal redirect finds it whole */
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    r->request_body->bufs = cl;
+    ctx->body = NULL;
 
     return NGX_OK;
 }

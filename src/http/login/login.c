@@ -335,6 +335,17 @@ ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
     c = r->connection;
     ctx = login->ctx;
 
+    if (ctx->login != login
+        || ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module) != ctx)
+    {
+        /*
+         * An internal redirect has cleared the contexts: the client left, and
+         * post_action took the request elsewhere.
+         */
+
+        return;
+    }
+
     ctx->login = NULL;
     ctx->review_time = review_time;
 

@@ -8,7 +8,6 @@
 
 static akl_reason_t ngx_http_akl_k8s_review_signature(
     ngx_http_akl_k8s_review_t *review, ngx_uint_t *verified);
-static ngx_uint_t ngx_http_akl_k8s_review_final(ngx_akl_exchange_t *ex);
 static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
 static ngx_uint_t ngx_http_akl_k8s_review_again(
     ngx_http_akl_k8s_review_t *review);
@@ -168,8 +167,6 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     ex->body.len = len;
     ex->timeout = left;
     ex->max_answer = AKL_REVIEW_ANSWER_MAX;
-    ex->repeat = 1;
-    ex->final = ngx_http_akl_k8s_review_final;
     ex->handler = ngx_http_akl_k8s_review_answered;
     ex->data = review;
 
@@ -186,31 +183,6 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     ngx_http_akl_k8s_review_asked(cluster, 1);
 
     return NGX_AGAIN;
-}
-
-
-/* a 5xx that refuses the token would do so again */
-
-static ngx_uint_t
-ngx_http_akl_k8s_review_final(ngx_akl_exchange_t *ex)
-{
-    ngx_uint_t                  final;
-    akl_verdict_t               judged;
-    ngx_http_akl_k8s_config_t  *config;
-    ngx_http_akl_k8s_review_t  *review;
-
-    review = ex->data;
-    config = review->cluster->config;
-
-    akl_tokenreview_judge(&judged, ex->status,
-                          ngx_http_akl_k8s_str(&ex->answer), &review->pod,
-                          ngx_http_akl_k8s_str(&config->method->audience));
-
-    final = (akl_reason_kind(judged.reason) == AKL_KIND_REFUSED);
-
-    akl_verdict_clear(&judged);
-
-    return final;
 }
 
 
@@ -237,6 +209,11 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
         akl_tokenreview_judge(&judged, ex->status,
                               ngx_http_akl_k8s_str(&ex->answer), &review->pod,
                               ngx_http_akl_k8s_str(&config->method->audience));
+
+        if (judged.again && ngx_akl_exchange_repeat(ex) == NGX_OK) {
+            akl_verdict_clear(&judged);
+            return;
+        }
 
         verdict.reason = judged.reason;
         verdict.retry_after = ngx_max(ex->retry_after, 0);
