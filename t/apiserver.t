@@ -158,6 +158,167 @@ def published(cluster, version):
           f'{version}: type of the key set')
 
 
+def fetch(cluster, path, token=None, method='GET', accept=None, **kw):
+    """Ask for a path; return the answer."""
+    head = {} if accept is None else {'Accept': accept}
+    if token is not None:
+        head['Authorization'] = f'Bearer {token}'
+    return client.request(cluster.port, method, path, headers=head,
+                          context=client.tls(cluster.ca, **kw))
+
+
+KEYS = '/openid/v1/jwks'
+DISCOVERY = '/.well-known/openid-configuration'
+KEY_SET = 'application/jwk-set+json'
+
+
+def media():
+    """Each route answers 406 where its type is not accepted."""
+    cluster = t.cluster()
+    token = cluster.issue()
+    body = json.dumps({'apiVersion': 'authentication.k8s.io/v1',
+                       'kind': 'TokenReview', 'spec': {'token': token}})
+    reviewer = cluster.api.read('reviewer.jwt')
+    for accept, keys, rest in (
+            (None, 200, 200), ('', 200, 200), ('*/*', 200, 200),
+            (KEY_SET, 200, 406), ('application/json', 406, 200),
+            (f'{KEY_SET}, application/json;q=0.9', 200, 200),
+            (f'{KEY_SET};q=0.1', 200, 406), (f' {KEY_SET} ;q=1', 200, 406),
+            ('application/json; charset=utf-8 , text/html', 406, 200),
+            ('text/html, */*;q=0.1', 200, 200), ('application/*', 406, 406),
+            ('text/html', 406, 406), ('application/JSON', 406, 406)):
+        t.is_(fetch(cluster, KEYS, token, accept=accept).status, keys,
+              f'key set, accepted: {accept}')
+        t.is_(fetch(cluster, DISCOVERY, token, accept=accept).status, rest,
+              f'discovery, accepted: {accept}')
+        head = {'Authorization': f'Bearer {reviewer}',
+                'Content-Type': 'application/json; charset=utf-8'}
+        if accept is not None:
+            head['Accept'] = accept
+        answer = client.post(cluster.port, REVIEWS, body, head,
+                             context=client.tls(cluster.ca))
+        t.is_(answer.status, 201 if rest == 200 else rest,
+              f'review, accepted: {accept}')
+    t.is_(fetch(cluster, KEYS, token, accept='application/json').text,
+          '{"kind":"Status","apiVersion":"v1","metadata":{},"status":'
+          '"Failure","message":"406: Not Acceptable\\n\\nAvailable '
+          'representations: application/jwk-set+json","reason":'
+          '"NotAcceptable","details":{},"code":406}\n', 'as a Status')
+    t.is_(fetch(cluster, KEYS, token, 'POST').status, 405, 'GET only')
+
+
+def rights_to_keys():
+    """The keys are for service accounts, where the issuer is https."""
+    cluster = t.cluster()
+    api = cluster.api
+    api.rancher('token-abcde:secret', ['c-m-1'])
+    pair = (api.path('client.crt'), api.path('client.key'))
+    for path in (KEYS, DISCOVERY):
+        t.is_(fetch(cluster, path).status, 403, f'{path}: nobody')
+        answer = fetch(cluster, path, cert=pair)
+        t.is_(answer.status, 403, f'{path}: a client certificate')
+        t.like(answer.text, f'User ..akl.. cannot get path ..{path}..',
+               f'{path}: in these words')
+        t.is_(fetch(cluster, '/k8s/clusters/c-m-1' + path,
+                    'token-abcde:secret').status, 403,
+              f'{path}: a key of Rancher\'s')
+        t.is_(fetch(cluster, path, cluster.issue(None, account='norights'))
+              .status, 200, f'{path}: an account without any right')
+        api.static('opaque', 'jane', 'u1', ['system:authenticated'])
+        t.is_(fetch(cluster, path, 'opaque').status, 403, f'{path}: a user')
+    api.discover('akl')
+    t.is_(fetch(cluster, KEYS, cert=pair).status, 200, 'with the role')
+    api.discover('system:serviceaccounts', False)
+    t.is_(fetch(cluster, KEYS, cluster.issue()).status, 403,
+          'the role taken away')
+    api.discover('system:serviceaccounts')
+    for issuer, status in (('api', 404), ('http://k8s.example.com', 404),
+                           ('https://k8s.example.com', 200),
+                           ('https://k8s.example.com/?a=b', 404),
+                           ('https://k8s.example.com/#a', 404)):
+        api.issuer(issuer)
+        for path in (KEYS, DISCOVERY):
+            answer = fetch(cluster, path, cluster.issue())
+            t.is_(answer.status, status, f'{path}: issuer {issuer}')
+    t.is_(answer.text, '404 page not found\n', 'nothing is there')
+    t.is_(fetch(cluster, KEYS).status, 403, 'which nobody else learns')
+
+
+def lagging():
+    """What the cache has not is asked for live."""
+    cluster = t.cluster()
+    api = cluster.api
+    error = 'etcdserver: request timed out'
+    token = cluster.issue()
+    for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
+        api.lag(kind, NAMESPACE, name)
+        t.is_(review(cluster, token).get('authenticated'), True,
+              f'{kind}: the cache lags, the live call works')
+        api.clear()
+    api.lag('account', NAMESPACE, 'builder', error, 1)
+    t.is_(review(cluster, token),
+          {'user': {}, 'error': f'[invalid bearer token, {error}]'},
+          'the raw error of the live call')
+    t.is_(review(cluster, token).get('authenticated'), True, 'once')
+    api.lag('pod', NAMESPACE, 'mypod1', error)
+    t.is_(review(cluster, token)['error'], '[invalid bearer token, service '
+          'account token has been invalidated]',
+          'a pod that cannot be read is as good as gone')
+    api.clear()
+    api.authenticators('oidc: authenticator not initialized', error, error)
+    t.is_(review(cluster, token).get('authenticated'), True,
+          'other authenticators are not asked about a good one')
+    t.is_(review(cluster, 'opaque')['error'], '[invalid bearer token, oidc: '
+          f'authenticator not initialized, {error}]',
+          'about another one they are, each error once')
+    t.is_(review(cluster, cluster.issue(audiences=['x']))['error'],
+          '[invalid bearer token, token audiences ["x"] is invalid for the '
+          'target audiences ["api" "https://kubernetes.default.svc.cluster.'
+          f'local"], oidc: authenticator not initialized, {error}]',
+          'all errors in a row')
+    api.clear()
+    legacy = api.secret(NAMESPACE, 'old', 'builder')
+    api.mark_invalid(NAMESPACE, 'old')
+    t.like(review(cluster, legacy)['error'],
+           f'^.invalid bearer token, the token in secret {NAMESPACE}/old for '
+           f'service account {NAMESPACE}/builder has been marked invalid. Use',
+           'a legacy token that the clean-up has marked')
+
+
+def webhooks():
+    """1.37 binds tokens to webhook configurations."""
+    cluster = t.cluster(version='1.37')
+    api = cluster.api
+    for kind, name in (('validating', 'ValidatingWebhookConfiguration'),
+                       ('mutating', 'MutatingWebhookConfiguration')):
+        uid = api.webhook(kind, 'hook')
+        token = cluster.issue(None, account='builder',
+                              webhook=[kind, 'hook'])
+        t.is_(tokens.decode(token)[1]['kubernetes.io'][name.lower()],
+              {'name': 'hook', 'uid': uid}, f'{kind}: claimed')
+        user = review(cluster, token)['user']
+        base = f'authentication.kubernetes.io/{name.lower()}'
+        t.is_({key: value for key, value in user['extra'].items()
+               if 'credential-id' not in key},
+              {'attestation.authentication.kubernetes.io/'
+               'admissionReviewAPIGroups': ['apps'],
+               f'{base}-name': ['hook'], f'{base}-uid': [uid]},
+              f'{kind}: extras of its own, and no pod')
+        api.webhook(kind, 'hook')
+        t.like(review(cluster, token)['error'], rf'{name} UID \(.*\) does '
+               rf'not match service account validating ref claim \({uid}\)',
+               f'{kind}: made anew')
+        api.delete(kind, None, 'hook')
+        t.like(review(cluster, token)['error'], 'has been invalidated',
+               f'{kind}: gone')
+    t.is_(review(cluster, cluster.issue())['authenticated'], True,
+          '1.37 knows pods, too')
+    answer = ask(cluster, json.dumps({
+        'apiVersion': 'authentication.k8s.io/v1', 'kind': 'TokenReview',
+        'spec': {'token': cluster.issue()}}), api.read('reviewer.jwt'))[1]
+    t.ok('creationTimestamp' not in answer, '1.37 leaves out what is null')
+
+
 def review(cluster, token, bearer_=None, **spec):
     """Return the status of a review as a dict."""
     body = json.dumps({'apiVersion': 'authentication.k8s.io/v1',
@@ -391,6 +552,10 @@ def held_and_counted(cluster, body, token):
 
 for number in ('1.25', '1.32'):
     published(replay(number), number)
+media()
+rights_to_keys()
+lagging()
+webhooks()
 life()
 other_doors()
 misbehaviour()

@@ -28,6 +28,7 @@ import tokens  # noqa: E402
 from tap import PATIENCE  # noqa: E402
 
 REVIEWER = ('akl-system', 'reviewer')
+REVIEWERS = 'akl:reviewers'
 
 
 def die_with_parent(sig=signal.SIGTERM):
@@ -58,6 +59,10 @@ class Control:
     def node(self, *args, **kw):
         """Make a node: name[, uid]; its uid."""
         return self.kube.node(*args, **kw)
+
+    def webhook(self, *args, **kw):
+        """Make a webhook configuration: kind, name[, uid]; its uid."""
+        return self.kube.webhook(*args, **kw)
 
     def secret(self, *args, **kw):
         """Make a token secret: namespace, name, account; its token."""
@@ -116,6 +121,15 @@ class Control:
     def revoke(self, name):
         """Take system:auth-delegator away."""
         self.kube.delegators.discard(name)
+
+    def discover(self, name, may=True):
+        """Grant service-account-issuer-discovery, or take it away."""
+        (self.kube.discoverers.add if may
+         else self.kube.discoverers.discard)(name)
+
+    def issuer(self, name):
+        """Change the issuer, as a restart with another flag does."""
+        self.kube.issuer = name
 
     def keys(self, pems):
         """Replace the signing keys (PEM texts); the first one signs."""
@@ -269,6 +283,7 @@ def populate(kube, directory, authority):
     year = 365 * 86400
     kube.account(*REVIEWER)
     kube.delegators.add('system:serviceaccount:' + ':'.join(REVIEWER))
+    kube.delegators.add(REVIEWERS)
     kube.account('my-namespace-a', 'builder')
     kube.account('my-namespace-a', 'norights')
     kube.pod('my-namespace-a', 'mypod1', 'builder', 'node-1')
@@ -278,7 +293,7 @@ def populate(kube, directory, authority):
     write('ca.crt', authority.pem, 0o644)
     write('cluster-jwks.json', json.dumps(kube.jwks()), 0o644)
     certs.write_pair(directory, 'client',
-                     authority.client('akl', ['system:masters']))
+                     authority.client('akl', [REVIEWERS]))
     certs.write_pair(directory, 'client-norights',
                      authority.client('nobody', ['nobodies']))
 
@@ -396,7 +411,7 @@ def main():
     parser.add_argument('--port', type=int, default=0)
     parser.add_argument('--control-port', type=int, default=0)
     parser.add_argument('--version', default='1.32',
-                        choices=('1.25', '1.32'))
+                        choices=('1.25', '1.32', '1.37'))
     parser.add_argument('--issuer')
     parser.add_argument('--key', default='cluster',
                         help='name of the cached signing key')

@@ -1,7 +1,8 @@
 """The state of a pretended cluster, and how it judges bearer tokens.
 
 Plain objects and rules: no sockets here.  The order of the checks and the
-texts are those of kube-apiserver 1.25 and 1.32 (see t/fixtures).
+texts are those of kube-apiserver 1.25 and 1.32 (see t/fixtures), and of 1.37
+by its source (pkg/serviceaccount).
 """
 
 import json
@@ -15,6 +16,11 @@ import tokens
 LEEWAY = 60
 LEGACY = 'kubernetes.io/serviceaccount/'
 EXTRA = 'authentication.kubernetes.io/'
+ATTESTED = 'attestation.authentication.kubernetes.io/'
+API_GROUPS = 'admissionReviewAPIGroups'
+WEBHOOKS = {'validating': 'ValidatingWebhookConfiguration',
+            'mutating': 'MutatingWebhookConfiguration'}
+RANCHER_USER = 'u-rancher'
 CACHED_TOKENS = 20000
 SEGMENT = re.compile(r'[A-Za-z0-9_-]*')
 
@@ -84,7 +90,10 @@ class Kube:
         self.pods = {}
         self.secrets = {}
         self.nodes = {}
-        self.delegators = {'system:masters'}
+        self.validatings = {}
+        self.mutatings = {}
+        self.delegators = {'system:masters', RANCHER_USER}
+        self.discoverers = {'system:masters', 'system:serviceaccounts'}
         self.static = {}
         self.rancher = {}
         self.lags = {}
@@ -126,6 +135,12 @@ class Kube:
             self.node(node)
         self.pods[namespace, name] = {'uid': uid, 'account': account,
                                       'node': node, 'deleted': None}
+        return uid
+
+    def webhook(self, kind, name, uid=None):
+        """Make a webhook configuration: validating or mutating; its uid."""
+        uid = uid or str(uuid.uuid4())
+        getattr(self, kind + 's')[None, name] = {'uid': uid}
         return uid
 
     def secret(self, namespace, name, account='default', uid=None,
@@ -203,12 +218,13 @@ class Kube:
 
     def issue(self, namespace, account='default', pod=None, secret=None,
               node=None, audiences=None, ttl=3600, now=None, claims=None,
-              drop=(), header=None, key=0):
+              drop=(), header=None, key=0, webhook=None):
         """Issue a projected token.
 
-        A pod brings its account and node.  claims override members (at
-        the top level), drop names members to leave out, key is an index
-        into the server's keys.
+        A pod brings its account and node.  webhook is the kind and name
+        of a configuration, which 1.37 may bind tokens to.  claims override
+        members (at the top level), drop names members to leave out, key is
+        an index into the server's keys.
         """
         new = self.version != '1.25'
         refs = {}
@@ -229,6 +245,13 @@ class Kube:
             namespace, sa, audiences=audiences, ttl=ttl,
             now=self.now() if now is None else now, jti=new,
             issuer=self.issuer, **refs)
+        if webhook is not None:
+            kind, name = webhook
+            made['kubernetes.io'].update({
+                WEBHOOKS[kind].lower(): {
+                    'name': name,
+                    'uid': getattr(self, kind + 's')[None, name]['uid']},
+                'attestations': {API_GROUPS: ['apps']}})
         made.update(claims or {})
         for name in drop:
             made.pop(name)
@@ -318,7 +341,8 @@ class Kube:
         for key in keys:
             if tokens.verify_with(alg, signed, signature, key):
                 return claims, None
-        return None, 'square/go-jose: error in cryptographic primitive'
+        library = 'go-jose' if self.version == '1.37' else 'square'
+        return None, f'{library}/go-jose: error in cryptographic primitive'
 
     def _check_times(self, claims):
         now = self.now()
@@ -337,7 +361,7 @@ class Kube:
         if times['iat'] is not None and now + LEEWAY < times['iat']:
             raise Rejected('service account token is issued in the future')
 
-    def _bound(self, kind, namespace, ref):
+    def _bound(self, kind, namespace, ref, shown=None, named=None):
         """Check a reference of a token against the living object.
 
         An object that cannot be read is as good as gone, whatever the
@@ -349,8 +373,8 @@ class Kube:
             raise Rejected(gone)
         if held['uid'] != ref['uid']:
             raise Rejected(
-                f'{kind} UID ({held["uid"]}) does not match service '
-                f'account {kind} ref '
+                f'{shown or kind} UID ({held["uid"]}) does not match service '
+                f'account {named or kind} ref '
                 f'claim ({ref["uid"]})')
         if held.get('deleted') is not None \
                 and held['deleted'] < self.now() - LEEWAY:
@@ -383,7 +407,27 @@ class Kube:
             self._bound('pod', namespace, pod)
             extra['pod-name'] = [pod['name']]
             extra['pod-uid'] = [pod['uid']]
+        if self.version == '1.37':
+            extra.update(self._webhooks(k8s))
         return self._user(namespace, sa['name'], account['uid'], extra)
+
+    def _webhooks(self, k8s):
+        """Check what 1.37 binds tokens for admission webhooks to."""
+        extra = {}
+        refs = {kind: k8s[name.lower()] for kind, name in WEBHOOKS.items()
+                if name.lower() in k8s}
+        groups = k8s.get('attestations', {}).get(API_GROUPS)
+        if refs and not groups:
+            raise Rejected('bound object was a webhook config, but '
+                           f'"{API_GROUPS}" attestation is missing')
+        for kind, ref in refs.items():
+            name = WEBHOOKS[kind]
+            self._bound(kind, None, ref, name, 'validating')
+            extra[f'{name.lower()}-name'] = [ref['name']]
+            extra[f'{name.lower()}-uid'] = [ref['uid']]
+        if refs:
+            extra[ATTESTED + API_GROUPS] = groups
+        return extra
 
     def _legacy(self, token, claims):
         namespace = claims.get(LEGACY + 'namespace', '')
@@ -417,9 +461,19 @@ class Kube:
             f'system:serviceaccount:{namespace}:{name}', uid,
             ['system:serviceaccounts', f'system:serviceaccounts:{namespace}',
              'system:authenticated'],
-            {EXTRA + key: value for key, value in extra.items()})
+            {key if '/' in key else EXTRA + key: value
+             for key, value in sorted(extra.items())})
 
     def may_review(self, user):
         """Say whether a user holds system:auth-delegator."""
         return user.username in self.delegators \
             or not self.delegators.isdisjoint(user.groups)
+
+    def may_discover(self, user):
+        """Say whether a user holds service-account-issuer-discovery.
+
+        The role is bound to the service accounts' group alone: client
+        certificates and Rancher's users have it by another right only.
+        """
+        return user.username in self.discoverers \
+            or not self.discoverers.isdisjoint(user.groups)

@@ -9,8 +9,9 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from kube import ANONYMOUS, Rejected, User
+from kube import ANONYMOUS, RANCHER_USER, Rejected, User
 
 API = 'authentication.k8s.io/v1'
 REVIEWS = f'/apis/{API}/tokenreviews'
@@ -18,10 +19,13 @@ JWKS = '/openid/v1/jwks'
 DISCOVERY = '/.well-known/openid-configuration'
 RANCHER = '/k8s/clusters/'
 PLAIN = {'/healthz': b'ok', '/livez': b'ok', '/readyz': b'ok'}
+JSON = 'application/json'
+KEY_SET = 'application/jwk-set+json'
 PHRASES = {
     200: 'OK', 201: 'Created', 204: 'No Content', 302: 'Found',
     307: 'Temporary Redirect', 400: 'Bad Request', 401: 'Unauthorized',
     403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
+    406: 'Not Acceptable',
     408: 'Request Timeout', 413: 'Request Entity Too Large',
     415: 'Unsupported Media Type', 429: 'Too Many Requests',
     500: 'Internal Server Error', 502: 'Bad Gateway',
@@ -51,7 +55,7 @@ class Answer:
 
     status: int
     body: bytes
-    content_type: str = 'application/json'
+    content_type: str = JSON
     headers: list = field(default_factory=list)
     cache_control: str = 'no-cache, private'
     flow: bool = True
@@ -88,6 +92,27 @@ def kind_of(path):
     return 'other'
 
 
+def not_acceptable(request, produced):
+    """Return the Answer 406 where a request does not take what a route makes.
+
+    As go-restful decides: parameters are cut off, so even q=0 is taken; of
+    the ranges only */* counts, and what is absent takes everything.  (A
+    real server makes tokenreviews in YAML and protobuf, too.)
+    """
+    accept = request.headers.get('accept') or '*/*'
+    for media in accept.split(','):
+        if media.partition(';')[0].strip(' ') in ('*/*', produced):
+            return None
+    return status(406, '406: Not Acceptable\n\nAvailable representations: '
+                  + produced, 'NotAcceptable', {})
+
+
+def not_allowed():
+    """Return the Answer 405."""
+    return status(405, 'the server does not allow this method on the '
+                  'requested resource', 'MethodNotAllowed', {})
+
+
 def bearer(headers):
     """Return the bearer token of the headers, or None."""
     scheme, _, token = headers.get('authorization', '').partition(' ')
@@ -100,6 +125,12 @@ def token_hash(token):
     """Return a short, harmless name for a token."""
     return hashlib.sha256(token.encode('latin-1', 'replace')) \
         .hexdigest()[:16]
+
+
+def published(issuer):
+    """Say whether an issuer has a discovery document and a key set."""
+    parts = urlsplit(issuer)
+    return parts.scheme == 'https' and not parts.query and not parts.fragment
 
 
 class Api:
@@ -129,10 +160,10 @@ class Api:
             answer = Answer(404, b'404 page not found\n',
                             'text/plain; charset=utf-8', flow=False)
         else:
-            admin = User('u-rancher', '', ['system:masters',
-                                           'system:authenticated'])
-            answer = self._kube(request, '/' + rest, lambda _: admin)
-            answer.user = admin.username
+            user = User(RANCHER_USER, '', ['system:authenticated',
+                                           'system:cattle:authenticated'])
+            answer = self._kube(request, '/' + rest, lambda _: user)
+            answer.user = user.username
         return answer
 
     def _user(self, request):
@@ -198,11 +229,21 @@ class Api:
                       'resource', 'NotFound', {})
 
     def _published(self, request, kind, path, user):
-        if 'system:authenticated' not in user.groups:
+        """Key set and discovery: rights, existence, method, media type."""
+        if not self.kube.may_discover(user):
             return self._no_path(request, path, user)
+        if not published(self.kube.issuer):
+            answer = Answer(404, b'404 page not found\n',
+                            'text/plain; charset=utf-8')
+            answer.headers.append(('X-Content-Type-Options', 'nosniff'))
+            return answer
+        if request.method != 'GET':
+            return not_allowed()
+        answer = not_acceptable(request, KEY_SET if kind == 'jwks' else JSON)
+        if answer is not None:
+            return answer
         if kind == 'jwks':
-            return Answer(200, go_json(self.kube.jwks()).encode(),
-                          'application/jwk-set+json',
+            return Answer(200, go_json(self.kube.jwks()).encode(), KEY_SET,
                           cache_control='public, max-age=3600')
         body = {'issuer': self.kube.issuer,
                 'jwks_uri': self.base + JWKS,
@@ -215,8 +256,7 @@ class Api:
 
     def _review(self, request, user):
         if request.method != 'POST':
-            return status(405, 'the server does not allow this method on '
-                          'the requested resource', 'MethodNotAllowed', {})
+            return not_allowed()
         if not self.kube.may_review(user):
             return self._forbidden(
                 'tokenreviews.authentication.k8s.io is forbidden: User '
@@ -224,8 +264,11 @@ class Api:
                 '"tokenreviews" in API group "authentication.k8s.io" at '
                 'the cluster scope',
                 {'group': 'authentication.k8s.io', 'kind': 'tokenreviews'})
-        media = request.headers.get('content-type', 'application/json')
-        if media.partition(';')[0].strip() != 'application/json':
+        answer = not_acceptable(request, JSON)
+        if answer is not None:
+            return answer
+        media = request.headers.get('content-type', JSON)
+        if media.partition(';')[0].strip() != JSON:
             return status(
                 415, 'the body of the request was in an unknown format - '
                 'accepted media types include: application/json, '
@@ -271,9 +314,12 @@ class Api:
         if audiences:
             marks = '"f:audiences":{},'
             spec = f',"audiences":{go_json(audiences)}'
+        created = '"creationTimestamp":null,'
+        if self.kube.version == '1.37':
+            created = ''
         body = (
             f'{{"kind":"TokenReview","apiVersion":"{API}","metadata":'
-            '{"creationTimestamp":null,"managedFields":[{"manager":'
+            f'{{{created}"managedFields":[{{"manager":'
             f'{go_json(manager)},"operation":"Update","apiVersion":"{API}",'
             f'"time":"{when}","fieldsType":"FieldsV1","fieldsV1":'
             f'{{"f:spec":{{{marks}"f:token":{{}}}}}}}}]}},"spec":{{"token":'
