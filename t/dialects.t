@@ -40,6 +40,7 @@ nginx = t.nginx('''
 ''', http2='', method=cluster.method(),
     configs=cluster.config()
     + cluster.config(name='team/a', kind='P-256')
+    + cluster.config(name='team..a')
     + cluster.config(name='aud', token_audience='https://items'))
 port = nginx.port
 b64 = base64.b64encode(token.encode()).decode()
@@ -177,10 +178,13 @@ t.is_(short, long_way, 'a request seen before has the same answer')
 
 BEARER = '/v2/auth?k8s-auth-config-name=k8s-conf'
 for method in ('GET', 'POST'):
-    for scheme in ('Bearer ', 'bearer ', 'BEARER   '):
+    for scheme in ('Bearer ', 'bearer ', 'BEARER   ', 'Bearer\t',
+                   'bearer \t '):
         answer = client.request(port, method, BEARER,
                                 {'Authorization': scheme + token})
-        t.is_(answer.status, 200, f'{method} {scheme.strip()}')
+        t.is_(answer.status, 200, f'{method} {scheme!r}')
+t.is_(status(client.get(port, BEARER, {'Authorization': 'Bearer\t'})),
+      (401, 'token_malformed'), 'the scheme and a tab')
 t.is_(client.get(port, '/pinned/auth',
                  {'Authorization': f'Bearer {token}'}).status, 200,
       'the config of the location')
@@ -202,8 +206,50 @@ for name in (field, 'token', 'jwt', 'subject_token', 'access_token'):
 
 t.is_(login({**NPM, 'k8s-auth-config-name': ''}, '/pinned/auth').status,
       200, 'a pinned config needs no name')
-t.is_(status(login({**NPM, 'k8s-auth-config-name': 'aud'}, '/pinned/auth')),
-      (401, 'config_unknown'), 'and takes no other')
+t.is_(login({**NPM, 'k8s-auth-config-name': 'my-app'}, '/pinned/auth').status,
+      200, "a pinned config takes any name for the client's own word")
+t.is_(status(login({**NPM, 'k8s-auth-config-name': 'my-app',
+                    'access-id': 'p-elsex116z7j9km'}, '/pinned/auth')),
+      (401, 'config_unknown'), 'but no other access id')
+t.is_(client.get(port, '/pinned/auth?k8s-auth-config-name=my-app',
+                 {'Authorization': f'Bearer {token}'}).status, 200,
+      "a bearer's word for itself")
+
+
+def foreign(ask, name, expected):
+    """Name another config where one is pinned, with and without a token."""
+    for _ in range(2):
+        t.is_(status(ask(token)), expected,
+              f'{name}: a pinned config takes no other name of the gateway')
+    answers = []
+    for one in (lambda: ask('no.such.token'),
+                lambda: ask('no.such.token', config='my-app')):
+        answer = one().json()
+        answer.pop('request_id')
+        answers.append(answer)
+    t.is_(answers[0], answers[1],
+          f'{name}: which is not told to who has no good token')
+
+
+def pinned_akeyless(jwt, config='aud'):
+    """Ask for a config by name."""
+    return login({**NPM, field: jwt, 'k8s-auth-config-name': config},
+                 '/pinned/auth')
+
+
+def pinned_bearer(jwt, config='aud'):
+    """Ask for a config in the query."""
+    return client.get(port, f'/pinned/auth?k8s-auth-config-name={config}',
+                      {'Authorization': f'Bearer {jwt}'})
+
+
+mark = nginx.mark()
+foreign(pinned_akeyless, 'akeyless', (401, 'config_unknown'))
+t.like(nginx.wait_log('config_unknown', since=mark),
+       'the location is for another auth config, asked for "aud", '
+       'config "k8s-conf", namespace "my-namespace-a"',
+       'the log tells what was asked for, and who asked')
+foreign(pinned_bearer, 'bearer', (401, 'config_unknown'))
 
 # Vault
 
@@ -215,6 +261,34 @@ for name, value in (('base64', base64.b64encode(role.encode()).decode()),
         answer = client.request(port, method, VAULT, {'X-Vault-Token': 'old'},
                                 {'role': value, 'jwt': token})
         t.is_(answer.status, 200, f'Vault, {method}, role {name}')
+for name, value in (('plain', 'team..a'),
+                    ('plain, with the access id', f'{ACCESS_ID}..team..a'),
+                    ('base64', base64.b64encode(
+                        f'{ACCESS_ID}..team..a'.encode()).decode())):
+    t.is_(tokens.verify(login({'role': value, 'jwt': token}, VAULT)
+                        .json()['auth']['client_token'],
+                        tokens.key('RSA-2048', 'gateway'))['config_name'],
+          'team..a', f'Vault, a config name with two dots, {name}')
+PINNED = '/pinned/vault'
+for value in ('my-app', 'my..app', '', base64.b64encode(b'a..b').decode(),
+              'p-elsex116z7j9km..k8s-conf', '\u00e4 / \u2603'):
+    t.is_(login({'role': value, 'jwt': token}, PINNED).status, 200,
+          f'Vault: role {value!r} where the config is pinned')
+t.is_(login({'jwt': token}, PINNED).status, 200, 'Vault: and none')
+
+
+def pinned_vault(wrap):
+    """Return a request that names a config by a kind of role."""
+    return lambda jwt, config='aud': login(
+        {'role': wrap(config), 'jwt': jwt}, PINNED)
+
+
+foreign(pinned_vault(str), 'Vault', (403, 'config_unknown'))
+foreign(pinned_vault(lambda name: f'{ACCESS_ID}..{name}'), 'Vault, with an id',
+        (403, 'config_unknown'))
+foreign(pinned_vault(lambda name: base64.b64encode(
+    f'x..{name}'.encode()).decode()), 'Vault, base64', (403, 'config_unknown'))
+
 body = answer.json()
 t.is_(sorted(body), ['auth', 'data', 'lease_duration', 'lease_id',
                      'renewable', 'request_id'], "Vault's members")
@@ -254,11 +328,18 @@ TYPE = 'urn:ietf:params:oauth:token-type:'
 
 
 def exchange(path='/token', kind='application/x-www-form-urlencoded',
-             extra='', **change):
-    """POST a form; None takes a member out."""
+             extra='', headers=None, **change):
+    """POST a form; None takes a member out, a list repeats one."""
     form = {k: v for k, v in {**FORM, **change}.items() if v is not None}
-    return client.post(port, path, urllib.parse.urlencode(form) + extra,
-                       {'Content-Type': kind})
+    return client.post(port, path, urllib.parse.urlencode(
+        form, doseq=True) + extra, {'Content-Type': kind, **(headers or {})})
+
+
+def basic(name, secret='s3cret', scheme='Basic'):
+    """Return the header of HTTP Basic, form-encoded inside."""
+    pair = f'{urllib.parse.quote_plus(name)}:{secret}'
+    return {'Authorization': f'{scheme} ' + base64.b64encode(
+        pair.encode()).decode()}
 
 
 answer = exchange()
@@ -269,6 +350,41 @@ t.is_(exchange(requested_token_type=TYPE + 'access_token').json()
       ['issued_token_type'], TYPE + 'access_token', 'as an access token')
 t.is_(exchange('/pinned/token', client_id=None).status, 200,
       'the config of the location')
+t.is_(exchange('/pinned/token', client_id='my-app').status, 200,
+      "the client's own word, where the config is pinned")
+foreign(lambda jwt, config='aud': exchange(
+    '/pinned/token', subject_token=jwt, client_id=config),
+        'token exchange', (401, 'config_unknown'))
+for kind in ('id_token', 'access_token'):
+    t.is_(exchange(subject_token_type=TYPE + kind).status, 200,
+          f'a subject token said to be of type {kind}')
+
+for name, headers in (
+        ('HTTP Basic', basic('k8s-conf')),
+        ('HTTP Basic, no secret', basic('k8s-conf', '')),
+        ('HTTP Basic, in lower case', basic('k8s-conf', scheme='basic'))):
+    t.is_(exchange(client_id=None, headers=headers).status, 200,
+          f'the client id by {name}')
+    t.is_(exchange(headers=headers).status, 200,
+          f'{name}, and the same in the form')
+t.is_(exchange(client_id=None, headers=basic('team/a')).status, 200,
+      'HTTP Basic: form-encoded inside')
+t.is_(exchange(client_id=None, headers=basic('nobody')).json()['reason'],
+      'config_unknown', 'HTTP Basic: an unknown config')
+t.is_(exchange('/pinned/token', client_id=None,
+               headers=basic('my-app')).status, 200,
+      "HTTP Basic: the client's own word, where the config is pinned")
+for name, headers in (
+        ('another than the form', basic('team/a')),
+        ('no base64', {'Authorization': 'Basic !!!'}),
+        ('nothing', {'Authorization': 'Basic '}),
+        ('no colon', {'Authorization': 'Basic '
+                      + base64.b64encode(b'k8s-conf').decode()}),
+        ('broken encoding', {'Authorization': 'Basic '
+                             + base64.b64encode(b'k8s%zz:s').decode()})):
+    answer = exchange(headers=headers)
+    t.is_((answer.status, answer.json()['error']), (400, 'invalid_request'),
+          f'HTTP Basic: {name}')
 for name, change, error in (
         ('another grant', {'grant_type': 'password'},
          'unsupported_grant_type'),
@@ -284,12 +400,25 @@ for name, change, error in (
          'invalid_target'),
         ('another resource', {'resource': 'https://else'},
          'invalid_target'),
+        ('another audience beside a good one',
+         {'audience': ['api', 'https://else']}, 'invalid_target'),
+        ('another resource beside a good audience',
+         {'audience': 'api', 'resource': ['api', 'https://else']},
+         'invalid_target'),
+        ('more targets than anybody needs', {'audience': ['api'] * 17},
+         'invalid_request'),
         ("not the config's audience",
          {'client_id': 'aud', 'audience': 'api'}, 'invalid_target')):
     answer = exchange(**change)
     t.is_((answer.status, answer.json()['error']), (400, error),
           f'token exchange: {name}')
 t.is_(exchange(audience='api').status, 200, "the pod token's audience")
+t.is_(exchange(audience=['api'] * 8, resource=['api'] * 8).status, 200,
+      'several times')
+t.is_(exchange(audience='', resource='').status, 200, 'none by name')
+t.is_(exchange(client_id='aud', audience=['https://items'] * 2,
+               resource='https://items').status, 200,
+      "the config's audience, several times")
 t.is_(exchange(client_id='aud', audience='https://items').status, 200,
       "the config's audience")
 answer = exchange(subject_token=None)

@@ -162,7 +162,7 @@ for value in ('Basic Zm9vOmJhcg==', 'Bearerx ' + good, good):
     t.is_((answer.status, answer.header('www-authenticate')),
           (401, 'Bearer realm="akl_k8s"'), f'{value[:10]}: no bearer token')
 for value in ('Bearer', 'Bearer X', f'Bearer {good} x',
-              f'Bearer {good},{good}', f'Bearer\t{good}'):
+              f'Bearer {good},{good}', f'Bearer {good}\t'):
     t.is_(client.get(nginx.port, '/one/f', {'Authorization': value}).status,
           401, f'Authorization: {value[:12]}... of {len(value)}')
 

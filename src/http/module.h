@@ -254,6 +254,9 @@ typedef struct {
     ngx_http_akl_k8s_config_t   *config;
     ngx_str_t                    asked;         /* the name that was sent for a
                                                    config that is not known */
+    const char                  *foreign;       /* for the log: another config
+                                                   than the location's was
+                                                   asked for */
     akl_identity_t               identity;
     ngx_str_t                    jti;
     ngx_str_t                    token;         /* minted */

@@ -195,11 +195,11 @@ ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     last = p + value.len;
 
     if (value.len >= 6 && ngx_strncasecmp(p, (u_char *) "bearer", 6) == 0
-        && (value.len == 6 || p[6] == ' '))
+        && (value.len == 6 || p[6] == ' ' || p[6] == '\t'))
     {
         p += 6;
 
-        while (p < last && *p == ' ') {
+        while (p < last && (*p == ' ' || *p == '\t')) {
             p++;
         }
 

@@ -248,6 +248,7 @@ void
 ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx)
 {
     ctx->established = 0;
+    ctx->foreign = NULL;
     ctx->reason = AKL_OK;
     ctx->config = NULL;
     ctx->cache = NGX_HTTP_AKL_K8S_CACHE_NONE;

@@ -21,7 +21,6 @@
 typedef struct {
     ngx_http_akl_k8s_config_t   *config;
     ngx_str_t                    token;
-    ngx_str_t                    audience;      /* oauth, len 0: not asked */
     ngx_uint_t                   access_token;  /* oauth: that type asked */
 
     /* why not, where parsing failed */
@@ -63,10 +62,12 @@ void ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form,
     akl_reason_t reason, const char *detail);
 
 /*
- * Finds the config that a request names, among all or as the location pins
- * it; "name" and "access_id" of len 0 were not sent.  An unknown name and a
- * wrong access id fail the form alike, so that nobody finds names by trying;
- * the cause for the log tells them apart.
+ * Finds the config that a request names, or takes the one that the location
+ * pins, where any other name is the client's own word for itself; but the
+ * name of another config is noted in the context, and refused by the login.
+ * "name" and "access_id" of len 0 were not sent.  An unknown name and a wrong
+ * access id fail the form alike, so that nobody finds names by trying; the
+ * cause for the log tells them apart.
  */
 void ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id);

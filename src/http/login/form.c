@@ -9,6 +9,8 @@
 #include "endpoint.h"
 
 
+static void ngx_http_akl_k8s_form_foreign(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_config_t *config);
 static void ngx_http_akl_k8s_form_unknown(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id,
     const char *cause);
@@ -35,29 +37,33 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    config = alcf->auth_config;
-
-    if (config == NULL && name.len == 0) {
-        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
-                                   "the request names no auth config");
-        return;
-    }
-
     if (name.len) {
         wanted = ngx_http_akl_k8s_ngx_str(&name);
         config = ngx_http_akl_k8s_find_config(amcf, &wanted);
 
-        if (config == NULL) {
-            ngx_http_akl_k8s_form_unknown(r, form, name, access_id,
-                                          "there is no such auth config");
-            return;
+    } else {
+        config = NULL;
+    }
+
+    if (alcf->auth_config) {
+
+        /* any other name is the client's own word for itself */
+
+        if (config && config != alcf->auth_config) {
+            ngx_http_akl_k8s_form_foreign(r, form, config);
         }
 
-        if (alcf->auth_config && config != alcf->auth_config) {
-            ngx_http_akl_k8s_form_unknown(r, form, name, access_id,
-                                "the location is for another auth config");
-            return;
-        }
+        config = alcf->auth_config;
+
+    } else if (name.len == 0) {
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "the request names no auth config");
+        return;
+
+    } else if (config == NULL) {
+        ngx_http_akl_k8s_form_unknown(r, form, name, access_id,
+                                      "there is no such auth config");
+        return;
     }
 
     if (access_id.len
@@ -74,6 +80,39 @@ ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
     }
 
     form->config = config;
+}
+
+
+/*
+ * Another config of this gateway was asked for.  Told when the token has
+ * proven good, so that nobody finds names by trying.
+ */
+
+static void
+ngx_http_akl_k8s_form_foreign(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_config_t *config)
+{
+    size_t                   size;
+    u_char                  *p, name[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    size = sizeof("the location is for another auth config, asked for \"\"")
+           + NGX_HTTP_AKL_K8S_LOG_SIZE;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    p = ngx_pnalloc(r->pool, size);
+
+    if (ctx == NULL || p == NULL) {
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        return;
+    }
+
+    (void) ngx_snprintf(p, size, "the location is for another auth config, "
+                        "asked for \"%s\"%Z",
+                        ngx_http_akl_k8s_log_text(name,
+                                      ngx_http_akl_k8s_str(&config->name)));
+
+    ctx->foreign = (char *) p;
 }
 
 

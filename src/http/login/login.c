@@ -276,6 +276,12 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
         return NGX_OK;
     }
 
+    if (ctx->foreign) {
+        ctx->identity = verdict->identity;
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_CONFIG_UNKNOWN,
+                                              ctx->foreign);
+    }
+
     cluster = ngx_http_akl_k8s_cluster(config);
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);

@@ -13,16 +13,22 @@
     "urn:ietf:params:oauth:token-type:jwt"
 #define NGX_HTTP_AKL_K8S_OAUTH_ACCESS                                         \
     "urn:ietf:params:oauth:token-type:access_token"
+#define NGX_HTTP_AKL_K8S_OAUTH_ID                                             \
+    "urn:ietf:params:oauth:token-type:id_token"
+
+/* "audience" and "resource" in one request, together */
+
+#define NGX_HTTP_AKL_K8S_OAUTH_TARGETS  16
 
 
 typedef struct {
-    ngx_str_t  grant_type;
-    ngx_str_t  subject_token;
-    ngx_str_t  subject_token_type;
-    ngx_str_t  requested_token_type;
-    ngx_str_t  audience;
-    ngx_str_t  resource;
-    ngx_str_t  client_id;
+    ngx_str_t   grant_type;
+    ngx_str_t   subject_token;
+    ngx_str_t   subject_token_type;
+    ngx_str_t   requested_token_type;
+    ngx_str_t   client_id;
+    ngx_str_t   targets[NGX_HTTP_AKL_K8S_OAUTH_TARGETS];
+    ngx_uint_t  ntargets;
 } ngx_http_akl_k8s_oauth_args_t;
 
 
@@ -39,10 +45,13 @@ static const char *ngx_http_akl_k8s_oauth_split(ngx_str_t *body,
 static const char *ngx_http_akl_k8s_oauth_assign(
     ngx_http_akl_k8s_oauth_args_t *args, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_akl_k8s_oauth_decode(ngx_str_t *s);
+static void ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_str_t *client_id);
 static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
     const char *error, const char *detail);
-static ngx_uint_t ngx_http_akl_k8s_oauth_target(
-    ngx_http_akl_k8s_config_t *config, ngx_str_t *token, ngx_str_t *target);
+static ngx_uint_t ngx_http_akl_k8s_oauth_targets(
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
+    ngx_http_akl_k8s_oauth_args_t *args);
 static void ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
     akl_json_out_t *out);
@@ -73,12 +82,6 @@ static ngx_http_akl_k8s_oauth_arg_t  ngx_http_akl_k8s_oauth_args[] = {
 
     { ngx_string("requested_token_type"),
       offsetof(ngx_http_akl_k8s_oauth_args_t, requested_token_type) },
-
-    { ngx_string("audience"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, audience) },
-
-    { ngx_string("resource"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, resource) },
 
     { ngx_string("client_id"),
       offsetof(ngx_http_akl_k8s_oauth_args_t, client_id) },
@@ -128,6 +131,12 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
+    ngx_http_akl_k8s_oauth_basic(r, form, &args.client_id);
+
+    if (form->reason != AKL_OK) {
+        return;
+    }
+
     if (args.grant_type.len == 0) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_request",
                                      "grant_type is missing");
@@ -142,11 +151,18 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
+    /* the other two are what libraries call a JWT that they were given */
+
     if (!ngx_http_akl_k8s_oauth_is(args.subject_token_type,
-                                   NGX_HTTP_AKL_K8S_OAUTH_JWT))
+                                   NGX_HTTP_AKL_K8S_OAUTH_JWT)
+        && !ngx_http_akl_k8s_oauth_is(args.subject_token_type,
+                                      NGX_HTTP_AKL_K8S_OAUTH_ID)
+        && !ngx_http_akl_k8s_oauth_is(args.subject_token_type,
+                                      NGX_HTTP_AKL_K8S_OAUTH_ACCESS))
     {
         ngx_http_akl_k8s_oauth_error(form, "invalid_request",
-                                     "subject_token_type must be jwt");
+                                     "subject_token_type must be jwt, "
+                                     "id_token or access_token");
         return;
     }
 
@@ -180,13 +196,7 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    if ((args.audience.len
-         && !ngx_http_akl_k8s_oauth_target(form->config, &form->token,
-                                           &args.audience))
-        || (args.resource.len
-            && !ngx_http_akl_k8s_oauth_target(form->config, &form->token,
-                                              &args.resource)))
-    {
+    if (!ngx_http_akl_k8s_oauth_targets(form->config, &form->token, &args)) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_target",
                                      "tokens for that audience or resource "
                                      "are not issued here");
@@ -246,6 +256,24 @@ ngx_http_akl_k8s_oauth_assign(ngx_http_akl_k8s_oauth_args_t *args,
 {
     ngx_str_t                     *slot;
     ngx_http_akl_k8s_oauth_arg_t  *arg;
+
+    /* RFC 8693 section 2.1: these may be sent several times */
+
+    if (ngx_http_akl_k8s_oauth_is(*name, "audience")
+        || ngx_http_akl_k8s_oauth_is(*name, "resource"))
+    {
+        if (value->len == 0) {
+            return NULL;
+        }
+
+        if (args->ntargets == NGX_HTTP_AKL_K8S_OAUTH_TARGETS) {
+            return "more than 16 audiences and resources";
+        }
+
+        args->targets[args->ntargets++] = *value;
+
+        return NULL;
+    }
 
     for (arg = ngx_http_akl_k8s_oauth_args; arg->name.len; arg++) {
 
@@ -317,6 +345,72 @@ ngx_http_akl_k8s_oauth_decode(ngx_str_t *s)
 }
 
 
+/*
+ * The client id of HTTP Basic (RFC 6749 section 2.3.1): form-encoded inside.
+ * The secret proves nothing here: the subject token does.
+ */
+
+static void
+ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
+    ngx_http_akl_k8s_form_t *form, ngx_str_t *client_id)
+{
+    ngx_int_t   rc;
+    ngx_str_t   id, *value;
+
+    if (r->headers_in.authorization == NULL) {
+        return;
+    }
+
+    value = &r->headers_in.authorization->value;
+
+    if (value->len < 5
+        || ngx_strncasecmp(value->data, (u_char *) "Basic", 5) != 0
+        || (value->len > 5 && value->data[5] != ' '))
+    {
+        return;
+    }
+
+    rc = ngx_http_auth_basic_user(r);
+
+    if (rc == NGX_DECLINED) {
+        goto malformed;
+    }
+
+    /* a copy: nginx keeps its own for $remote_user */
+
+    id.len = r->headers_in.user.len;
+    id.data = (rc == NGX_OK) ? ngx_pstrdup(r->pool, &r->headers_in.user)
+                             : NULL;
+
+    if (id.data == NULL) {
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        return;
+    }
+
+    if (ngx_http_akl_k8s_oauth_decode(&id) != NGX_OK) {
+        goto malformed;
+    }
+
+    if (client_id->len
+        && (client_id->len != id.len
+            || ngx_memcmp(client_id->data, id.data, id.len) != 0))
+    {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                     "client_id is not that of HTTP Basic");
+        return;
+    }
+
+    *client_id = id;
+
+    return;
+
+malformed:
+
+    ngx_http_akl_k8s_oauth_error(form, "invalid_request",
+                                 "HTTP Basic is not well encoded");
+}
+
+
 static void
 ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form, const char *error,
     const char *detail)
@@ -327,28 +421,46 @@ ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form, const char *error,
 
 
 /*
- * 1 where a token minted for this pod token will be meant for "target".  The
- * pod token's own audiences are only compared here: the review follows.
+ * 1 where a token minted for this pod token will be meant for all that was
+ * asked for.  The pod token's own audiences are only compared here: the review
+ * follows.
  */
 
 static ngx_uint_t
-ngx_http_akl_k8s_oauth_target(ngx_http_akl_k8s_config_t *config,
-    ngx_str_t *token, ngx_str_t *target)
+ngx_http_akl_k8s_oauth_targets(ngx_http_akl_k8s_config_t *config,
+    ngx_str_t *token, ngx_http_akl_k8s_oauth_args_t *args)
 {
-    ngx_uint_t       found;
-    akl_pod_token_t  pod;
+    ngx_str_t        *target;
+    ngx_uint_t        i, found;
+    akl_pod_token_t   pod;
 
-    if (config->token_audience.len) {
-        return config->token_audience.len == target->len
-               && ngx_memcmp(config->token_audience.data, target->data,
-                             target->len)
-                  == 0;
+    if (args->ntargets == 0) {
+        return 1;
     }
 
     found = 1;
+    target = args->targets;
+
+    if (config->token_audience.len) {
+
+        for (i = 0; found && i < args->ntargets; i++) {
+            found = (config->token_audience.len == target[i].len
+                     && ngx_memcmp(config->token_audience.data, target[i].data,
+                                   target[i].len)
+                        == 0);
+        }
+
+        return found;
+    }
+
+    /* what cannot be read is refused by the login, for its own reason */
 
     if (akl_pod_token_parse(&pod, ngx_http_akl_k8s_str(token)) == AKL_OK) {
-        found = akl_pod_token_has_audience(&pod, ngx_http_akl_k8s_str(target));
+
+        for (i = 0; found && i < args->ntargets; i++) {
+            found = akl_pod_token_has_audience(&pod,
+                                           ngx_http_akl_k8s_str(&target[i]));
+        }
     }
 
     akl_pod_token_clear(&pod);

@@ -86,7 +86,11 @@ ngx_http_akl_k8s_vault_json(ngx_http_request_t *r, akl_doc_t *doc,
 }
 
 
-/* base64 of ACCESS_ID..CONFIG_NAME, the same in plain, or a config's name */
+/*
+ * A config's name, ACCESS_ID..CONFIG_NAME, or base64 of that.  Where the
+ * location settles the config, the id is no more than a part of the client's
+ * own word for itself.
+ */
 
 static void
 ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
@@ -96,21 +100,20 @@ ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
     ssize_t                        n;
     akl_str_t                      plain, id, name;
     ngx_str_t                      wanted;
+    ngx_http_akl_k8s_loc_conf_t   *alcf;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
-    id = akl_str("");
-    name = akl_str("");
-
-    if (ngx_http_akl_k8s_vault_split(role, &id, &name)) {
-        ngx_http_akl_k8s_form_config(r, form, name, id);
-        return;
-    }
-
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    id = akl_str("");
+    name = role;
 
     wanted = ngx_http_akl_k8s_ngx_str(&role);
 
-    if (role.len && ngx_http_akl_k8s_find_config(amcf, &wanted) == NULL) {
+    if (role.len && ngx_http_akl_k8s_find_config(amcf, &wanted) == NULL
+        && !ngx_http_akl_k8s_vault_split(role, &id, &name))
+    {
         p = ngx_pnalloc(r->pool, akl_base64_decoded_len(role.len));
         if (p == NULL) {
             ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
@@ -123,16 +126,16 @@ ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
             plain.data = p;
             plain.len = n;
 
-            if (ngx_http_akl_k8s_vault_split(plain, &id, &name)) {
-                ngx_http_akl_k8s_form_config(r, form, name, id);
-                return;
-            }
+            (void) ngx_http_akl_k8s_vault_split(plain, &id, &name);
         }
     }
 
-    ngx_http_akl_k8s_form_config(r, form, role, id);
+    ngx_http_akl_k8s_form_config(r, form, name,
+                                 alcf->auth_config ? akl_str("") : id);
 }
 
+
+/* 1 and the parts, or 0 and nothing changed */
 
 static ngx_uint_t
 ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id, akl_str_t *name)
