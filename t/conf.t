@@ -77,6 +77,7 @@ values = {
     'signing_p384': cluster.signing_key('P-384'),
     'signing_ed25519': cluster.signing_key('Ed25519'),
     'signing_p521': cluster.signing_key('P-521'),
+    'signing_roca': cluster.file('roca.pem', tokens.roca_key().pem()),
     'signing_weak': cluster.signing_key('RSA-1024'),
     'signing_open': cluster.file('open.pem', gateway.pem(), 0o644),
     'signing_locked': cluster.file('locked.pem', gateway.pem('secret')),

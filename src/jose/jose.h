@@ -107,6 +107,12 @@ int akl_jwk_members_get(akl_jwk_members_t *m, EVP_PKEY *pkey,
 EVP_PKEY *akl_jwk_members_pkey(const akl_jwk_members_t *m, const char **err);
 
 /*
+ * 1 where the RSA modulus "n" (big-endian, of 1984 bits at least) has the
+ * fingerprint of a key that CVE-2017-15361 lets factor, else 0.
+ */
+int akl_rsa_is_roca(akl_str_t n);
+
+/*
  * Fills *jwk, of which it owns "pkey" from now on, even on failure.  "alg" is
  * AKL_ALG_NONE for the type's own; "kid" of length 0 becomes the thumbprint.
  * 0, or -1 with *jwk zeroed and *err.

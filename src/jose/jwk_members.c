@@ -234,6 +234,11 @@ akl_members_check(const akl_jwk_members_t *m, const char **err)
         return -1;
     }
 
+    if (akl_rsa_is_roca(m->first)) {
+        *err = "RSA key is one that can be factored (CVE-2017-15361, ROCA)";
+        return -1;
+    }
+
     return 0;
 }
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 import stat
 import tempfile
 import time
@@ -174,6 +175,34 @@ def generate(kind, exponent=65537):
     if kind == 'Ed25519':
         return Key(ed25519.Ed25519PrivateKey.generate())
     return Key(ec.generate_private_key(CURVES[kind][0]()))
+
+
+def roca_prime(bits=1024):
+    """Make a prime as the library of CVE-2017-15361 does."""
+    product, found, number = 1, 0, 2
+    while found < 126:
+        if all(number % d for d in range(2, int(number ** .5) + 1)):
+            product, found = product * number, found + 1
+        number += 1
+    while True:
+        factor = secrets.randbits(bits - product.bit_length() + 1)
+        prime = factor * product + pow(65537, secrets.randbits(254), product)
+        if prime >> (bits - 2) == 3 and all(
+                pow(base, prime - 1, prime) == 1 for base in (2, 3, 5)):
+            return prime
+
+
+def roca_key():
+    """Return the cached RSA key pair with that library's fingerprint."""
+    path = os.path.join(cache_dir(), 'RSA-2048-roca.pem')
+    if not os.path.exists(path):
+        p, q = roca_prime(), roca_prime()
+        d = pow(65537, -1, (p - 1) * (q - 1))
+        write_file(path, Key(rsa.RSAPrivateNumbers(
+            p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p),
+            rsa.RSAPublicNumbers(65537, p * q)).private_key()).pem())
+    with open(path, encoding='ascii') as file:
+        return Key.load(file.read())
 
 
 def cache_dir():
