@@ -2,7 +2,12 @@
  * Looking at what was read.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                     /* strtod_l() */
+#endif
+
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -36,6 +41,24 @@ akl_doc_free(akl_doc_t *doc)
 }
 
 
+/*
+ * strtod() takes the decimal point of the process's locale, which another
+ * module may have set; JSON's is a full stop everywhere.
+ */
+
+static double
+akl_doc_real(const char *text)
+{
+    static locale_t  plain;
+
+    if (plain == (locale_t) 0) {
+        plain = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
+    }
+
+    return (plain == (locale_t) 0) ? NAN : strtod_l(text, NULL, plain);
+}
+
+
 /* 0 where it is in range */
 
 int
@@ -62,7 +85,7 @@ akl_doc_number(akl_str_t number, uint32_t type, int64_t *integer, double *real)
         rc = (errno == ERANGE) ? -1 : 0;
 
     } else {
-        *real = strtod(text, NULL);
+        *real = akl_doc_real(text);
         rc = isfinite(*real) ? 0 : -1;
     }
 
