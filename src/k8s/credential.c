@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -71,6 +72,11 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
         n = akl_base64_decode(p, text);
 
         if (n > 0) {
+
+            /* whoever wipes the text afterwards knows its new length only */
+
+            OPENSSL_cleanse(p + n, text.len - (size_t) n);
+
             text.len = (size_t) n;
             *len = text.len;
 

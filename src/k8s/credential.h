@@ -23,7 +23,8 @@ typedef enum {
 
 /*
  * Trims "*len" bytes at "*data" in place, and decodes PEM that was encoded in
- * base64 once more.  NULL, or the cause.
+ * base64 once more; what the decoded text leaves of the bytes is wiped.  NULL,
+ * or the cause.
  */
 const char *akl_credential_normalize(akl_credential_type_t type,
     unsigned char **data, size_t *len);

@@ -31,6 +31,7 @@ static void ngx_http_akl_k8s_credential_broken(
 static void ngx_http_akl_k8s_credential_take(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_credential_t *cred,
     ngx_str_t *fresh);
+static void ngx_http_akl_k8s_credential_trim(ngx_str_t *raw, ngx_str_t *text);
 static void ngx_http_akl_k8s_credential_free(ngx_str_t *text);
 static ngx_uint_t ngx_http_akl_k8s_same(ngx_str_t *one, ngx_str_t *two);
 static ngx_uint_t ngx_http_akl_k8s_refresh_one(
@@ -331,8 +332,7 @@ ngx_http_akl_k8s_refresh_one(ngx_http_akl_k8s_cluster_t *cluster,
         return 0;
     }
 
-    ngx_memmove(raw.data, text.data, text.len);
-    raw.len = text.len;
+    ngx_http_akl_k8s_credential_trim(&raw, &text);
 
     ngx_http_akl_k8s_credential_take(cluster, cred, &raw);
 
@@ -401,8 +401,7 @@ ngx_http_akl_k8s_refresh_pair(ngx_http_akl_k8s_cluster_t *cluster)
 
         changed[i] = !ngx_http_akl_k8s_same(&text[i], &cred[i]->text);
 
-        ngx_memmove(raw[i].data, text[i].data, text[i].len);
-        raw[i].len = text[i].len;
+        ngx_http_akl_k8s_credential_trim(&raw[i], &text[i]);
 
         if (changed[i]) {
             ngx_http_akl_k8s_credential_take(cluster, cred[i], &raw[i]);
@@ -471,8 +470,7 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
     cluster->keys = keys;
     cluster->keys_known = 1;
 
-    ngx_memmove(raw.data, text.data, text.len);
-    raw.len = text.len;
+    ngx_http_akl_k8s_credential_trim(&raw, &text);
 
     ngx_http_akl_k8s_credential_take(cluster, &cluster->jwks_file, &raw);
 
@@ -531,6 +529,18 @@ ngx_http_akl_k8s_credential_take(ngx_http_akl_k8s_cluster_t *cluster,
                   "akl_k8s: %V \"%V\" of auth config \"%V\" was replaced",
                   &cred->source->directive, &cred->source->path,
                   &cluster->config->name);
+}
+
+
+/* leaves of what was read the text that lies in it, and wipes the rest */
+
+static void
+ngx_http_akl_k8s_credential_trim(ngx_str_t *raw, ngx_str_t *text)
+{
+    ngx_memmove(raw->data, text->data, text->len);
+    ngx_explicit_memzero(raw->data + text->len, raw->len - text->len);
+
+    raw->len = text->len;
 }
 
 

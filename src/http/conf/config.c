@@ -190,6 +190,7 @@ static ngx_http_akl_k8s_setter(signing_key)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
+    int                         rc;
     const char                 *cause;
     ngx_http_akl_k8s_source_t   src;
 
@@ -202,15 +203,17 @@ static ngx_http_akl_k8s_setter(signing_key)
         return NGX_CONF_ERROR;
     }
 
-    if (akl_jwk_private_from_pem(&config->signing_key,
-                                 ngx_http_akl_k8s_str(&src.text), &cause)
-        != 0)
-    {
+    rc = akl_jwk_private_from_pem(&config->signing_key,
+                                  ngx_http_akl_k8s_str(&src.text), &cause);
+
+    /* one that is refused may be a key all the same */
+
+    ngx_explicit_memzero(src.text.data, src.text.len);
+
+    if (rc != 0) {
         ngx_memzero(&config->signing_key, sizeof(akl_jwk_t));
         return ngx_http_akl_k8s_config_error(cf, "signing_key", cause);
     }
-
-    ngx_explicit_memzero(src.text.data, src.text.len);
 
     return NGX_CONF_OK;
 }
