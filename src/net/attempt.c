@@ -26,6 +26,7 @@ ngx_akl_try_send(ngx_akl_try_t *t)
 {
     long                 left;
     CURL                *easy;
+    ngx_uint_t           rc;
     ngx_akl_place_t     *place;
     ngx_akl_target_t    *target;
     ngx_akl_exchange_t  *ex;
@@ -63,26 +64,32 @@ ngx_akl_try_send(ngx_akl_try_t *t)
 
     left = (long) (ngx_msec_int_t) (t->deadline - ngx_current_msec);
 
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                     t->bearer.data ? &t->bearer : ngx_akl_try_lines);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ngx_max(left, 1L));
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
+    rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                           t->bearer.data ? &t->bearer : ngx_akl_try_lines);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
+    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ngx_max(left, 1L));
+    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
 
     if (ex->body.len) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) ex->body.len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *) ex->body.data);
+        rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
+                               (long) ex->body.len);
+        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                               (char *) ex->body.data);
 
     } else {
-        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        rc |= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+
+    if (rc != CURLE_OK) {
+        return NGX_ERROR;
     }
 
     if (ngx_akl_curl_add(easy) != NGX_OK) {

@@ -63,6 +63,8 @@ ngx_int_t
 ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
     ngx_akl_curl_abort_pt aborted)
 {
+    ngx_uint_t  rc;
+
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return NGX_ERROR;
     }
@@ -79,14 +81,18 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
     ngx_akl_curl_held = 0;
     ngx_akl_curl_count = 0;
 
-    curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_SOCKETFUNCTION,
-                      ngx_akl_curl_socket);
-    curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_TIMERFUNCTION,
-                      ngx_akl_curl_timeout);
-    curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_PIPELINING,
-                      CURLPIPE_NOTHING);
-    curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_MAXCONNECTS,
-                      (long) NGX_AKL_CURL_IDLE);
+    rc = curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_SOCKETFUNCTION,
+                           ngx_akl_curl_socket);
+    rc |= curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_TIMERFUNCTION,
+                            ngx_akl_curl_timeout);
+    rc |= curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_PIPELINING,
+                            CURLPIPE_NOTHING);
+    rc |= curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_MAXCONNECTS,
+                            (long) NGX_AKL_CURL_IDLE);
+
+    if (rc != CURLM_OK) {
+        return NGX_ERROR;
+    }
 
     ngx_memzero(&ngx_akl_curl_timer, sizeof(ngx_event_t));
     ngx_memzero(&ngx_akl_curl_next, sizeof(ngx_event_t));
@@ -433,13 +439,19 @@ ngx_akl_curl_drain(void)
 }
 
 
-void
+ngx_int_t
 ngx_akl_curl_own(CURL *easy, void *owner)
 {
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ngx_akl_curl_open);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, owner);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, ngx_akl_curl_close);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, owner);
+    ngx_uint_t  rc;
+
+    rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
+                          ngx_akl_curl_open);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, owner);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
+                           ngx_akl_curl_close);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, owner);
+
+    return (rc == CURLE_OK) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -33,9 +33,9 @@ void ngx_akl_curl_remove(CURL *easy);
 
 /*
  * Sets the options by which a handle's sockets are made and closed under our
- * eyes; "owner" tells them apart.
+ * eyes; "owner" tells them apart.  NGX_OK or NGX_ERROR.
  */
-void ngx_akl_curl_own(CURL *easy, void *owner);
+ngx_int_t ngx_akl_curl_own(CURL *easy, void *owner);
 
 /*
  * Has an owner's connections serve no further transfer: idle ones are closed

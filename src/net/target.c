@@ -12,15 +12,38 @@
 #define NGX_AKL_TARGET_CA_AGE  3600L            /* s, the system's bundle */
 
 
+typedef struct {
+    CURLoption   option;
+    long         value;
+} ngx_akl_option_t;
+
+
 static void ngx_akl_target_drop_idle(ngx_akl_target_t *target);
 static ngx_int_t ngx_akl_target_copy(ngx_str_t *to, ngx_str_t *from);
 static ngx_int_t ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy);
 static ngx_int_t ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy);
-static void ngx_akl_blob(CURL *easy, CURLoption option, ngx_str_t *text);
+static ngx_int_t ngx_akl_blob(CURL *easy, CURLoption option,
+    ngx_str_t *text);
 
 
 static ngx_array_t  ngx_akl_targets;            /* of ngx_akl_target_t * */
 static const char  *ngx_akl_agent;
+
+static const ngx_akl_option_t  ngx_akl_options[] = {
+    { CURLOPT_NOSIGNAL, 1 },
+    { CURLOPT_NETRC, CURL_NETRC_IGNORED },
+    { CURLOPT_FOLLOWLOCATION, 0 },
+    { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
+    { CURLOPT_HTTP09_ALLOWED, 0 },
+    { CURLOPT_TCP_NODELAY, 1 },
+    { CURLOPT_TCP_KEEPALIVE, 1 },
+    { CURLOPT_MAXAGE_CONN, NGX_AKL_TARGET_MAXAGE },
+    { CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 1 },
+    { CURLOPT_SSL_VERIFYPEER, 1 },
+    { CURLOPT_SSL_VERIFYHOST, 2 },
+    { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+    { CURLOPT_SSL_SESSIONID_CACHE, 0 }
+};
 
 
 void
@@ -254,24 +277,34 @@ ngx_akl_target_release(ngx_akl_target_t *target, CURL *easy,
 }
 
 
-/* what is the same for all requests to a target */
+/*
+ * What is the same for all requests to a target.  An option that could not be
+ * set would have libcurl do as it likes, or as the environment says: there is
+ * no handle then.
+ */
 
 static ngx_int_t
 ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
 {
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent);
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, NGX_AKL_TARGET_MAXAGE);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long) target->connect_timeout);
-    curl_easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 1L);
+    ngx_uint_t  i;
+
+    for (i = 0; i < sizeof(ngx_akl_options) / sizeof(ngx_akl_option_t); i++) {
+        if (curl_easy_setopt(easy, ngx_akl_options[i].option,
+                             ngx_akl_options[i].value)
+            != CURLE_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long) target->connect_timeout)
+           != CURLE_OK)
+    {
+        return NGX_ERROR;
+    }
 
 #if (LIBCURL_VERSION_NUM >= 0x075500)
     if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") != CURLE_OK) {
@@ -285,26 +318,19 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     }
 #endif
 
-    ngx_akl_curl_own(easy, target);
-
-    if (curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_SSLVERSION,
-                            (long) CURL_SSLVERSION_TLSv1_2)
-           != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L)
-           != CURLE_OK)
+    if (ngx_akl_curl_own(easy, target) != NGX_OK
+        || ngx_akl_target_roots(target, easy) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_akl_target_roots(target, easy) != NGX_OK) {
+    if (target->tls.cert.len
+        && (ngx_akl_blob(easy, CURLOPT_SSLCERT_BLOB, &target->tls.cert)
+            != NGX_OK
+            || ngx_akl_blob(easy, CURLOPT_SSLKEY_BLOB, &target->tls.key)
+               != NGX_OK))
+    {
         return NGX_ERROR;
-    }
-
-    if (target->tls.cert.len) {
-        ngx_akl_blob(easy, CURLOPT_SSLCERT_BLOB, &target->tls.cert);
-        ngx_akl_blob(easy, CURLOPT_SSLKEY_BLOB, &target->tls.key);
     }
 
     return NGX_OK;
@@ -331,8 +357,8 @@ ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy)
          */
 
 #if (LIBCURL_VERSION_NUM >= 0x075700)
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
-                         NGX_AKL_TARGET_CA_AGE);
+        (void) curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
+                                NGX_AKL_TARGET_CA_AGE);
 #endif
 
         return (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK)
@@ -350,13 +376,11 @@ ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy)
         return NGX_ERROR;
     }
 
-    ngx_akl_blob(easy, CURLOPT_CAINFO_BLOB, &target->tls.ca);
-
-    return NGX_OK;
+    return ngx_akl_blob(easy, CURLOPT_CAINFO_BLOB, &target->tls.ca);
 }
 
 
-static void
+static ngx_int_t
 ngx_akl_blob(CURL *easy, CURLoption option, ngx_str_t *text)
 {
     struct curl_blob  blob;
@@ -365,5 +389,6 @@ ngx_akl_blob(CURL *easy, CURLoption option, ngx_str_t *text)
     blob.len = text->len;
     blob.flags = CURL_BLOB_COPY;
 
-    (void) curl_easy_setopt(easy, option, &blob);
+    return (curl_easy_setopt(easy, option, &blob) == CURLE_OK) ? NGX_OK
+                                                              : NGX_ERROR;
 }
