@@ -116,11 +116,11 @@ ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf, ngx_akl_zone_t *zone,
     const char *name, ngx_str_t *config, const char *label, const char *value)
 {
     u_char     *p;
-    size_t      len;
+    size_t      i, len;
     ngx_int_t   series;
     ngx_str_t   full;
 
-    len = ngx_strlen(name) + (config ? config->len : 0)
+    len = ngx_strlen(name) + (config ? 2 * config->len : 0)
           + (label ? ngx_strlen(label) + ngx_strlen(value) : 0)
           + sizeof("{config=\"\",=\"\"}");
 
@@ -132,7 +132,19 @@ ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf, ngx_akl_zone_t *zone,
     p = ngx_sprintf(full.data, "%s{", name);
 
     if (config) {
-        p = ngx_sprintf(p, "config=\"%V\"", config);
+        p = ngx_cpymem(p, "config=\"", sizeof("config=\"") - 1);
+
+        /* as in the text format, so that no name reads like another series */
+
+        for (i = 0; i < config->len; i++) {
+            if (config->data[i] == '"' || config->data[i] == '\\') {
+                *p++ = '\\';
+            }
+
+            *p++ = config->data[i];
+        }
+
+        *p++ = '"';
     }
 
     if (label) {
