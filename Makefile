@@ -255,8 +255,8 @@ interop: all $(INTEROPS) $(NGINX_BUILT)
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
 
-demo: all $(NGINX_BUILT)
-	$(TEST_ENV) t/demo/demo.py
+demo: module $(NGINX_BUILT)
+	@$(TEST_ENV) t/demo/demo.py $(DEMO_FLAGS)
 
 lint: $(NGX_TREE)/objs/Makefile
 	OBJS=$(OBJS) CC='$(CC)' t/lint/run

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """A login end to end, on this machine alone.
 
-Starts a pretended cluster and nginx with the module, and plays pods that
-log in with curl: one that may, and those that may not.  Says what was
-sent and what came back; ends with an error where that is not as it should
-be.
+Starts a fake cluster and nginx with the module, and plays pods that log in
+with curl: one that may, and those that may not.  Says what was sent and what
+came back; ends with an error where that is not as it should be.  With --keep
+cluster and nginx stay, to be tried by hand.
 """
 
+import argparse
 import base64
 import json
 import os
@@ -136,6 +137,7 @@ class Nginx:
             raise Failed('nginx -t:\n' + test.stdout)
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=lambda: apiserver.die_with_parent(signal.SIGTERM))
         self.seen = 0
 
@@ -336,6 +338,45 @@ class Demo:
                    '[alert]' not in log and '[emerg]' not in log)
         self.check('nor any token', 'eyJ' not in log)
 
+    def invite(self):
+        """Bring all back to life, and say how to try it by hand."""
+        self.api.listen()
+        self.start()
+        for pod in 'mypod1', 'mypod9':
+            tokens.write_file(
+                os.path.join(self.dir, pod + '.token'),
+                self.api.issue(NAMESPACE, pod=pod, ttl=8 * 3600))
+        url = f'http://127.0.0.1:{self.nginx.port}'
+        program = os.environ.get('AKL_CLI', '')
+        say()
+        say('== it goes on: try it yourself')
+        say('a login of mypod1, and one of mypod9, which is not bound:')
+        say()
+        for pod in 'mypod1', 'mypod9':
+            say(indent(f'curl -s -X POST -H "Authorization: Bearer '
+                       f'$(cat {self.dir}/{pod}.token)" \\\n'
+                       f"    '{url}/v2/auth?k8s-auth-config-name=k8s-conf'"))
+            say()
+        if os.access(program, os.X_OK):
+            program = os.path.relpath(program)
+            say(indent(f'{program} auth --access-id {ACCESS_ID} '
+                       f'--access-type k8s \\\n    --gateway-url {url} '
+                       f'--k8s-auth-config-name k8s-conf \\\n'
+                       f'    --k8s-token-path {self.dir}/mypod1.token'))
+            say()
+        say('what nginx says of them:')
+        say()
+        say(indent(f'tail -f {self.dir}/error.log'))
+        say()
+        say('the configuration, to be changed and loaded again:')
+        say()
+        say(indent(f'{self.dir}/nginx.conf\n'
+                   f'kill -HUP {self.nginx.process.pid}'))
+        say()
+        say('and to end it all:')
+        say()
+        say(indent(f'kill {os.getpid()}'))
+
     def close(self):
         """Stop what runs."""
         if self.nginx is not None:
@@ -343,22 +384,63 @@ class Demo:
         self.api.close()
 
 
-def main():
-    """Run the demo in a directory that goes away with it."""
-    with tempfile.TemporaryDirectory(prefix='akl-demo-') as directory:
-        demo = Demo(directory)
-        try:
-            demo.run()
-        except Failed as error:
-            say(f'demo: failed: {error}')
-            if demo.nginx is not None:
-                say(demo.nginx.log())
-            return 1
-        finally:
-            demo.close()
+def tell(directory, keep):
+    """Run the demo in a directory; return the exit code."""
+    demo = Demo(directory)
+    try:
+        demo.run()
         say()
         say(f'demo: {demo.checks} checks passed')
+        if keep:
+            demo.invite()
+            stay()
+    except Failed as error:
+        say(f'demo: failed: {error}')
+        if demo.nginx is not None:
+            say(demo.nginx.log())
+        return 1
+    finally:
+        demo.close()
     return 0
+
+
+def stay():
+    """Leave the terminal, and live until somebody ends us."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.close(null)
+    os.kill(os.getppid(), signal.SIGUSR1)
+    signal.pause()
+
+
+def wait_for_child(pid, told):
+    """Wait until the demo has been told; return its exit code."""
+    while not told:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    return 0
+
+
+def main():
+    """Run the demo in a directory that goes away with it."""
+    parser = argparse.ArgumentParser(
+        prog='./run demo', description=__doc__.splitlines()[0])
+    parser.add_argument('--keep', action='store_true',
+                        help='leave the fake cluster and nginx running')
+    arguments = parser.parse_args()
+    if arguments.keep:
+        told = []
+        signal.signal(signal.SIGUSR1, lambda *_: told.append(True))
+        pid = os.fork()
+        if pid:
+            return wait_for_child(pid, told)
+        os.setsid()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix='akl-demo-') as directory:
+        return tell(directory, arguments.keep)
 
 
 if __name__ == '__main__':
