@@ -78,7 +78,7 @@ struct ngx_http_akl_k8s_method_s {
     ngx_str_t                    id;
     akl_bounds_t                 bounds;
     ngx_array_t                 *bound_ips;         /* of ngx_cidr_t, or NULL */
-    ngx_str_t                    audience;          /* len 0: none */
+    akl_list_t                   audiences;         /* any; n 0: not asked */
     time_t                       access_expires;    /* 0: never */
     time_t                       token_ttl;         /* seconds */
     akl_jwk_t                   *public_key;        /* or NULL */

@@ -17,6 +17,14 @@ typedef struct __attribute__((__may_alias__)) {
 } akl_str_t;
 
 
+/* strings that belong to somebody else */
+
+typedef struct {
+    const akl_str_t      *elts;
+    size_t                n;
+} akl_list_t;
+
+
 #define akl_str(text)                                                         \
     ((akl_str_t) { sizeof(text) - 1, (const unsigned char *) (text) })
 

@@ -10,13 +10,7 @@
 
 
 typedef struct {
-    const akl_str_t  *elts;
-    size_t            n;                  /* 0: not bound */
-} akl_list_t;
-
-
-typedef struct {
-    akl_list_t  namespaces;
+    akl_list_t  namespaces;               /* n 0: not bound */
     akl_list_t  pod_names;
     akl_list_t  sa_names;
 } akl_bounds_t;

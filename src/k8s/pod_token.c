@@ -13,6 +13,8 @@ static int akl_pod_token_ref(const akl_doc_t *doc, const akl_node_t *k8s,
     const char *key, akl_str_t *name, akl_str_t *uid);
 static int akl_pod_token_audiences(const akl_doc_t *doc,
     const akl_node_t *aud);
+static int akl_pod_token_meant(const akl_pod_token_t *pod,
+    akl_list_t audiences);
 static int akl_pod_token_minted(const akl_pod_token_t *pod);
 
 
@@ -245,13 +247,7 @@ akl_pod_token_check(const akl_pod_token_t *pod, const akl_pod_policy_t *policy,
         return AKL_TOKEN_NOT_YET_VALID;
     }
 
-    if (policy->audience.len && pod->aud
-        && !akl_pod_token_has_audience(pod, policy->audience))
-    {
-        return AKL_AUDIENCE_MISMATCH;
-    }
-
-    if (policy->audience.len && pod->aud == NULL && !pod->legacy) {
+    if (policy->audiences.n && !akl_pod_token_meant(pod, policy->audiences)) {
         return AKL_AUDIENCE_MISMATCH;
     }
 
@@ -262,6 +258,27 @@ akl_pod_token_check(const akl_pod_token_t *pod, const akl_pod_policy_t *policy,
     }
 
     return AKL_OK;
+}
+
+
+/* a legacy token is meant for the server's own audiences: it decides */
+
+static int
+akl_pod_token_meant(const akl_pod_token_t *pod, akl_list_t audiences)
+{
+    size_t  i;
+
+    if (pod->aud == NULL) {
+        return pod->legacy;
+    }
+
+    for (i = 0; i < audiences.n; i++) {
+        if (akl_pod_token_has_audience(pod, audiences.elts[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

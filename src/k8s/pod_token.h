@@ -44,7 +44,7 @@ typedef struct {
 typedef struct {
     const akl_str_t   *issuers;           /* n_issuers == 0: not checked */
     size_t             n_issuers;
-    akl_str_t          audience;          /* len 0: not checked */
+    akl_list_t         audiences;         /* any of them; n 0: not checked */
     const akl_jwks_t  *keys;              /* NULL: signature not checked */
 } akl_pod_policy_t;
 

@@ -24,7 +24,7 @@ static const akl_node_t *akl_review_get(const akl_doc_t *doc,
 static int akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
     const char *key, akl_str_t *value);
 static const char *akl_review_audiences(const akl_doc_t *doc,
-    const akl_node_t *status, akl_str_t audience, int *met);
+    const akl_node_t *status, akl_list_t audiences, int *met);
 static const char *akl_review_user(akl_verdict_t *verdict,
     const akl_node_t *user, int *account);
 static int akl_review_username(akl_str_t username, akl_identity_t *identity);
@@ -39,8 +39,9 @@ static int akl_review_contains(akl_str_t text, const char *what);
 
 size_t
 akl_tokenreview_request(unsigned char *dst, akl_str_t token,
-    akl_str_t audience)
+    akl_list_t audiences)
 {
+    size_t          i;
     akl_json_out_t  out;
 
     akl_json_out_init(&out, dst, dst ? (size_t) -1 : 0);
@@ -52,9 +53,13 @@ akl_tokenreview_request(unsigned char *dst, akl_str_t token,
     akl_json_out_open(&out, "spec", '{');
     akl_json_out_str(&out, "token", token);
 
-    if (audience.len) {
+    if (audiences.n) {
         akl_json_out_open(&out, "audiences", '[');
-        akl_json_out_str(&out, NULL, audience);
+
+        for (i = 0; i < audiences.n; i++) {
+            akl_json_out_str(&out, NULL, audiences.elts[i]);
+        }
+
         akl_json_out_close(&out, ']');
     }
 
@@ -67,7 +72,7 @@ akl_tokenreview_request(unsigned char *dst, akl_str_t token,
 
 void
 akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
-    const akl_pod_token_t *pod, akl_str_t audience)
+    const akl_pod_token_t *pod, akl_list_t audiences)
 {
     int                met, account;
     akl_str_t          kind, error;
@@ -147,7 +152,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
         return;
     }
 
-    cause = akl_review_audiences(doc, answer, audience, &met);
+    cause = akl_review_audiences(doc, answer, audiences, &met);
 
     if (cause) {
         akl_review_fail(verdict, AKL_API_ERROR,
@@ -158,7 +163,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
 
     if (!met) {
         akl_review_fail(verdict, AKL_AUDIENCE_MISMATCH,
-                        akl_str("the audience is not among the answer's"));
+                        akl_str("no wanted audience is among the answer's"));
         return;
     }
 
@@ -328,32 +333,35 @@ akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
 
 static const char *
 akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
-    akl_str_t audience, int *met)
+    akl_list_t audiences, int *met)
 {
-    const akl_node_t  *audiences, *elt;
+    size_t             i;
+    const akl_node_t  *list, *elt;
 
-    *met = (audience.len == 0);
+    *met = (audiences.n == 0);
 
-    audiences = akl_review_get(doc, status, "audiences");
+    list = akl_review_get(doc, status, "audiences");
 
-    if (audiences == NULL) {
+    if (list == NULL) {
         return NULL;
     }
 
-    if (audiences->type != AKL_NODE_ARRAY) {
+    if (list->type != AKL_NODE_ARRAY) {
         return "\"audiences\" is no array";
     }
 
-    for (elt = akl_doc_first(doc, audiences);
+    for (elt = akl_doc_first(doc, list);
          elt;
-         elt = akl_doc_next(doc, audiences, elt))
+         elt = akl_doc_next(doc, list, elt))
     {
         if (elt->type != AKL_NODE_STRING) {
             return "an audience is no string";
         }
 
-        if (audience.len && akl_str_eq(elt->text, audience)) {
-            *met = 1;
+        for (i = 0; i < audiences.n; i++) {
+            if (akl_str_eq(elt->text, audiences.elts[i])) {
+                *met = 1;
+            }
         }
     }
 

@@ -14,12 +14,13 @@
 
 
 /*
- * The request body; "audience" may be empty.  Returns the length written to
+ * The request body; "audiences" may be empty: the server then takes its own.
+ * Returns the length written to
  * "dst", or needed where dst is NULL.  The token holds base64url and dots
  * only, which akl_pod_token_parse() has made sure of.
  */
 size_t akl_tokenreview_request(unsigned char *dst, akl_str_t token,
-    akl_str_t audience);
+    akl_list_t audiences);
 
 
 typedef struct {
@@ -41,7 +42,7 @@ typedef struct {
  * outlive it.
  */
 void akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status,
-    akl_str_t body, const akl_pod_token_t *pod, akl_str_t audience);
+    akl_str_t body, const akl_pod_token_t *pod, akl_list_t audiences);
 
 void akl_verdict_clear(akl_verdict_t *verdict);
 

@@ -75,6 +75,7 @@ projected_layout(void **state)
 static void
 legacy_layout(void **state)
 {
+    akl_str_t         wanted[1];
     akl_pod_token_t   pod;
     akl_pod_policy_t  policy;
 
@@ -97,7 +98,8 @@ legacy_layout(void **state)
     /* neither an end nor an audience, and good all the same */
 
     memset(&policy, 0, sizeof(policy));
-    policy.audience = str("vault");
+    wanted[0] = str("vault");
+    policy.audiences = (akl_list_t) { wanted, 1 };
 
     assert_int_equal(akl_pod_token_check(&pod, &policy, NOW), AKL_OK);
 
@@ -229,12 +231,15 @@ issuers_byte_by_byte(void **state)
 static void
 audiences(void **state)
 {
+    akl_str_t         wanted[2];
     akl_pod_policy_t  policy;
 
     (void) state;
 
     memset(&policy, 0, sizeof(policy));
-    policy.audience = str("api");
+    wanted[0] = str("api");
+    wanted[1] = str("vault://ns/issuer");
+    policy.audiences = (akl_list_t) { wanted, 1 };
 
     assert_int_equal(checked("{\"exp\":2000000,\"aud\":\"api\"}", &policy,
                              NOW), AKL_OK);
@@ -246,6 +251,23 @@ audiences(void **state)
                              NOW), AKL_AUDIENCE_MISMATCH);
     assert_int_equal(checked("{\"exp\":2000000}", &policy, NOW),
                      AKL_AUDIENCE_MISMATCH);
+
+    /* any of several */
+
+    assert_int_equal(checked("{\"exp\":2000000,\"aud\":"
+                             "\"vault://ns/issuer\"}", &policy, NOW),
+                     AKL_AUDIENCE_MISMATCH);
+
+    policy.audiences.n = 2;
+
+    assert_int_equal(checked("{\"exp\":2000000,\"aud\":"
+                             "\"vault://ns/issuer\"}", &policy, NOW), AKL_OK);
+    assert_int_equal(checked("{\"exp\":2000000,\"aud\":[\"x\",\"api\"]}",
+                             &policy, NOW), AKL_OK);
+    assert_int_equal(checked("{\"exp\":2000000,\"aud\":[\"x\",\"y\"]}",
+                             &policy, NOW), AKL_AUDIENCE_MISMATCH);
+    assert_int_equal(checked("{\"exp\":2000000,\"aud\":\"apivault\"}",
+                             &policy, NOW), AKL_AUDIENCE_MISMATCH);
 }
 
 

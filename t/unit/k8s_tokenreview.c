@@ -17,8 +17,8 @@
 
 
 static akl_reason_t
-judged(const char *payload, unsigned status, const char *body,
-    const char *audience)
+judged_by(const char *payload, unsigned status, const char *body,
+    akl_list_t audiences)
 {
     akl_str_t        token;
     akl_reason_t     reason;
@@ -28,7 +28,7 @@ judged(const char *payload, unsigned status, const char *body,
     token = token_with(payload);
     assert_int_equal(akl_pod_token_parse(&pod, token), AKL_OK);
 
-    akl_tokenreview_judge(&verdict, status, str(body), &pod, str(audience));
+    akl_tokenreview_judge(&verdict, status, str(body), &pod, audiences);
     reason = verdict.reason;
 
     if (reason != AKL_OK) {
@@ -43,25 +43,53 @@ judged(const char *payload, unsigned status, const char *body,
 }
 
 
+/* by one audience, or none where that is "" */
+
+static akl_reason_t
+judged(const char *payload, unsigned status, const char *body,
+    const char *audience)
+{
+    akl_str_t  one;
+
+    one = str(audience);
+
+    return judged_by(payload, status, body,
+                     (akl_list_t) { &one, one.len ? 1 : 0 });
+}
+
+
 static void
 the_request_is_what_the_api_demands(void **state)
 {
     size_t         n;
+    akl_str_t      two[2];
     unsigned char  buf[256];
 
     (void) state;
 
-    n = akl_tokenreview_request(NULL, str("a.b.c"), str(""));
-    assert_int_equal(akl_tokenreview_request(buf, str("a.b.c"), str("")), n);
+    n = akl_tokenreview_request(NULL, str("a.b.c"), (akl_list_t) { NULL, 0 });
+    assert_int_equal(akl_tokenreview_request(buf, str("a.b.c"),
+                                             (akl_list_t) { NULL, 0 }), n);
     assert_str((akl_str_t) { n, buf },
                "{\"apiVersion\":\"authentication.k8s.io/v1\","
                "\"kind\":\"TokenReview\",\"spec\":{\"token\":\"a.b.c\"}}");
 
-    n = akl_tokenreview_request(buf, str("a.b.c"), str("x\"y"));
+    two[0] = str("x\"y");
+    two[1] = str("vault://ns/issuer");
+
+    n = akl_tokenreview_request(buf, str("a.b.c"), (akl_list_t) { two, 1 });
     assert_str((akl_str_t) { n, buf },
                "{\"apiVersion\":\"authentication.k8s.io/v1\","
                "\"kind\":\"TokenReview\",\"spec\":{\"token\":\"a.b.c\","
                "\"audiences\":[\"x\\\"y\"]}}");
+
+    n = akl_tokenreview_request(NULL, str("a.b.c"), (akl_list_t) { two, 2 });
+    assert_int_equal(akl_tokenreview_request(buf, str("a.b.c"),
+                                             (akl_list_t) { two, 2 }), n);
+    assert_str((akl_str_t) { n, buf },
+               "{\"apiVersion\":\"authentication.k8s.io/v1\","
+               "\"kind\":\"TokenReview\",\"spec\":{\"token\":\"a.b.c\","
+               "\"audiences\":[\"x\\\"y\",\"vault://ns/issuer\"]}}");
 }
 
 
@@ -70,10 +98,11 @@ the_request_is_what_the_api_demands(void **state)
 static void
 recorded_answers(void **state)
 {
-    size_t           i, v;
+    size_t           i, k, v;
     json_t          *request, *spec;
     unsigned         status, n;
-    akl_str_t        text, head, body, token, audience;
+    akl_str_t        text, head, body, token, wanted[2];
+    akl_list_t       audiences;
     akl_verdict_t    verdict;
     akl_pod_token_t  pod;
 
@@ -138,13 +167,13 @@ recorded_answers(void **state)
 
             assert_int_equal(akl_json_string(spec, "token", &token), 0);
 
-            audience = str("");
+            audiences.elts = wanted;
+            audiences.n = json_array_size(json_object_get(spec, "audiences"));
+            assert_true(audiences.n <= 2);
 
-            if (json_object_get(spec, "audiences")) {
-                /* of two, the last one is the one that was met */
-                spec = json_object_get(spec, "audiences");
-                audience = str(json_string_value(json_array_get(spec,
-                                               json_array_size(spec) - 1)));
+            for (k = 0; k < audiences.n; k++) {
+                wanted[k] = str(json_string_value(json_array_get(
+                                    json_object_get(spec, "audiences"), k)));
             }
 
             /* a server's own words for a token that we would not ask about */
@@ -153,7 +182,8 @@ recorded_answers(void **state)
                 fail_msg("%s: the token does not parse", cases[i].name);
             }
 
-            akl_tokenreview_judge(&verdict, status, body, &pod, audience);
+            akl_tokenreview_judge(&verdict, status, body, &pod,
+                                  audiences);
 
             if (verdict.reason != cases[i].reason) {
                 fail_msg("%s of %s: %s: %s", cases[i].name, versions[v],
@@ -382,6 +412,8 @@ refusals_are_told_apart_by_the_server_s_words(void **state)
 static void
 audiences_must_meet(void **state)
 {
+    akl_str_t  two[2];
+
     (void) state;
 
 #define WITH(audiences)                                                       \
@@ -398,6 +430,25 @@ audiences_must_meet(void **state)
                             "api"), AKL_API_ERROR);
     assert_int_equal(judged(PAYLOAD, 201, WITH(",\"audiences\":[5]"), ""),
                      AKL_API_ERROR);
+
+    /* any of several */
+
+    two[0] = str("api");
+    two[1] = str("vault");
+
+    assert_int_equal(judged_by(PAYLOAD, 201,
+                               WITH(",\"audiences\":[\"vault\"]"),
+                               (akl_list_t) { two, 2 }), AKL_OK);
+    assert_int_equal(judged_by(PAYLOAD, 201,
+                               WITH(",\"audiences\":[\"x\",\"api\"]"),
+                               (akl_list_t) { two, 2 }), AKL_OK);
+    assert_int_equal(judged_by(PAYLOAD, 201,
+                               WITH(",\"audiences\":[\"x\",\"y\"]"),
+                               (akl_list_t) { two, 2 }),
+                     AKL_AUDIENCE_MISMATCH);
+    assert_int_equal(judged_by(PAYLOAD, 201, WITH(""),
+                               (akl_list_t) { two, 2 }),
+                     AKL_AUDIENCE_MISMATCH);
 }
 
 
@@ -495,7 +546,8 @@ outages_inside_the_server_are_no_refusals(void **state)
                             lists[n].form, outages[i]);
             strcat(body, "\"}}");
 
-            akl_tokenreview_judge(&verdict, 201, str(body), &pod, str(""));
+            akl_tokenreview_judge(&verdict, 201, str(body), &pod,
+                                  (akl_list_t) { NULL, 0 });
 
             if (verdict.reason != lists[n].reason
                 || verdict.again != (lists[n].reason == AKL_API_ERROR))
@@ -579,7 +631,7 @@ secrets_come_last(void **state)
     assert_int_equal(akl_pod_token_parse(&pod, token), AKL_OK);
 
     akl_tokenreview_judge(&verdict, 201, str(USER(NAME "," GROUPS)), &pod,
-                          str(""));
+                          (akl_list_t) { NULL, 0 });
     assert_int_equal(verdict.reason, AKL_OK);
     assert_int_equal(verdict.identity.secret_name.len, 0);
 
@@ -608,7 +660,8 @@ details_are_fit_for_a_log(void **state)
             "0123456789012345678901234567890123456789012345678901234567890123"
             "0123456789012345678901234567890123456789012345678901234567890123"
             "0123456789012345678901234567890123456789012345678901234567890123"
-            "0123456789012345678901234567890123456789\"}}"), &pod, str(""));
+            "0123456789012345678901234567890123456789\"}}"), &pod,
+        (akl_list_t) { NULL, 0 });
 
     assert_int_equal(verdict.reason, AKL_TOKEN_REJECTED);
     assert_non_null(strstr(verdict.detail, "bad <token>, then"));

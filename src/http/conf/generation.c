@@ -195,7 +195,7 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     ngx_http_akl_k8s_digest_list(md, &method->bounds.namespaces);
     ngx_http_akl_k8s_digest_list(md, &method->bounds.pod_names);
     ngx_http_akl_k8s_digest_list(md, &method->bounds.sa_names);
-    ngx_http_akl_k8s_digest(method->audience);
+    ngx_http_akl_k8s_digest_list(md, &method->audiences);
     ngx_http_akl_k8s_digest_int(md, method->access_expires);
     ngx_http_akl_k8s_digest_int(md, method->token_ttl);
 

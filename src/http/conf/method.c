@@ -44,7 +44,8 @@ static const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
     { ngx_string("bound_ips"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
       ngx_http_akl_k8s_method_ips },
 
-    { ngx_string("audience"), 1, 1, 0, ngx_http_akl_k8s_method_audience },
+    { ngx_string("audience"), 1, NGX_HTTP_AKL_K8S_MANY, 0,
+      ngx_http_akl_k8s_method_audience },
 
     { ngx_string("access_expires"), 1, 1, 0,
       ngx_http_akl_k8s_method_expires },
@@ -225,22 +226,36 @@ ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    char        *cause;
-    const char  *warn;
+    akl_str_t   *elts;
+    ngx_uint_t   i;
+    const char  *cause, *warn;
 
-    warn = NULL;
-    cause = (char *) akl_check_audience(ngx_http_akl_k8s_str(&args[0]), &warn);
-
-    if (cause) {
-        return cause;
+    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
+    if (elts == NULL) {
+        return NGX_CONF_ERROR;
     }
 
-    if (warn) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" in \"audience\" %s", &args[0], warn);
+    for (i = 0; i < n; i++) {
+        elts[i] = ngx_http_akl_k8s_str(&args[i]);
+
+        warn = NULL;
+        cause = akl_check_audience(elts[i], &warn);
+
+        if (cause) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid audience \"%V\" in \"audience\": %s",
+                               &args[i], cause);
+            return NGX_CONF_ERROR;
+        }
+
+        if (warn) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"%V\" in \"audience\" %s", &args[i], warn);
+        }
     }
 
-    method->audience = args[0];
+    method->audiences.elts = elts;
+    method->audiences.n = n;
 
     return NGX_CONF_OK;
 }

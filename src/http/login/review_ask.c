@@ -37,7 +37,7 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 
     policy.issuers = config->issuers.elts;
     policy.n_issuers = config->issuers.n;
-    policy.audience = ngx_http_akl_k8s_str(&config->method->audience);
+    policy.audiences = config->method->audiences;
 
     reason = akl_pod_token_check(&review->pod, &policy, ngx_time());
     if (reason != AKL_OK) {
@@ -109,7 +109,8 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 {
     size_t                       len;
     u_char                      *body;
-    akl_str_t                    token, audience;
+    akl_str_t                    token;
+    akl_list_t                   audiences;
     ngx_msec_int_t               left;
     ngx_akl_exchange_t          *ex;
     ngx_http_akl_k8s_config_t   *config;
@@ -130,9 +131,9 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     }
 
     token = ngx_http_akl_k8s_str(&review->token);
-    audience = ngx_http_akl_k8s_str(&config->method->audience);
+    audiences = config->method->audiences;
 
-    len = akl_tokenreview_request(NULL, token, audience);
+    len = akl_tokenreview_request(NULL, token, audiences);
 
     body = ngx_pnalloc(review->pool, len);
     if (body == NULL) {
@@ -140,7 +141,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         return NGX_ERROR;
     }
 
-    (void) akl_tokenreview_request(body, token, audience);
+    (void) akl_tokenreview_request(body, token, audiences);
 
     /* which one it was matters when the server refuses it */
 
@@ -208,7 +209,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     case NGX_AKL_ANSWERED:
         akl_tokenreview_judge(&judged, ex->status,
                               ngx_http_akl_k8s_str(&ex->answer), &review->pod,
-                              ngx_http_akl_k8s_str(&config->method->audience));
+                              config->method->audiences);
 
         if (judged.again && ngx_akl_exchange_repeat(ex) == NGX_OK) {
             akl_verdict_clear(&judged);
