@@ -11,6 +11,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
+import procs  # noqa: E402
 from akltest import CONFIG, Test, client, wait_for  # noqa: E402
 
 t = Test(need_module=True)
@@ -148,15 +149,7 @@ lock, store = place
 nginx.expect(r'"small" was locked by \d+')
 nginx.expect('exited on signal 9')
 os.kill(victim, signal.SIGSTOP)
-
-
-def stopped():
-    """Tell whether the worker has come to its stop."""
-    with open(f'/proc/{victim}/stat', encoding='ascii') as file:
-        return file.read().rpartition(')')[2].split()[0] == 'T'
-
-
-t.ok(wait_for(stopped), 'it stands')
+t.ok(wait_for(lambda: procs.stopped(victim)), 'it stands')
 poke(victim, store + 16, struct.pack('=I', 1))
 poke(victim, lock, struct.pack('=L', victim))
 answers = client.Background(login, token)

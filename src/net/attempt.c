@@ -24,7 +24,6 @@ static struct curl_slist  ngx_akl_try_lines[] = {
 ngx_int_t
 ngx_akl_try_send(ngx_akl_try_t *t)
 {
-    long                 left;
     CURL                *easy;
     ngx_uint_t           rc;
     ngx_akl_place_t     *place;
@@ -47,6 +46,8 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     t->easy = easy;
     t->curl_error[0] = '\0';
 
+    t->looks = 0;
+    t->connecting = 0;
     t->begun = 0;
     t->headed = 0;
     t->sent = ngx_current_msec;
@@ -62,8 +63,6 @@ ngx_akl_try_send(ngx_akl_try_t *t)
         return NGX_ERROR;
     }
 
-    left = (long) (ngx_msec_int_t) (t->deadline - ngx_current_msec);
-
     rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
     rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
@@ -74,7 +73,6 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
-    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ngx_max(left, 1L));
     rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
 
     if (ex->body.len) {
@@ -265,9 +263,6 @@ ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
 ngx_akl_outcome_e
 ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 {
-    double          connected;
-    ngx_msec_int_t  left;
-
     switch (rc) {
 
     case CURLE_OK:
@@ -288,6 +283,7 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:      /* the kernel has given up */
     case CURLE_GOT_NOTHING:
 
         /* torn off within an answer is no answer, but no silence either */
@@ -315,23 +311,6 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_USE_SSL_FAILED:
         return NGX_AKL_TLS_FAILED;
-
-    case CURLE_OPERATION_TIMEDOUT:
-
-        /*
-         * Not connected yet: another address may do better.  Before the
-         * deadline nothing but a connect can run out of time, be it after a
-         * kept connection that died.
-         */
-
-        connected = 0;
-        (void) curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME,
-                                 &connected);
-
-        left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
-
-        return (connected == 0 || left > NGX_AKL_GRACE)
-               ? NGX_AKL_UNREACHABLE : NGX_AKL_TIMED_OUT;
 
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:

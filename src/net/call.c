@@ -11,6 +11,7 @@
 #define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
 #define NGX_AKL_BACKOFF_MAX    1000
 #define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
+#define NGX_AKL_LOOKS          8        /* turns of the loop after a limit */
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
 #define NGX_AKL_CAUSE_LEN      64       /* of an error of the system */
 
@@ -21,8 +22,11 @@ static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
 static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
 static void ngx_akl_try_done(CURL *easy, CURLcode rc);
 static void ngx_akl_try_answered(ngx_akl_try_t *t);
-static void ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc);
+static void ngx_akl_try_say(ngx_akl_try_t *t, const char *what, long err);
 static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
+static void ngx_akl_try_unreachable(ngx_akl_try_t *t);
+static void ngx_akl_try_connecting(CURL *easy, curl_socket_t s);
+static void ngx_akl_try_overdue(ngx_akl_try_t *t);
 static void ngx_akl_try_timer(ngx_event_t *ev);
 static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
     const char *error);
@@ -46,7 +50,8 @@ ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent)
 
     ngx_akl_targets_agent(agent);
 
-    return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_exchanges_abort);
+    return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_try_connecting,
+                             ngx_akl_exchanges_abort);
 }
 
 
@@ -205,9 +210,6 @@ ngx_akl_try_step(ngx_akl_try_t *t)
             return;
         }
 
-        /* should libcurl fail to end it; and a worker that quits waits */
-
-        left += NGX_AKL_GRACE;
         break;
 
     case NGX_AGAIN:
@@ -350,12 +352,11 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 }
 
 
-/* for the log: what libcurl says, why, and of which address */
+/* for the log: what went wrong, the system's error, and of which address */
 
 static void
-ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc)
+ngx_akl_try_say(ngx_akl_try_t *t, const char *what, long err)
 {
-    long              err;
     u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
     ngx_akl_place_t  *place;
 
@@ -364,17 +365,9 @@ ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc)
     p = t->text;
     last = t->text + sizeof(t->text) - 1;
 
-    p = ngx_slprintf(p, last, "%s",
-                     rc == CURLE_OK ? "the answer's head is not whole"
-                     : t->curl_error[0] ? t->curl_error
-                     : curl_easy_strerror(rc));
+    p = ngx_slprintf(p, last, "%s", what);
 
-    err = 0;
-
-    if (rc == CURLE_COULDNT_CONNECT
-        && curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err) == CURLE_OK
-        && err)
-    {
+    if (err) {
         p = ngx_slprintf(p, last, ": %*s",
                          (size_t) (ngx_strerror((ngx_err_t) err, cause,
                                                 sizeof(cause)) - cause),
@@ -392,7 +385,7 @@ ngx_akl_try_say(ngx_akl_try_t *t, CURLcode rc)
 static void
 ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
 {
-    long                connects;
+    long                connects, err;
     ngx_uint_t          died;
     ngx_akl_outcome_e   outcome;
 
@@ -414,23 +407,42 @@ ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
             && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
                 || rc == CURLE_GOT_NOTHING));
 
-    ngx_akl_try_say(t, rc);
-    ngx_akl_try_stop(t);
+    err = 0;
 
-    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
-        ngx_akl_try_finish(t, (outcome == NGX_AKL_UNREACHABLE)
-                              ? NGX_AKL_TIMED_OUT : outcome);
-        return;
+    if (rc == CURLE_COULDNT_CONNECT) {
+        (void) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
     }
+
+    ngx_akl_try_say(t, rc == CURLE_OK ? "the answer's head is not whole"
+                       : t->curl_error[0] ? t->curl_error
+                       : curl_easy_strerror(rc),
+                    err);
+    ngx_akl_try_stop(t);
 
     if (outcome != NGX_AKL_UNREACHABLE) {
         ngx_akl_try_finish(t, outcome);
         return;
     }
 
-    if (died && !t->fresh) {
+    if (died && !t->fresh
+        && (ngx_msec_int_t) (t->deadline - ngx_current_msec) > 0)
+    {
         t->fresh = 1;
         ngx_akl_try_step(t);
+        return;
+    }
+
+    ngx_akl_try_unreachable(t);
+}
+
+
+/* on to the next address, as long as there is time */
+
+static void
+ngx_akl_try_unreachable(ngx_akl_try_t *t)
+{
+    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_try_finish(t, NGX_AKL_UNREACHABLE);
         return;
     }
 
@@ -438,6 +450,92 @@ ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
     t->addr++;
 
     ngx_akl_try_step(t);
+}
+
+
+/*
+ * A socket is being connected, perhaps in place of a kept one that died.  The
+ * connect has a time of its own, TLS above it has all that is left.
+ */
+
+static void
+ngx_akl_try_connecting(CURL *easy, curl_socket_t s)
+{
+    char            *private;
+    ngx_msec_t       time;
+    ngx_akl_try_t   *t;
+    ngx_msec_int_t   left;
+
+    private = NULL;
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+
+    t = (ngx_akl_try_t *) private;
+
+    if (t == NULL) {
+        return;
+    }
+
+    t->connecting = 1;
+    t->socket = s;
+
+    /* what this turn of the loop has done so far is not the peer's delay */
+
+    ngx_time_update();
+
+    time = t->ex->target->connect_timeout;
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    if ((ngx_msec_int_t) time < left) {
+        ngx_akl_try_wait(t, time);
+    }
+}
+
+
+/* a transfer under way has used up its time: that to connect, or all */
+
+static void
+ngx_akl_try_overdue(ngx_akl_try_t *t)
+{
+    double          secured;
+    ngx_msec_int_t  left;
+
+    /*
+     * A worker that stood still finds its timers run out before it has looked
+     * at its sockets, where the answer may lie.
+     */
+
+    if (t->looks < NGX_AKL_LOOKS) {
+        t->looks++;
+        ngx_akl_try_wait(t, 1);
+        return;
+    }
+
+    t->looks = 0;
+
+    if (t->connecting && !ngx_akl_curl_established(t->socket)) {
+        ngx_akl_place_silent(t);
+
+        ngx_akl_try_say(t, "connect timed out", 0);
+        ngx_akl_try_stop(t);
+
+        ngx_akl_try_unreachable(t);
+        return;
+    }
+
+    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+
+    if (left > 0) {
+        ngx_akl_try_wait(t, (ngx_msec_t) left);
+        return;
+    }
+
+    secured = 0;
+    (void) curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME, &secured);
+
+    ngx_akl_try_say(t, (t->connecting && secured == 0)
+                       ? "TLS handshake timed out" : "no answer in time", 0);
+
+    ngx_akl_try_finish(t, NGX_AKL_TIMED_OUT);
 }
 
 
@@ -468,6 +566,11 @@ ngx_akl_try_timer(ngx_event_t *ev)
         return;
     }
 
+    if (t->running) {
+        ngx_akl_try_overdue(t);
+        return;
+    }
+
     if (t->waits_for) {
 
         /* the resolver is slow: known addresses are better than none */
@@ -477,7 +580,17 @@ ngx_akl_try_timer(ngx_event_t *ev)
     ngx_akl_place_leave(t);
 
     if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
-        ngx_akl_try_later(t, NGX_AKL_TIMED_OUT, "no answer in time");
+
+        if (t->ex->status && t->ex->error.len == 0) {
+
+            /* the time for a repetition was missed: the answer still counts */
+            ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
+            return;
+        }
+
+        ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
+                          t->ex->error.len ? NULL
+                                           : "the resolver did not answer");
         return;
     }
 

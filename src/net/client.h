@@ -21,9 +21,9 @@ typedef struct ngx_akl_exchange_s  ngx_akl_exchange_t;
 
 typedef enum {
     NGX_AKL_ANSWERED = 0,       /* a whole answer, whatever its status */
-    NGX_AKL_UNREACHABLE,        /* refused, reset, unresolvable */
+    NGX_AKL_UNREACHABLE,        /* refused, reset, silent, unresolvable */
     NGX_AKL_TLS_FAILED,         /* the server's certificate or ours */
-    NGX_AKL_TIMED_OUT,
+    NGX_AKL_TIMED_OUT,          /* connected, but no answer by the deadline */
     NGX_AKL_BAD_ANSWER,         /* truncated, oversized, not HTTP */
     NGX_AKL_FAILED              /* out of memory or connections */
 } ngx_akl_outcome_e;

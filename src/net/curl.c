@@ -52,6 +52,7 @@ static ngx_connection_t        ngx_akl_curl_dumb;
 static ngx_uint_t              ngx_akl_curl_running;
 static ngx_uint_t              ngx_akl_curl_held;       /* connections */
 static ngx_akl_curl_done_pt    ngx_akl_curl_done;
+static ngx_akl_curl_connect_pt ngx_akl_curl_connecting;
 static ngx_akl_curl_abort_pt   ngx_akl_curl_aborted;
 
 static ngx_akl_sock_t         *ngx_akl_curl_socks;      /* by descriptor */
@@ -61,7 +62,7 @@ static ngx_uint_t              ngx_akl_curl_count;
 
 ngx_int_t
 ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
-    ngx_akl_curl_abort_pt aborted)
+    ngx_akl_curl_connect_pt connecting, ngx_akl_curl_abort_pt aborted)
 {
     ngx_uint_t  rc;
 
@@ -76,6 +77,7 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
     }
 
     ngx_akl_curl_done = done;
+    ngx_akl_curl_connecting = connecting;
     ngx_akl_curl_aborted = aborted;
     ngx_akl_curl_running = 0;
     ngx_akl_curl_held = 0;
@@ -230,6 +232,14 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
         }
 
         return 0;
+    }
+
+    if (known && known->easy == NULL) {
+
+        /* libcurl waits for a socket first when it connects it */
+
+        known->easy = easy;
+        ngx_akl_curl_connecting(easy, s);
     }
 
     if (c && known && known->connection != c) {
@@ -576,6 +586,27 @@ ngx_akl_curl_retire(void *owner)
          */
         (void) shutdown((curl_socket_t) i, SHUT_RD);
     }
+}
+
+
+ngx_uint_t
+ngx_akl_curl_established(curl_socket_t s)
+{
+    socklen_t        len;
+    ngx_akl_sock_t  *known;
+    ngx_sockaddr_t   peer;
+
+    known = ngx_akl_curl_sock(s);
+
+    if (known == NULL || !ngx_akl_curl_is_open(known, s)) {
+        return 0;
+    }
+
+    /* it has a peer as soon as the handshake of TCP is through */
+
+    len = sizeof(ngx_sockaddr_t);
+
+    return getpeername(s, &peer.sockaddr, &len) == 0;
 }
 
 

@@ -15,12 +15,18 @@
 /* Called when a transfer has ended, from the event loop; may do anything. */
 typedef void (*ngx_akl_curl_done_pt)(CURL *easy, CURLcode rc);
 
+/*
+ * Called when a transfer begins to connect a socket, from within libcurl, of
+ * which nothing may be asked then but curl_easy_getinfo().
+ */
+typedef void (*ngx_akl_curl_connect_pt)(CURL *easy, curl_socket_t s);
+
 /* Called when the worker is told to end at once. */
 typedef void (*ngx_akl_curl_abort_pt)(void);
 
 
 ngx_int_t ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
-    ngx_akl_curl_abort_pt aborted);
+    ngx_akl_curl_connect_pt connecting, ngx_akl_curl_abort_pt aborted);
 
 /* Closes everything; before nginx looks for sockets left open. */
 void ngx_akl_curl_exit(void);
@@ -43,6 +49,12 @@ ngx_int_t ngx_akl_curl_own(CURL *easy, void *owner);
  * used again, either.
  */
 void ngx_akl_curl_retire(void *owner);
+
+/*
+ * 1 where the TCP connection of a socket has come about, whatever became of
+ * TLS above it; 0 where the peer has not answered yet.
+ */
+ngx_uint_t ngx_akl_curl_established(curl_socket_t s);
 
 /* Sockets opened so far. */
 ngx_uint_t ngx_akl_curl_opened(void);

@@ -8,6 +8,7 @@
 
 
 #define NGX_AKL_TARGET_IDLE    64               /* handles kept */
+#define NGX_AKL_TARGET_NEVER   172800000L       /* ms, longer than any limit */
 #define NGX_AKL_TARGET_MAXAGE  60L              /* s that a connection idles */
 #define NGX_AKL_TARGET_CA_AGE  3600L            /* s, the system's bundle */
 
@@ -38,6 +39,13 @@ static const ngx_akl_option_t  ngx_akl_options[] = {
     { CURLOPT_TCP_NODELAY, 1 },
     { CURLOPT_TCP_KEEPALIVE, 1 },
     { CURLOPT_MAXAGE_CONN, NGX_AKL_TARGET_MAXAGE },
+
+    /*
+     * Time is kept by nginx's timers alone: libcurl counts the TLS handshake
+     * as connecting, and looks at the clock before it looks at the socket.
+     */
+    { CURLOPT_CONNECTTIMEOUT_MS, NGX_AKL_TARGET_NEVER },
+
     { CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 1 },
     { CURLOPT_SSL_VERIFYPEER, 1 },
     { CURLOPT_SSL_VERIFYHOST, 2 },
@@ -298,10 +306,7 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     }
 
     if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            (long) target->connect_timeout)
-           != CURLE_OK)
+        || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK)
     {
         return NGX_ERROR;
     }

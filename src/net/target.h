@@ -8,9 +8,6 @@
 #include "curl.h"
 
 
-#define NGX_AKL_GRACE  100              /* ms that libcurl's timer may lag */
-
-
 typedef struct {
     u_char                connect_to[NGX_SOCKADDR_STRLEN + 4];
                                         /* "::ADDRESS:PORT", any host and port
@@ -64,6 +61,7 @@ typedef struct {
     struct curl_slist     connect_to;
     u_char                address[NGX_SOCKADDR_STRLEN + 4];
     unsigned              running:1;    /* the handle is with libcurl */
+    unsigned              connecting:1; /* over a socket of its own making */
     unsigned              fresh:1;      /* on a connection of its own now */
     unsigned              begun:1;      /* a line of an answer has come */
     unsigned              headed:1;     /* all header lines have */
@@ -71,6 +69,7 @@ typedef struct {
 
     ngx_event_t           timer;
     ngx_msec_t            deadline;
+    curl_socket_t         socket;       /* that is being connected */
     ngx_msec_t            sent;         /* when the request was */
     ngx_uint_t            place;        /* the place and its address that */
     ngx_uint_t            addr;         /* are tried now, counted */
@@ -78,6 +77,7 @@ typedef struct {
     ngx_uint_t            visited;      /* places begun in this round */
     ngx_uint_t            skipped;      /* addresses known to be silent */
     ngx_uint_t            repeats;
+    ngx_uint_t            looks;        /* at the sockets, after a limit */
     ngx_buf_t            *answer;
     char                  curl_error[CURL_ERROR_SIZE];
     u_char                text[CURL_ERROR_SIZE + 128];

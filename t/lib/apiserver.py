@@ -176,7 +176,7 @@ class Control:
         self.server.idle_ms = milliseconds
 
     def handshake(self, how):
-        """Handshakes: None (well), 'stall' or 'reset'."""
+        """Handshakes: None (well), 'hold' (until then), 'stall' or 'reset'."""
         self.server.handshake = how
 
     def drop(self, reset=False, idle_only=False):

@@ -291,6 +291,8 @@ class Server:
                 while self.handshake == 'stall':
                     await asyncio.sleep(0.02)
             return
+        while self.handshake == 'hold':
+            await asyncio.sleep(0.02)
         if self.handshake == 'reset':
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                             b'\1\0\0\0\0\0\0\0')

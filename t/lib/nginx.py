@@ -1,5 +1,6 @@
 """An nginx of a test's own."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -303,6 +304,20 @@ class Nginx:
         fresh = wait_for(lambda: [p for p in self.workers()
                                   if p not in before])
         return fresh[0] if fresh else None
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Stop the workers while the block runs, as a starved machine does."""
+        pids = self.workers()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            if not wait_for(lambda: all(map(procs.stopped, pids))):
+                raise RuntimeError(f'workers do not stop: {pids}')
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     # Logs
 

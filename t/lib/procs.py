@@ -76,6 +76,12 @@ def parent_of(pid):
     return None if state in 'ZX' else int(parent)
 
 
+def stopped(pid):
+    """Say whether a process was stopped by a signal."""
+    with open(f'/proc/{pid}/stat', encoding='latin-1') as file:
+        return file.read().rpartition(')')[2].split()[0] == 'T'
+
+
 def title(pid):
     """Return a process's command line, '' when it is gone or a zombie."""
     try:
