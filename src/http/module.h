@@ -306,8 +306,9 @@ ngx_int_t ngx_http_akl_k8s_login_alias(ngx_http_request_t *r,
 
 
 /*
- * The request's context, made when "create" is set; NULL without, or when
- * out of memory.
+ * The request's context, made when "create" is set; NULL when out of memory.
+ * Without "create" that of the parent of a clone, to be read only, or NULL
+ * where there is none.
  */
 ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
     ngx_uint_t create);
@@ -408,6 +409,7 @@ char *ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* phases and variables */
 
 ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_akl_k8s_subrequest(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_subrequest(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_guard_granted(ngx_http_request_t *r);

@@ -10,6 +10,8 @@
 #define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
 
 
+static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
+    ngx_http_request_t *r);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 
 
@@ -19,37 +21,25 @@ ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
     ngx_pool_cleanup_t      *cln;
     ngx_http_akl_k8s_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+    ctx = ngx_http_akl_k8s_own_ctx(r);
 
     if (ctx) {
         return ctx;
     }
 
-    if (r->internal || r->filter_finalize) {
+    if (!create) {
 
-        /* an internal redirect has cleared the module contexts */
+        /* of subrequests, only clones have none of their own */
 
-        for (cln = r->pool->cleanup; cln; cln = cln->next) {
-            if (cln->handler != ngx_http_akl_k8s_ctx_cleanup) {
-                continue;
-            }
+        while (r != r->main) {
+            r = r->parent;
+            ctx = ngx_http_akl_k8s_own_ctx(r);
 
-            ctx = cln->data;
-
-            if (ctx->request == r) {
-
-                /* a login that waits is for where the request was before */
-
-                ctx->login = NULL;
-                ctx->resumed = 0;
-
-                ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
+            if (ctx) {
                 return ctx;
             }
         }
-    }
 
-    if (!create) {
         return NULL;
     }
 
@@ -69,6 +59,65 @@ ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
     ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
 
     return ctx;
+}
+
+
+static ngx_http_akl_k8s_ctx_t *
+ngx_http_akl_k8s_own_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
+
+    if (ctx || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    /* an internal redirect has cleared the module contexts */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler != ngx_http_akl_k8s_ctx_cleanup) {
+            continue;
+        }
+
+        ctx = cln->data;
+
+        if (ctx->request == r) {
+
+            /* a login that waits is for where the request was before */
+
+            ctx->login = NULL;
+            ctx->resumed = 0;
+
+            ngx_http_set_ctx(r, ctx, ngx_http_akl_k8s_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * In the server rewrite phase, where all subrequests begin but clones, which
+ * slice and proxy_cache_background_update make: those go on behind the access
+ * phase as their parent does, and what was established for it is theirs too.
+ * All others have an identity of their own, or none.
+ */
+
+ngx_int_t
+ngx_http_akl_k8s_subrequest(ngx_http_request_t *r)
+{
+    if (r == r->main || r->uri_changes != NGX_HTTP_MAX_URI_CHANGES + 1) {
+
+        /* no subrequest, or one that an internal redirect has led here */
+
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_akl_k8s_ctx(r, 1) ? NGX_DECLINED
+                                      : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
