@@ -5,6 +5,8 @@
 #ifndef NGX_HTTP_AKL_K8S_CONF_H
 #define NGX_HTTP_AKL_K8S_CONF_H
 
+#include <ngx_config.h>
+
 #include "../../k8s/check.h"
 #include "../cluster/cluster.h"
 
