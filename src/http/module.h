@@ -357,6 +357,12 @@ ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
 ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
 
 /*
+ * The contrary, before its phases go on: what the client sends is left for
+ * the one who reads the body.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_unpark(ngx_http_request_t *r);
+
+/*
  * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
  * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
  * server asks for, a minute at most) with 503, Cache-Control: no-store.

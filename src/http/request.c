@@ -13,6 +13,7 @@
 static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
     ngx_http_request_t *r);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
+static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
 
 ngx_http_akl_k8s_ctx_t *
@@ -280,6 +281,10 @@ ngx_http_akl_k8s_park(ngx_http_request_t *r)
 
     r->read_event_handler = ngx_http_test_reading;
 
+    if (ngx_http_akl_k8s_multiplexed(r)) {
+        return NGX_OK;
+    }
+
     rev = r->connection->read;
 
     if (ngx_event_flags & NGX_USE_LEVEL_EVENT) {
@@ -298,6 +303,43 @@ ngx_http_akl_k8s_park(ngx_http_request_t *r)
     }
 
     return ngx_handle_read_event(rev, 0);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_unpark(ngx_http_request_t *r)
+{
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (ngx_http_akl_k8s_multiplexed(r)) {
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(r->connection->read, 0);
+}
+
+
+/*
+ * The connection of a request over HTTP/2 or 3 is not one that could be
+ * watched: nginx calls the request's handlers when its stream is reset.
+ */
+
+static ngx_uint_t
+ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V3)
+
+    if (r->connection->quic) {
+        return 1;
+    }
+
+#endif
+
+    return r->stream != NULL;
 }
 
 

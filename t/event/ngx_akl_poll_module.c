@@ -101,14 +101,29 @@ ngx_akl_poll_done(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_akl_poll_add(ngx_event_t *ev, ngx_int_t event, ngx_uint_t flags)
 {
-    ngx_connection_t  *c;
+    ngx_uint_t         i;
+    ngx_connection_t  *c, *other;
 
     c = ev->data;
 
     ev->active = 1;
 
-    if (ev->index != NGX_INVALID_INDEX) {
+    /* the index of an event that was never here may hold anything */
+
+    if (ev->index < ngx_akl_poll_n && ngx_akl_poll_events[ev->index] == ev) {
         return NGX_OK;
+    }
+
+    for (i = 0; i < ngx_akl_poll_n; i++) {
+        other = ngx_akl_poll_events[i]->data;
+
+        if (other->fd == c->fd && ngx_akl_poll_events[i]->write == ev->write) {
+
+            /* as nginx's own says; an HTTP/2 stream has its connection's */
+
+            ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
+                          "poll event fd:%d is already set", c->fd);
+        }
     }
 
     ngx_akl_poll_fds[ngx_akl_poll_n].fd = c->fd;
@@ -131,7 +146,7 @@ ngx_akl_poll_del(ngx_event_t *ev, ngx_int_t event, ngx_uint_t flags)
 
     i = ev->index;
 
-    if (i == NGX_INVALID_INDEX) {
+    if (i >= ngx_akl_poll_n || ngx_akl_poll_events[i] != ev) {
         return NGX_OK;
     }
 

@@ -54,6 +54,19 @@ def has(option):
     return option in version()
 
 
+def polls():
+    """Say whether there is an event method "poll", nginx's own or ours."""
+    return has('--with-poll_module') or bool(EVENT_MODULE)
+
+
+def http2(address):
+    """Return the directives that listen there for HTTP/2."""
+    number = re.search(r'nginx/(\d+)\.(\d+)', version())
+    if (int(number[1]), int(number[2])) >= (1, 25):
+        return f'listen {address}; http2 on;'
+    return f'listen {address} http2;'
+
+
 def available():
     """Say whether the binary and the module to test are there."""
     return os.access(BINARY, os.X_OK) \
@@ -75,11 +88,12 @@ class Nginx:
 
     `http` and `main` are texts in which @NAME@ is replaced: @dir@,
     @port@ (also @port1@ ...: free ports), and the members of `values`.
+    `use` is the event method, else that of AKL_EVENT, else nginx's choice.
     """
 
     def __init__(self, test, http='', main='', events='', workers=1,
                  level=None, connections=1024, master=True, load=True,
-                 limits=True, env=None, name='nginx', **values):
+                 limits=True, env=None, name='nginx', use=None, **values):
         self.test = test
         self.dir = os.path.join(test.dir, name)
         os.makedirs(self.dir, exist_ok=True)
@@ -94,6 +108,7 @@ class Nginx:
             'main': main, 'events': events, 'workers': workers,
             'level': level or os.environ.get('AKL_LOG_LEVEL', 'info'),
             'connections': connections, 'master': master, 'load': load,
+            'use': use or os.environ.get('AKL_EVENT'),
             'limits': limits, 'http': http}
         self.configure()
 
@@ -141,12 +156,12 @@ class Nginx:
         load = ''
         if have['load'] and MODULE != 'static':
             load = f'load_module {MODULE};'
-        if os.environ.get('AKL_EVENT') == 'poll' and EVENT_MODULE \
+        if have['use'] == 'poll' and EVENT_MODULE \
                 and '--with-poll_module' not in version():
             load += f'\nload_module {EVENT_MODULE};'
         events = self.expand(have['events'])
-        if 'AKL_EVENT' in os.environ:
-            events += f' use {os.environ["AKL_EVENT"]};'
+        if have['use']:
+            events += f' use {have["use"]};'
         built = version()
         paths = ' '.join(
             f'{kind}_temp_path {self.dir}/{kind}_temp;' for kind in

@@ -130,13 +130,9 @@ ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r)
 
     ctx->resumed = 1;
 
-    if (r == r->main) {
-        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-            return;
-        }
-
-        r->read_event_handler = ngx_http_block_reading;
+    if (ngx_http_akl_k8s_unpark(r) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
     }
 
     r->write_event_handler = ngx_http_core_run_phases;
