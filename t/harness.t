@@ -143,6 +143,18 @@ t.done_testing()
     pid = int(re.search(r'pid (\d+)', out).group(1))
     t.is_(closing(out), ['no processes left'], 'caught: an orphan')
     t.is_(procs.title(pid), '', 'and ended it too')
+    out = script(AMID_ANSWERS)[1]
+    t.is_(closing(out), [], 'an API server may be stopped amid its answers')
+    out = script('''
+c = t.cluster()
+c.api.fault(body=5)
+client.parallel(1, lambda _: client.post(
+    c.port, '/apis/authentication.k8s.io/v1/tokenreviews', {},
+    context=client.tls(c.ca), timeout=1))
+t.done_testing()
+''')[1]
+    t.is_(closing(out), ['all servers ended well'],
+          'caught: the API server raised an exception')
     out = script('''
 c = t.cluster()
 c.api.process.kill()
@@ -152,6 +164,27 @@ t.done_testing()
     t.is_(closing(out), ['all servers ended well'],
           'caught: the API server died')
 
+
+AMID_ANSWERS = '''
+import json, socket
+c = t.cluster()
+body = json.dumps({'kind': 'TokenReview', 'spec': {'token': c.issue()},
+                   'apiVersion': 'authentication.k8s.io/v1'})
+head = {'Authorization': 'Bearer ' + c.api.read('reviewer.jwt'),
+        'Content-Type': 'application/json'}
+open = []
+for fault in ({'drip': 50}, {'size': 50000000}, {'stall': 'body'},
+              {'hold': True}, {'reset': 'body'}, {'size': 50000000}):
+    c.api.fault(count=1, **fault)
+    open.append(client.connect(c.port, client.tls(c.ca)))
+    open[-1].sendall(client.build(
+        'POST', '/apis/authentication.k8s.io/v1/tokenreviews', head, body))
+    wait_for(lambda: c.api.stats()['review'] == len(open))
+for _ in range(5):
+    open.append(socket.create_connection(('127.0.0.1', c.port)))
+    open.append(client.connect(c.port, client.tls(c.ca)))
+t.done_testing()
+'''
 
 RUNNING = '''
 n = web(workers=2)
@@ -178,16 +211,21 @@ def ends():
              [procs.title(p) for p in pids])
     code, out = script('time.sleep(1000)', AKL_TIMEOUT='1')
     t.is_(code, 124, 'a test that hangs is ended')
-    t.like(out, 'takes too long: no result in 1 s, at\n(.*\n)*.*inner.py',
+    t.like(out, 'inner.py takes too long: no result in 1 s, at\n(.*\n)*.*inner.py',
            'and told where it was')
     out = script('''
-import signal
-signal.alarm(50)
+t.silent = 7
 t.ok(True, 'a step')
-print('left', signal.alarm(5000) > 50)
+print('silent', t.silent)
+t.beat = 3
+t._beat()
+t.ok(False, 'a slip')
 t.done_testing()
-''', AKL_TIMEOUT='5000')[1]
-    t.like(out, 'left True', 'each result gives the test its time anew')
+''')[1]
+    t.like(out, 'silent 0\n', 'each result gives the test its time anew')
+    t.like(out, 'inner.py: 1 results in 3 s', 'it says how far it is')
+    t.like(out, 'inner.py: 1 of 6 failed:\n#   2 - a slip',
+           'and in the end what has failed')
     code, out = script('t.nginx("bogus;", load=False)')
     t.like(out, 'unknown directive "bogus"', 'no start: the cause is shown')
 

@@ -26,6 +26,9 @@ from tap import PATIENCE, Tap, wait_for  # noqa: F401
 
 free_port = procs.free_port
 
+FILE = os.path.relpath(sys.argv[0])
+BEAT = 30       # s after which a file says how far it is
+
 
 class Test(Tap):
     """One test file: temporary directory, servers, results."""
@@ -46,13 +49,30 @@ class Test(Tap):
         atexit.register(self._leave)
         for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sig, self._signalled)
-        signal.signal(signal.SIGALRM, self._late)
         self.limit = int(os.environ.get('AKL_TIMEOUT', 300))
-        self.progress()
+        self.beat = min(BEAT, self.limit)
+        self.beats = self.silent = 0
+        signal.signal(signal.SIGALRM, self._beat)
+        signal.setitimer(signal.ITIMER_REAL, self.beat, self.beat)
 
     def progress(self):
-        """Start to count anew the seconds without a result."""
-        signal.alarm(self.limit)
+        """Start to count anew the beats without a result."""
+        self.silent = 0
+
+    def _beat(self, *_):
+        """Tell how far the file is; end it where it hangs.
+
+        Beats are counted, not seconds: none passes while we stand still.
+        """
+        self.beats += 1
+        self.silent += 1
+        if self.silent * self.beat < self.limit:
+            self.diag(f'{FILE}: {self.count} results in '
+                      f'{self.beats * self.beat} s')
+            return
+        self.diag(f'{FILE} takes too long: no result in {self.limit} s, at')
+        self.diag(''.join(traceback.format_stack()))
+        sys.exit(124)
 
     # What a test is made of
 
@@ -128,6 +148,9 @@ class Test(Tap):
         self.plan()
         if self.failed:
             self._show_logs()
+            self.diag(f'{FILE}: {self.failed} of {self.count} failed:')
+            for name in self.failures:
+                self.diag(f'  {name}')
         sys.exit(min(self.failed, 254))
 
     def _show_logs(self):
@@ -140,7 +163,7 @@ class Test(Tap):
         if os.getpid() != self.owner:
             return
         if not self.finished:
-            self.diag('the test ended early')
+            self.diag(f'{FILE} ended early, after {self.count} results')
             self._show_logs()
             try:
                 self.stop()
@@ -156,7 +179,3 @@ class Test(Tap):
     def _signalled(self, number, _):
         sys.exit(128 + number)
 
-    def _late(self, *_):
-        self.diag(f'the test takes too long: no result in {self.limit} s, at')
-        self.diag(''.join(traceback.format_stack()))
-        sys.exit(124)

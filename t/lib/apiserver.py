@@ -298,6 +298,17 @@ def populate(kube, directory, authority):
                      authority.client('nobody', ['nobodies']))
 
 
+def complain(loop, context):
+    """Print what a callback or task raised; connections may end anyhow.
+
+    Stopped in the middle of an answer or a handshake, asyncio reports broken
+    pipes, resets, TLS without its end, and tasks that it has cancelled.
+    """
+    if not isinstance(context.get('exception'),
+                      (OSError, asyncio.CancelledError)):
+        loop.default_exception_handler(context)
+
+
 async def serve(options):
     """Run the server until it is stopped."""
     os.makedirs(options.dir, exist_ok=True)
@@ -321,6 +332,7 @@ async def serve(options):
                       json.dumps(ready))
     print(json.dumps(ready), flush=True)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(complain)
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, target.stopped.set)
     await target.stopped.wait()

@@ -21,8 +21,13 @@ class Tap:
 
     def __init__(self):
         self.count = 0
-        self.failed = 0
+        self.failures = []
         self.finished = False
+
+    @property
+    def failed(self):
+        """How many tests have failed."""
+        return len(self.failures)
 
     def ok(self, condition, name, *why):
         """Pass if the condition is true; `why` explains a failure."""
@@ -32,7 +37,7 @@ class Tap:
         if condition:
             print(f'ok {self.count} - {name}', flush=True)
             return True
-        self.failed += 1
+        self.failures.append(f'{self.count} - {name}')
         print(f'not ok {self.count} - {name}', flush=True)
         frame = sys._getframe(1)
         while frame.f_back and '/t/lib/' in frame.f_code.co_filename:
