@@ -36,7 +36,8 @@ nginx = t.nginx('''
     }
 ''', method=cluster.method(), config=CONFIG, configs=cluster.config(
     token_reviewer_jwt=reviewer, akl_k8s_max_reviews='1 queue=8')
-    + cluster.config(name='certificate', k8s_auth_type='certificate',
+    + cluster.config(name='certificate', k8s_jwks=cluster.jwks,
+                     k8s_auth_type='certificate',
                      token_reviewer_jwt=None, k8s_client_certificate=(
                          cluster.file('own.crt', pair[0])),
                      k8s_client_key=cluster.file('own.key', pair[1])))
@@ -108,6 +109,18 @@ bare = {re.sub(r'_(bucket|sum|count)$', '', name) if 'duration' in name
         else name for name in (re.match(r'\w+', series).group()
                                for series in scrape())}
 t.is_(sorted(bare), sorted(types), 'none without a series')
+
+# The cluster's keys, where they are wanted; t/keys.t has more
+
+t.is_([of_config('jwks_keys', 'certificate'),
+       status()['configs']['certificate']['jwks_keys']], [1, 1], 'jwks_keys')
+t.ok(0 <= of_config('jwks_age_seconds', 'certificate')
+     <= status()['configs']['certificate']['jwks_age_seconds'],
+     'jwks_age_seconds')
+t.is_([name for name in ('jwks_keys', 'jwks_age_seconds')
+       if f'{PREFIX}{name}{{config="{CONFIG}"}}' in scrape()
+       or name in status()['configs'][CONFIG]], [],
+      'neither without k8s_jwks')
 
 # Logins, by outcome, by the way to the verdict, and their reviews
 

@@ -12,11 +12,14 @@ static size_t ngx_akl_try_header(char *data, size_t size, size_t n,
 static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
 
 
-/* the lines that all requests have; libcurl only reads the list */
+#define NGX_AKL_BEARER  "Authorization: Bearer "
+#define NGX_AKL_ACCEPT  "Accept: "
+
+
+/* the lines that all requests with a body have; libcurl only reads the list */
 
 static struct curl_slist  ngx_akl_try_lines[] = {
-    { (char *) "Accept: application/json", &ngx_akl_try_lines[1] },
-    { (char *) "Content-Type: application/json", &ngx_akl_try_lines[2] },
+    { (char *) "Content-Type: application/json", &ngx_akl_try_lines[1] },
     { (char *) "Expect:", NULL }
 };
 
@@ -67,7 +70,7 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
     rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                           t->bearer.data ? &t->bearer : ngx_akl_try_lines);
+                           t->bearer.data ? &t->bearer : &t->accept);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
@@ -95,6 +98,7 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     }
 
     t->running = 1;
+    ex->host = place->host;
     ex->tries++;
 
     return NGX_OK;
@@ -112,14 +116,20 @@ ngx_akl_try_copy(ngx_akl_try_t *t)
     /* the caller's may be gone at a repetition */
 
     p = ngx_pnalloc(ex->pool, ex->path.len + ex->body.len
-                              + sizeof("Authorization: Bearer ")
-                              + ex->bearer.len);
+                              + sizeof(NGX_AKL_ACCEPT)
+                              + ngx_strlen(ex->accept)
+                              + sizeof(NGX_AKL_BEARER) + ex->bearer.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     last = ngx_cpymem(p, ex->path.data, ex->path.len);
     ex->path.data = p;
+
+    t->accept.data = (char *) last;
+    t->accept.next = ex->body.len ? ngx_akl_try_lines : NULL;
+
+    last = ngx_sprintf(last, NGX_AKL_ACCEPT "%s%Z", ex->accept);
 
     if (ex->body.len) {
         p = last;
@@ -129,13 +139,13 @@ ngx_akl_try_copy(ngx_akl_try_t *t)
 
     if (ex->bearer.len) {
         p = last;
-        last = ngx_sprintf(p, "Authorization: Bearer %V", &ex->bearer);
+        last = ngx_sprintf(p, NGX_AKL_BEARER "%V", &ex->bearer);
         *last = '\0';
 
         ex->bearer.data = last - ex->bearer.len;
 
         t->bearer.data = (char *) p;
-        t->bearer.next = ngx_akl_try_lines;
+        t->bearer.next = &t->accept;
     }
 
     t->connect_to.data = (char *) t->address;

@@ -85,8 +85,10 @@ struct ngx_akl_exchange_s {
     /* by the caller */
     ngx_akl_target_t     *target;
     ngx_str_t             path;         /* after the host's prefix; copied */
+    const char           *accept;       /* media types; a constant */
     ngx_str_t             bearer;       /* len 0: none; copied, wiped */
-    ngx_str_t             body;         /* len 0: GET; copied, wiped */
+    ngx_str_t             body;         /* JSON to POST; copied, wiped;
+                                           len 0: GET */
     ngx_msec_t            timeout;      /* ms from start, all tries */
     size_t                max_answer;   /* bytes */
     ngx_akl_exchange_pt   handler;      /* at the end, never from within
@@ -98,6 +100,7 @@ struct ngx_akl_exchange_s {
     ngx_uint_t            status;       /* of the last answer, else 0 */
     ngx_str_t             answer;       /* wiped by destroy */
     time_t                retry_after;  /* seconds, -1: not told */
+    ngx_akl_host_t       *host;         /* asked last, or NULL */
     ngx_uint_t            tries;        /* requests sent */
     ngx_str_t             error;        /* for the log, NUL-terminated */
 

@@ -57,7 +57,8 @@ typedef struct {
 
     CURL                 *easy;
     ngx_uint_t            generation;   /* of the handle */
-    struct curl_slist     bearer;       /* its line, wiped; then the others */
+    struct curl_slist     bearer;       /* its line, wiped */
+    struct curl_slist     accept;       /* then this one, and the others */
     struct curl_slist     connect_to;
     u_char                address[NGX_SOCKADDR_STRLEN + 4];
     unsigned              running:1;    /* the handle is with libcurl */

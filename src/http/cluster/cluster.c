@@ -82,7 +82,13 @@ ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
-    return ngx_http_akl_k8s_credentials_init(cycle, cluster);
+    if (ngx_http_akl_k8s_credentials_init(cycle, cluster) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_akl_k8s_keys_init(cycle, cluster);
+
+    return NGX_OK;
 }
 
 
@@ -96,6 +102,7 @@ ngx_http_akl_k8s_exit_clusters(ngx_cycle_t *cycle)
         cluster = &ngx_http_akl_k8s_clusters[i];
 
         ngx_http_akl_k8s_review_abort_all(cluster);
+        ngx_http_akl_k8s_keys_free(cluster);
         ngx_http_akl_k8s_credentials_free(cluster);
         akl_signer_free(cluster->signer);
     }

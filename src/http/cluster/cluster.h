@@ -24,6 +24,21 @@ typedef struct {
 } ngx_http_akl_k8s_credential_t;
 
 
+/* the cluster's own keys, by which pod tokens are verified here */
+
+typedef struct {
+    akl_jwks_t                   set;
+    ngx_uint_t                   known;         /* the set is there */
+    ngx_msec_t                   since;         /* when it was fetched, read */
+
+    /* k8s_jwks auto */
+    ngx_event_t                  timer;         /* of the next fetch */
+    ngx_akl_exchange_t          *fetch;         /* under way, or NULL */
+    ngx_msec_t                   asked;         /* when the last one began */
+    ngx_uint_t                   told;          /* failure logged, 0: none */
+} ngx_http_akl_k8s_keys_t;
+
+
 struct ngx_http_akl_k8s_cluster_s {
     ngx_http_akl_k8s_config_t     *config;
     ngx_akl_zone_t                *zone;
@@ -36,12 +51,9 @@ struct ngx_http_akl_k8s_cluster_s {
     ngx_http_akl_k8s_credential_t  client_key;
     ngx_http_akl_k8s_credential_t  jwks_file;
 
-    akl_jwks_t                     keys;        /* the cluster's own keys */
-    ngx_uint_t                     keys_known;  /* keys are there */
+    ngx_http_akl_k8s_keys_t        keys;
 
     ngx_event_t                    refresh;     /* the 10 s timer */
-    ngx_akl_exchange_t            *jwks_fetch;  /* k8s_jwks auto */
-    ngx_msec_t                     jwks_fetched;
 
     ngx_uint_t                     in_flight;   /* reviews being asked */
     ngx_uint_t                     queued;
@@ -66,14 +78,34 @@ ngx_int_t ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
 ngx_uint_t ngx_http_akl_k8s_credentials_refresh(
     ngx_http_akl_k8s_cluster_t *cluster);
 
-/* Stops the timer, cancels a fetch, wipes and frees. */
+/* Stops the timer, wipes and frees. */
 void ngx_http_akl_k8s_credentials_free(ngx_http_akl_k8s_cluster_t *cluster);
 
+
 /*
- * k8s_jwks auto: asks the API server for its keys unless that is under way or
- * was done less than 10 s ago; cluster->keys are replaced when it answers.
+ * k8s_jwks auto: asks the API server for its keys, every 10 s until they are
+ * there, and every quarter of an hour afterwards; a failure keeps those that
+ * are there.  Call when the target has its credentials.  Nothing without auto.
  */
-void ngx_http_akl_k8s_jwks_fetch(ngx_http_akl_k8s_cluster_t *cluster);
+void ngx_http_akl_k8s_keys_init(ngx_cycle_t *cycle,
+    ngx_http_akl_k8s_cluster_t *cluster);
+
+/* Stops the timer, cancels a fetch, frees the set. */
+void ngx_http_akl_k8s_keys_free(ngx_http_akl_k8s_cluster_t *cluster);
+
+/* Replaces the set; takes over what *set owns. */
+void ngx_http_akl_k8s_keys_take(ngx_http_akl_k8s_cluster_t *cluster,
+    akl_jwks_t *set);
+
+/* Seconds since a known set was fetched, or read from its file. */
+time_t ngx_http_akl_k8s_keys_age(ngx_http_akl_k8s_cluster_t *cluster);
+
+/*
+ * The API server accepts a token that no known key verifies: it must have
+ * another one.  Fetches with auto, at most every 10 s; the next fetch is put
+ * forward where the last one is not as long ago.
+ */
+void ngx_http_akl_k8s_keys_wanted(ngx_http_akl_k8s_cluster_t *cluster);
 
 
 /*

@@ -49,6 +49,7 @@ ngx_int_t
 ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
     ngx_http_akl_k8s_cluster_t *cluster)
 {
+    akl_jwks_t                  keys;
     const char                 *cause;
     ngx_http_akl_k8s_config_t  *config;
 
@@ -72,7 +73,7 @@ ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
 
     if (cluster->jwks_file.text.len) {
 
-        if (akl_jwks_parse(&cluster->keys,
+        if (akl_jwks_parse(&keys,
                            ngx_http_akl_k8s_str(&cluster->jwks_file.text),
                            &cause)
             != 0)
@@ -80,7 +81,7 @@ ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
             return NGX_ERROR;
         }
 
-        cluster->keys_known = 1;
+        ngx_http_akl_k8s_keys_take(cluster, &keys);
     }
 
     if (ngx_http_akl_k8s_credentials_tls(cluster) != NGX_OK) {
@@ -97,10 +98,6 @@ ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
     /* a worker starts with what the master read, which may be old by now */
 
     (void) ngx_http_akl_k8s_credentials_refresh(cluster);
-
-    if (config->jwks_auto) {
-        ngx_http_akl_k8s_jwks_fetch(cluster);
-    }
 
     return NGX_OK;
 }
@@ -466,9 +463,7 @@ ngx_http_akl_k8s_refresh_jwks(ngx_http_akl_k8s_cluster_t *cluster)
         return 0;
     }
 
-    akl_jwks_clear(&cluster->keys);
-    cluster->keys = keys;
-    cluster->keys_known = 1;
+    ngx_http_akl_k8s_keys_take(cluster, &keys);
 
     ngx_http_akl_k8s_credential_trim(&raw, &text);
 
@@ -582,16 +577,9 @@ ngx_http_akl_k8s_credentials_free(ngx_http_akl_k8s_cluster_t *cluster)
         ngx_del_timer(&cluster->refresh);
     }
 
-    if (cluster->jwks_fetch) {
-        ngx_akl_exchange_destroy(cluster->jwks_fetch);
-        cluster->jwks_fetch = NULL;
-    }
-
     ngx_http_akl_k8s_credential_free(&cluster->reviewer.text);
     ngx_http_akl_k8s_credential_free(&cluster->ca.text);
     ngx_http_akl_k8s_credential_free(&cluster->client_cert.text);
     ngx_http_akl_k8s_credential_free(&cluster->client_key.text);
     ngx_http_akl_k8s_credential_free(&cluster->jwks_file.text);
-
-    akl_jwks_clear(&cluster->keys);
 }

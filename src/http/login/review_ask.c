@@ -7,7 +7,7 @@
 
 
 static akl_reason_t ngx_http_akl_k8s_review_signature(
-    ngx_http_akl_k8s_review_t *review, ngx_uint_t *verified);
+    ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
 static ngx_uint_t ngx_http_akl_k8s_review_again(
     ngx_http_akl_k8s_review_t *review);
@@ -20,7 +20,6 @@ static void ngx_http_akl_k8s_review_establish(
 akl_reason_t
 ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 {
-    ngx_uint_t                  verified;
     akl_reason_t                reason;
     akl_pod_policy_t            policy;
     ngx_http_akl_k8s_config_t  *config;
@@ -44,7 +43,7 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
         return reason;
     }
 
-    reason = ngx_http_akl_k8s_review_signature(review, &verified);
+    reason = ngx_http_akl_k8s_review_signature(review);
     if (reason != AKL_OK) {
         return reason;
     }
@@ -54,7 +53,7 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
      * signature that was verified here, the review decides first.
      */
 
-    if (!verified || review->pod.claimed.namespace.len == 0) {
+    if (!review->verified || review->pod.claimed.namespace.len == 0) {
         return AKL_OK;
     }
 
@@ -62,43 +61,44 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 }
 
 
-/* *verified is 1 where one of the cluster's own keys fits */
+/* verified, or a stranger's, where the cluster's own keys are known */
 
 static akl_reason_t
-ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review,
-    ngx_uint_t *verified)
+ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
 {
-    size_t                       i;
-    akl_jwks_t                  *keys;
-    akl_jws_t                   *jws;
-    ngx_http_akl_k8s_cluster_t  *cluster;
+    size_t                    i;
+    akl_jws_t                *jws;
+    akl_jws_error_t           rc;
+    ngx_http_akl_k8s_keys_t  *keys;
 
-    *verified = 0;
-    cluster = review->cluster;
+    keys = &review->cluster->keys;
 
-    if (!cluster->keys_known) {
+    if (!keys->known) {
         return AKL_OK;
     }
 
-    keys = &cluster->keys;
     jws = &review->pod.jws;
 
-    if (akl_jws_verify_set(jws, keys, 1, NULL) == AKL_JWS_OK) {
-        *verified = 1;
+    rc = akl_jws_verify_set(jws, &keys->set, 1, NULL);
+
+    if (rc == AKL_JWS_OK) {
+        review->verified = 1;
         return AKL_OK;
     }
 
-    for (i = 0; i < keys->n; i++) {
-        if (jws->kid.len && akl_str_eq(jws->kid, keys->keys[i].kid)) {
+    if (rc == AKL_JWS_NOMEM) {
+        return AKL_INTERNAL_ERROR;
+    }
+
+    for (i = 0; i < keys->set.n; i++) {
+        if (jws->kid.len && akl_str_eq(jws->kid, keys->set.keys[i].kid)) {
             return AKL_SIGNATURE_INVALID;
         }
     }
 
     /* a key that we do not know (yet): the server's word counts */
 
-    if (cluster->config->jwks_auto) {
-        ngx_http_akl_k8s_jwks_fetch(cluster);
-    }
+    review->stranger = 1;
 
     return AKL_OK;
 }
@@ -161,6 +161,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         }
     }
 
+    ex->accept = "application/json";
     ex->target = cluster->target;
     ex->path = config->review_path;
     ex->bearer = review->bearer;
@@ -261,6 +262,11 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     }
 
     if (verdict.reason == AKL_OK) {
+
+        if (review->stranger) {
+            ngx_http_akl_k8s_keys_wanted(review->cluster);
+        }
+
         verdict.identity = judged.identity;
         ngx_http_akl_k8s_review_establish(review, &verdict);
 

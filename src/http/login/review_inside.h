@@ -39,6 +39,8 @@ struct ngx_http_akl_k8s_review_s {
     unsigned                     known:1;       /* in the cluster's tree */
     unsigned                     flight:1;      /* the zone's mark is ours */
     unsigned                     again:1;       /* asked with new credentials */
+    unsigned                     verified:1;    /* by one of the known keys */
+    unsigned                     stranger:1;    /* signed by none of them */
 };
 
 

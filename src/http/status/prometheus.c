@@ -10,6 +10,8 @@ static void ngx_http_akl_k8s_status_text_family(
     const ngx_http_akl_k8s_family_t *family, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_duration(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_keys(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_expiry(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_zone(
@@ -42,6 +44,7 @@ ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
         ngx_http_akl_k8s_status_text_duration(amcf, text);
     }
 
+    ngx_http_akl_k8s_status_text_keys(amcf, text);
     ngx_http_akl_k8s_status_text_expiry(amcf, text);
     ngx_http_akl_k8s_status_text_zone(amcf, text);
 }
@@ -122,6 +125,47 @@ ngx_http_akl_k8s_status_text_duration(ngx_http_akl_k8s_main_conf_t *amcf,
                           sum / 1000, sum % 1000);
     ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
                           "review_duration_seconds_count %uA\n", n);
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_keys(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t                    i;
+    ngx_http_akl_k8s_config_t   **config;
+    ngx_http_akl_k8s_cluster_t   *cluster;
+
+    config = amcf->configs.elts;
+
+    ngx_http_akl_k8s_text_head(text, "jwks_keys", "gauge",
+                               "Keys of the cluster that are known.");
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        cluster = ngx_http_akl_k8s_cluster(config[i]);
+
+        if (config[i]->jwks_auto || cluster->keys.known) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "jwks_keys{config=\"");
+            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+            ngx_http_akl_k8s_text(text, "\"} %uz\n", cluster->keys.set.n);
+        }
+    }
+
+    ngx_http_akl_k8s_text_head(text, "jwks_age_seconds", "gauge",
+                               "Time since these keys were fetched or read.");
+
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        cluster = ngx_http_akl_k8s_cluster(config[i]);
+
+        if (cluster->keys.known) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "jwks_age_seconds{config=\"");
+            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+            ngx_http_akl_k8s_text(text, "\"} %T\n",
+                                  ngx_http_akl_k8s_keys_age(cluster));
+        }
+    }
 }
 
 

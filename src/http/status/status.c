@@ -226,6 +226,7 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
     time_t                            expires;
     ngx_uint_t                        i, *series;
     ngx_atomic_uint_t                 n;
+    ngx_http_akl_k8s_cluster_t       *cluster;
     ngx_http_akl_k8s_metrics_t       *metrics;
     const ngx_http_akl_k8s_family_t  *family;
 
@@ -257,6 +258,17 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
         }
 
         akl_json_out_close(out, '}');
+    }
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (config->jwks_auto || cluster->keys.known) {
+        akl_json_out_int(out, "jwks_keys", cluster->keys.set.n);
+    }
+
+    if (cluster->keys.known) {
+        akl_json_out_int(out, "jwks_age_seconds",
+                         ngx_http_akl_k8s_keys_age(cluster));
     }
 
     akl_json_out_open(out, "credential_expiry", '{');
