@@ -94,6 +94,17 @@ values = {
     'reviewer_near': cluster.file('near.jwt', near),
     'reviewer_bound': cluster.file('bound.jwt', bound),
     'reviewer_both': cluster.file('both.jwt', both),
+    'reviewer_base64': cluster.file('base64.jwt', b64(good_jwt)),
+    'reviewer_quoted': cluster.file('quoted.jwt', f'"{good_jwt}"\n'),
+    'reviewer_bearer': cluster.file('bearer.jwt', f'Bearer {good_jwt}\n'),
+    'reviewer_escaped': cluster.file('escaped.jwt', good_jwt + '\\n'),
+    'reviewer_json': cluster.file(
+        'json.jwt', '{"kind":"TokenRequest","status":{"token":"x"}}'),
+    'ca_escaped': cluster.file('escaped.crt', ca.replace('\n', '\\n')),
+    'ca_indented': cluster.file(
+        'indented.crt', ca.replace('\n', '\n    ').strip()),
+    'ca_quoted': cluster.file('quoted.crt', f"'{ca.strip()}'"),
+    'ca_cut': cluster.file('cut.crt', ca[:ca.index('-----END')]),
     'reviewer_blank': cluster.file('blank.jwt', good_jwt + ' x'),
     'client_cert': cluster.file('own.crt', client[0]),
     'client_key': cluster.file('own.key', client[1]),

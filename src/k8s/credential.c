@@ -12,12 +12,24 @@
 #include "../jose/base64.h"
 #include "../jose/jws.h"
 #include "credential.h"
+#include "look.h"
 
 
 #define AKL_CREDENTIAL_NEAR_END  (24 * 3600)
 
 
 static int akl_credential_is_pem(akl_str_t text);
+
+
+static const char *const  akl_no_word[AKL_LOOK_N] =
+    AKL_LOOKS("holds white space or control characters");
+static const char *const  akl_no_pem[AKL_LOOK_N] =
+    AKL_LOOKS("is neither PEM nor base64 of it");
+static const char *const  akl_no_ca[AKL_LOOK_N] =
+    AKL_LOOKS("holds no certificate, or a malformed one");
+static const char *const  akl_no_certificate[AKL_LOOK_N] =
+    AKL_LOOKS("holds no certificate");
+static const char *const  akl_no_jwt[AKL_LOOK_N] = AKL_LOOKS("is no JWT");
 
 
 const char *
@@ -27,6 +39,7 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
     size_t          i;
     ssize_t         n;
     akl_str_t       text;
+    const char     *cause;
     unsigned char  *p;
 
     p = *data;
@@ -57,8 +70,14 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
 
         for (i = 0; i < text.len; i++) {
             if (p[i] <= ' ' || p[i] >= 0x7f) {
-                return "holds white space or control characters";
+                return akl_no_word[akl_look(AKL_USE_JWT, text)];
             }
+        }
+
+        /* in no token or key (RFC 6750 section 2.1) */
+
+        if (p[0] == '"' || p[0] == '\'') {
+            return "is in quotes";
         }
 
         return NULL;
@@ -68,6 +87,10 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
         if (akl_credential_is_pem(text)) {
             return NULL;
         }
+
+        /* before it is decoded in place */
+
+        cause = akl_no_pem[akl_look(AKL_USE_CERTIFICATE, text)];
 
         n = akl_base64_decode(p, text);
 
@@ -85,7 +108,7 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
             }
         }
 
-        return "is neither PEM nor base64 of it";
+        return cause;
 
     default:
         return NULL;
@@ -96,17 +119,7 @@ akl_credential_normalize(akl_credential_type_t type, unsigned char **data,
 static int
 akl_credential_is_pem(akl_str_t text)
 {
-    size_t  i;
-
-    static const char  begin[] = "-----BEGIN ";
-
-    for (i = 0; i + sizeof(begin) - 1 <= text.len; i++) {
-        if (memcmp(text.data + i, begin, sizeof(begin) - 1) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return akl_look_holds(text, "-----BEGIN ");
 }
 
 
@@ -150,7 +163,7 @@ akl_credential_ca(akl_str_t pem, const char **warn)
     ERR_clear_error();
 
     if (n == 0) {
-        return "holds no certificate, or a malformed one";
+        return akl_no_ca[akl_look(AKL_USE_CERTIFICATE, pem)];
     }
 
     if (expired && warn) {
@@ -176,7 +189,7 @@ akl_credential_jwt(akl_str_t jwt, int64_t now, const char **warn)
     if (akl_jws_parse(&jws, jwt) != AKL_JWS_OK
         || akl_doc_time(&jws.payload, jws.payload.nodes, "exp", &exp) < 0)
     {
-        cause = "is no JWT";
+        cause = akl_no_jwt[akl_look(AKL_USE_JWT, jwt)];
 
     } else if (exp) {
         left = exp - now;
@@ -244,7 +257,7 @@ akl_credential_pair(akl_str_t cert, akl_str_t key, const char **warn)
     }
 
     if (x509 == NULL) {
-        cause = "holds no certificate";
+        cause = akl_no_certificate[akl_look(AKL_USE_CERTIFICATE, cert)];
 
     } else if (pkey == NULL) {
         cause = "has a key that cannot be read";

@@ -4,7 +4,8 @@
  * ask here alike.
  *
  * Causes and warnings are static sentences without their subject, which the
- * caller puts in front.  All functions leave the OpenSSL error queue empty.
+ * caller puts in front; where one can tell, a cause says what the text looks
+ * like instead.  All functions leave the OpenSSL error queue empty.
  */
 
 #ifndef AKL_CREDENTIAL_H

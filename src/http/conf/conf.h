@@ -8,6 +8,7 @@
 #include <ngx_config.h>
 
 #include "../../k8s/check.h"
+#include "../../k8s/look.h"
 #include "../cluster/cluster.h"
 
 
@@ -117,6 +118,14 @@ char *ngx_http_akl_k8s_config_end(ngx_conf_t *cf,
 /* Logs "NAME: CAUSE"; returns NGX_CONF_ERROR. */
 char *ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
     const char *cause);
+
+/*
+ * Logs what is wrong with a source, or hardly meant (NGX_LOG_EMERG,
+ * NGX_LOG_WARN), naming its file: 'DIRECTIVE "FILE": CAUSE'; "look" (or "")
+ * ends it.  Returns NGX_CONF_ERROR.
+ */
+char *ngx_http_akl_k8s_source_cause(ngx_conf_t *cf, ngx_uint_t level,
+    ngx_http_akl_k8s_source_t *src, const char *cause, const char *look);
 
 
 /* 1 where the block's directive of that index was given */

@@ -191,7 +191,7 @@ static ngx_http_akl_k8s_setter(signing_key)
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
     int                         rc;
-    const char                 *cause;
+    const char                 *cause, *look;
     ngx_http_akl_k8s_source_t   src;
 
     ngx_http_akl_k8s_here(cf, &config->where_signing_key);
@@ -206,13 +206,18 @@ static ngx_http_akl_k8s_setter(signing_key)
     rc = akl_jwk_private_from_pem(&config->signing_key,
                                   ngx_http_akl_k8s_str(&src.text), &cause);
 
+    look = (rc != 0) ? akl_look_text(AKL_USE_PRIVATE_KEY,
+                                     ngx_http_akl_k8s_str(&src.text))
+                     : "";
+
     /* one that is refused may be a key all the same */
 
     ngx_explicit_memzero(src.text.data, src.text.len);
 
     if (rc != 0) {
         ngx_memzero(&config->signing_key, sizeof(akl_jwk_t));
-        return ngx_http_akl_k8s_config_error(cf, "signing_key", cause);
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &src, cause,
+                                             look);
     }
 
     return NGX_CONF_OK;
@@ -237,7 +242,9 @@ static ngx_http_akl_k8s_setter(verification_key)
     if (akl_jwk_public_from_pem(&jwk, ngx_http_akl_k8s_str(&src.text), &cause)
         != 0)
     {
-        return ngx_http_akl_k8s_config_error(cf, "verification_key", cause);
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &src, cause,
+                             akl_look_text(AKL_USE_PUBLIC_KEY,
+                                           ngx_http_akl_k8s_str(&src.text)));
     }
 
     key = ngx_array_push(&reading->verification);
@@ -330,11 +337,12 @@ static ngx_http_akl_k8s_setter(ca)
     cause = ngx_http_akl_k8s_check_ca(&config->ca.text, &warn);
 
     if (cause) {
-        return ngx_http_akl_k8s_config_error(cf, "k8s_ca_cert", cause);
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &config->ca,
+                                             cause, "");
     }
 
     if (warn) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "k8s_ca_cert: %s", warn);
+        ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, &config->ca, warn, "");
     }
 
     return NGX_CONF_OK;
@@ -363,12 +371,13 @@ static ngx_http_akl_k8s_setter(reviewer)
     cause = ngx_http_akl_k8s_check_jwt(&config->reviewer.text, &warn);
 
     if (cause) {
-        return ngx_http_akl_k8s_config_error(cf, "token_reviewer_jwt", cause);
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG,
+                                             &config->reviewer, cause, "");
     }
 
     if (warn) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "token_reviewer_jwt: %s",
-                           warn);
+        ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, &config->reviewer,
+                                      warn, "");
     }
 
     return NGX_CONF_OK;

@@ -143,6 +143,7 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block)
 {
     const char                  *cause, *warn;
+    ngx_conf_file_t              place, *conf_file;
     ngx_http_akl_k8s_config_t   *config;
     ngx_http_akl_k8s_reading_t  *reading;
 
@@ -157,8 +158,15 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
 
         /* without one, the submitted token is the bearer of its review */
 
-        if (config->reviewer.text.len == 0) {
+        if (config->reviewer.text.len == 0 && !config->reviewer_self) {
             config->reviewer_self = 1;
+
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "token_reviewer_jwt of akl_k8s_auth_config \"%V\" "
+                          "is left at \"self\", so the account of each pod "
+                          "needs the right to create tokenreviews, in %V:%ui",
+                          &config->name, &config->where.file,
+                          config->where.line);
         }
 
         if (config->reviewer_self && config->jwks_auto) {
@@ -176,20 +184,26 @@ ngx_http_akl_k8s_config_reviewer(ngx_conf_t *cf,
     cause = akl_credential_pair(ngx_http_akl_k8s_str(&config->client_cert.text),
                                 ngx_http_akl_k8s_str(&config->client_key.text),
                                 &warn);
-    if (cause) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "k8s_client_certificate: %s in %V:%ui", cause,
-                      &reading->where_client.file, reading->where_client.line);
-        return NGX_CONF_ERROR;
+    if (cause == NULL && warn == NULL) {
+        return NGX_CONF_OK;
     }
 
-    if (warn) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "k8s_client_certificate: %s in %V:%ui", warn,
-                      &reading->where_client.file, reading->where_client.line);
-    }
+    /* the message is about the directive, not about the block's end */
 
-    return NGX_CONF_OK;
+    conf_file = cf->conf_file;
+
+    place = *conf_file;
+    place.file.name = reading->where_client.file;
+    place.line = reading->where_client.line;
+
+    cf->conf_file = &place;
+    (void) ngx_http_akl_k8s_source_cause(cf, cause ? NGX_LOG_EMERG
+                                                   : NGX_LOG_WARN,
+                                         &config->client_cert,
+                                         cause ? cause : warn, "");
+    cf->conf_file = conf_file;
+
+    return cause ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 
@@ -266,13 +280,13 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         cause = ngx_http_akl_k8s_check_ca(&config->ca.text, &warn);
 
         if (cause) {
-            return ngx_http_akl_k8s_config_error(cf, "use_gw_service_account",
-                                                 cause);
+            return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG,
+                                                 &config->ca, cause, "");
         }
 
         if (warn) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "use_gw_service_account: %s", warn);
+            ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, &config->ca, warn,
+                                          "");
         }
     }
 
@@ -299,8 +313,9 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         cause = ngx_http_akl_k8s_check_jwt(&config->reviewer.text, NULL);
 
         if (cause) {
-            return ngx_http_akl_k8s_config_error(cf, "use_gw_service_account",
-                                                 cause);
+            return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG,
+                                                 &config->reviewer, cause,
+                                                 "");
         }
     }
 
@@ -473,6 +488,22 @@ ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
     const char *cause)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s: %s", name, cause);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_akl_k8s_source_cause(ngx_conf_t *cf, ngx_uint_t level,
+    ngx_http_akl_k8s_source_t *src, const char *cause, const char *look)
+{
+    if (src->path.len) {
+        ngx_conf_log_error(level, cf, 0, "%V \"%V\": %s%s", &src->directive,
+                           &src->path, cause, look);
+    } else {
+        ngx_conf_log_error(level, cf, 0, "%V: %s%s", &src->directive, cause,
+                           look);
+    }
 
     return NGX_CONF_ERROR;
 }

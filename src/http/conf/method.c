@@ -336,8 +336,9 @@ ngx_http_akl_k8s_method_key(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
                                 &cause)
         != 0)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "public_key: %s", cause);
-        return NGX_CONF_ERROR;
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &src, cause,
+                             akl_look_text(AKL_USE_PUBLIC_KEY,
+                                           ngx_http_akl_k8s_str(&src.text)));
     }
 
     method->public_key = cln->data;

@@ -31,7 +31,8 @@ ngx_http_akl_k8s_setter(jwks)
     if (akl_jwks_parse(&jwks, ngx_http_akl_k8s_str(&config->jwks.text), &cause)
         != 0)
     {
-        return ngx_http_akl_k8s_config_error(cf, "k8s_jwks", cause);
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &config->jwks,
+                                             cause, "");
     }
 
     akl_jwks_clear(&jwks);
