@@ -12,6 +12,8 @@
 
 const akl_command_t *const  akl_commands[] = {
     &akl_command_create_auth_method,
+    &akl_command_auth,
+    &akl_command_inspect,
     &akl_command_keys,
     &akl_command_completion,
     NULL

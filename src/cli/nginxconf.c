@@ -223,19 +223,40 @@ akl_nginxconf_next(akl_reading_t *r, akl_reader_t *f, char **result)
 
 /*
  * The block of a language that is not nginx's, such as content_by_lua_block:
- * up to its own closing brace, with no regard to what stands in strings and
- * comments of that language but braces.
+ * up to its own closing brace, past Lua's strings and comments.
  */
 
 static int
 akl_nginxconf_foreign(akl_reading_t *r, akl_reader_t *f)
 {
-    size_t  depth;
+    size_t         depth;
+    unsigned char  quote;
+
+    quote = 0;
 
     for (depth = 1; f->p < f->last; f->p++) {
 
         if (*f->p == '\n') {
             f->line++;
+            quote = 0;
+
+        } else if (quote) {
+
+            if (*f->p == '\\' && f->p + 1 < f->last && f->p[1] != '\n') {
+                f->p++;
+
+            } else if (*f->p == quote) {
+                quote = 0;
+            }
+
+        } else if (*f->p == '"' || *f->p == '\'') {
+            quote = *f->p;
+
+        } else if (*f->p == '-' && f->p + 1 < f->last && f->p[1] == '-') {
+
+            while (f->p + 1 < f->last && f->p[1] != '\n') {
+                f->p++;
+            }
 
         } else if (*f->p == '{') {
             depth++;

@@ -48,6 +48,7 @@ struct akl_setup_config_s {
     akl_list_t              hosts;
     akl_list_t              issuers;    /* n 0: not validated */
     akl_source_t            signing_key;
+    akl_list_t              own_keys;   /* PEM: it, and verification keys */
     akl_source_t            ca;
     akl_source_t            reviewer;   /* JWT, or Rancher's key */
     akl_source_t            client_cert;

@@ -2,26 +2,14 @@
  * akl_k8s_auth_config, as the program reads it.
  */
 
-#include <stdlib.h>
 #include <time.h>
 
-#include "../jose/jws.h"
 #include "../k8s/auth_config.h"
 #include "../k8s/host.h"
-#include "file.h"
-#include "out.h"
-#include "setup.h"
+#include "setup_inside.h"
 
 
 #define AKL_SETUP_MOUNT  "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-typedef struct {
-    akl_setup_t             *setup;
-    akl_setup_config_t      *config;
-    unsigned                 given;
-    unsigned                 no_issuer:1;
-} akl_setup_block_t;
 
 
 typedef struct {
@@ -42,6 +30,23 @@ static void
 akl_setup_access_id(akl_setup_block_t *b, akl_directive_t *d)
 {
     b->config->access_id = d->args[1];
+}
+
+
+static void
+akl_setup_own_key(akl_setup_config_t *config, akl_str_t pem)
+{
+    size_t      i;
+    akl_str_t  *elts;
+
+    elts = akl_mem((config->own_keys.n + 1) * sizeof(akl_str_t));
+
+    for (i = 0; i < config->own_keys.n; i++) {
+        elts[i] = config->own_keys.elts[i];
+    }
+
+    elts[config->own_keys.n++] = pem;
+    config->own_keys.elts = elts;
 }
 
 
@@ -67,6 +72,7 @@ akl_setup_signing_key(akl_setup_block_t *b, akl_directive_t *d)
         return;
     }
 
+    akl_setup_own_key(b->config, key->text);
     akl_jwk_clear(&jwk);
 }
 
@@ -88,6 +94,8 @@ akl_setup_verification_key(akl_setup_block_t *b, akl_directive_t *d)
         akl_setup_problem(b->setup, d, 1, "verification_key: %s", cause);
         return;
     }
+
+    akl_setup_own_key(b->config, key.text);
 
     akl_jwk_clear(&jwk);
 }
@@ -141,7 +149,7 @@ akl_setup_host(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
-static void
+void
 akl_setup_ca_text(akl_setup_block_t *b, akl_directive_t *d, const char *value)
 {
     const char    *cause, *warn;
@@ -181,7 +189,7 @@ akl_setup_ca(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
-static void
+void
 akl_setup_reviewer_text(akl_setup_block_t *b, akl_directive_t *d,
     const char *value, int quiet)
 {
@@ -387,155 +395,6 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "k8s_proxy", 0, akl_setup_proxy },
     { NULL, 0, NULL }
 };
-
-
-/* host from the environment, the rest as it is mounted into a pod */
-
-static void
-akl_setup_in_pod(akl_setup_block_t *b)
-{
-    char                *url;
-    akl_str_t           *elts;
-    const char          *host, *port;
-    akl_directive_t     *d;
-    akl_setup_config_t  *config;
-
-    config = b->config;
-    d = akl_directive_find(config->directive->block, "use_gw_service_account");
-
-    if (config->hosts.n == 0) {
-        host = getenv("KUBERNETES_SERVICE_HOST");
-        port = getenv("KUBERNETES_SERVICE_PORT");
-
-        if (host == NULL || port == NULL) {
-            akl_setup_problem(b->setup, d, 1, "use_gw_service_account: "
-                              "KUBERNETES_SERVICE_HOST and "
-                              "KUBERNETES_SERVICE_PORT are not in the "
-                              "environment, this is no pod");
-        } else {
-            url = akl_mem_printf(strchr(host, ':') ? "https://[%s]:%s"
-                                                   : "https://%s:%s",
-                                 host, port);
-            elts = akl_mem(sizeof(akl_str_t));
-            elts[0] = akl_str_of(url);
-            config->hosts.elts = elts;
-            config->hosts.n = 1;
-        }
-    }
-
-    if (config->ca.directive == NULL && !config->ca_system) {
-        akl_setup_ca_text(b, d, akl_mem_printf("%s/ca.crt", config->mount));
-    }
-
-    if (config->reviewer.directive == NULL && !config->self
-        && !config->certificate)
-    {
-        akl_setup_reviewer_text(b, d, akl_mem_printf("%s/token",
-                                                     config->mount), 1);
-    }
-}
-
-
-static void
-akl_setup_credentials(akl_setup_block_t *b)
-{
-    const char          *cause, *warn;
-    akl_setup_config_t  *config;
-
-    config = b->config;
-
-    if (config->client_cert.text.len && config->client_key.text.len) {
-        warn = NULL;
-        cause = akl_credential_pair(config->client_cert.text,
-                                    config->client_key.text, &warn);
-        if (cause) {
-            akl_setup_problem(b->setup, config->client_cert.directive, 1,
-                              "k8s_client_certificate: %s", cause);
-
-        } else if (warn) {
-            akl_setup_problem(b->setup, config->client_cert.directive, 0,
-                              "k8s_client_certificate: %s", warn);
-        }
-    }
-
-    if (!config->rancher && !config->certificate
-        && config->reviewer.directive == NULL)
-    {
-        config->self = 1;
-    }
-
-    if (config->self && config->jwks_auto) {
-        akl_setup_problem(b->setup, config->directive, 0, "\"k8s_jwks auto\" "
-                          "of akl_k8s_auth_config \"%s\" has no effect "
-                          "without a reviewer to fetch keys with",
-                          config->name);
-    }
-}
-
-
-static void
-akl_setup_issuers(akl_setup_block_t *b)
-{
-    akl_str_t           *elts;
-    akl_setup_config_t  *config;
-
-    config = b->config;
-
-    if (b->no_issuer) {
-        config->issuers.n = 0;
-        return;
-    }
-
-    if (config->issuers.n) {
-        return;
-    }
-
-    elts = akl_mem(sizeof(akl_str_t));
-    elts[0] = akl_str("kubernetes/serviceaccount");
-
-    config->issuers.elts = elts;
-    config->issuers.n = 1;
-
-    akl_setup_problem(b->setup, config->directive, 0, "k8s_issuer of "
-                      "akl_k8s_auth_config \"%s\" is left at "
-                      "\"kubernetes/serviceaccount\", which no projected "
-                      "token carries", config->name);
-}
-
-
-static void
-akl_setup_whole(akl_setup_block_t *b)
-{
-    const char          *name, *with;
-    akl_setup_config_t  *config;
-
-    config = b->config;
-
-    name = akl_auth_config_check(b->given, config->rancher,
-                                 config->certificate, &with);
-
-    if (name && with) {
-        akl_setup_problem(b->setup, config->directive, 1, "\"%s\" of "
-                          "akl_k8s_auth_config \"%s\" goes with %s only",
-                          name, config->name, with);
-
-    } else if (name) {
-        akl_setup_problem(b->setup, config->directive, 1,
-                          "akl_k8s_auth_config \"%s\" has no \"%s\"",
-                          config->name, name);
-    }
-
-    if (config->mount) {
-        akl_setup_in_pod(b);
-    }
-
-    akl_setup_credentials(b);
-    akl_setup_issuers(b);
-
-    if (config->token_issuer == NULL) {
-        config->token_issuer = "akl_k8s";
-    }
-}
 
 
 void

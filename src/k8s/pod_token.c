@@ -325,6 +325,35 @@ akl_pod_token_has_audience(const akl_pod_token_t *pod, akl_str_t audience)
 }
 
 
+akl_signature_t
+akl_pod_token_signature(const akl_pod_token_t *pod, const akl_jwks_t *keys)
+{
+    size_t            i;
+    akl_jws_error_t   error;
+    const akl_jws_t  *jws;
+
+    jws = &pod->jws;
+
+    error = akl_jws_verify_set(jws, keys, 1, NULL);
+
+    if (error == AKL_JWS_OK) {
+        return AKL_SIGNATURE_VERIFIED;
+    }
+
+    if (error == AKL_JWS_NOMEM) {
+        return AKL_SIGNATURE_NOMEM;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (jws->kid.len && akl_str_eq(jws->kid, keys->keys[i].kid)) {
+            return AKL_SIGNATURE_BROKEN;
+        }
+    }
+
+    return AKL_SIGNATURE_FOREIGN;
+}
+
+
 void
 akl_pod_token_write_aud(const akl_pod_token_t *pod, akl_json_out_t *out)
 {

@@ -64,6 +64,20 @@ akl_reason_t akl_pod_token_parse(akl_pod_token_t *pod, akl_str_t token);
 akl_reason_t akl_pod_token_check(const akl_pod_token_t *pod,
     const akl_pod_policy_t *policy, int64_t now);
 
+typedef enum {
+    AKL_SIGNATURE_VERIFIED = 0,           /* one of the keys has made it */
+    AKL_SIGNATURE_FOREIGN,                /* made by a key that is not there */
+    AKL_SIGNATURE_BROKEN,                 /* not made by the key it names */
+    AKL_SIGNATURE_NOMEM
+} akl_signature_t;
+
+/*
+ * Holds the signature against a cluster's keys.  A key that is not among them
+ * may be a new one: the cluster's own word counts then.
+ */
+akl_signature_t akl_pod_token_signature(const akl_pod_token_t *pod,
+    const akl_jwks_t *keys);
+
 /*
  * Writes the token's audiences as JSON, array or string, nothing where it has
  * none.

@@ -66,9 +66,6 @@ ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review)
 static akl_reason_t
 ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
 {
-    size_t                    i;
-    akl_jws_t                *jws;
-    akl_jws_error_t           rc;
     ngx_http_akl_k8s_keys_t  *keys;
 
     keys = &review->cluster->keys;
@@ -77,30 +74,25 @@ ngx_http_akl_k8s_review_signature(ngx_http_akl_k8s_review_t *review)
         return AKL_OK;
     }
 
-    jws = &review->pod.jws;
+    switch (akl_pod_token_signature(&review->pod, &keys->set)) {
 
-    rc = akl_jws_verify_set(jws, &keys->set, 1, NULL);
-
-    if (rc == AKL_JWS_OK) {
+    case AKL_SIGNATURE_VERIFIED:
         review->verified = 1;
         return AKL_OK;
-    }
 
-    if (rc == AKL_JWS_NOMEM) {
+    case AKL_SIGNATURE_FOREIGN:
+
+        /* a key that we do not know (yet): the server's word counts */
+
+        review->stranger = 1;
+        return AKL_OK;
+
+    case AKL_SIGNATURE_BROKEN:
+        return AKL_SIGNATURE_INVALID;
+
+    default:
         return AKL_INTERNAL_ERROR;
     }
-
-    for (i = 0; i < keys->set.n; i++) {
-        if (jws->kid.len && akl_str_eq(jws->kid, keys->set.keys[i].kid)) {
-            return AKL_SIGNATURE_INVALID;
-        }
-    }
-
-    /* a key that we do not know (yet): the server's word counts */
-
-    review->stranger = 1;
-
-    return AKL_OK;
 }
 
 
