@@ -16,6 +16,7 @@ from akltest import NAMESPACE, Test, client, wait_for  # noqa: E402
 t = Test(need_module=True)
 cluster = t.cluster()
 other = t.cluster()
+newest = t.cluster(version='1.37')
 api = cluster.api
 
 nginx = t.nginx('''
@@ -26,13 +27,17 @@ nginx = t.nginx('''
         listen 127.0.0.1:@port@;
         location = /v2/auth { akl_k8s_auth; }
     }
-''', method=cluster.method(), configs=cluster.config()
-    + cluster.config(name='hasty',
-                     akl_k8s_review_timeout='900ms connect=900ms')
-    + cluster.config(name='anyone', disable_issuer_validation='on',
-                     akl_k8s_review_timeout='2s connect=2s')
-    + cluster.config(name='keeping', akl_k8s_cache_valid='10s refused=1h',
-                     akl_k8s_review_timeout='2s connect=2s'))
+''', method=cluster.method()
+     + cluster.method('p-podsonly000000', bound_pod_names='*'),
+     configs=cluster.config()
+     + cluster.config(name='hasty',
+                      akl_k8s_review_timeout='900ms connect=900ms')
+     + cluster.config(name='anyone', disable_issuer_validation='on',
+                      akl_k8s_review_timeout='2s connect=2s')
+     + cluster.config(name='keeping', akl_k8s_cache_valid='10s refused=1h',
+                      akl_k8s_review_timeout='2s connect=2s')
+     + newest.config(name='newest')
+     + newest.config(name='pods', access_id='p-podsonly000000'))
 number = 0
 
 
@@ -293,6 +298,18 @@ for error in OUTAGES[:2] + OUTAGES[6:7]:
     api.clear()
     t.is_(result(login(token, 'keeping')), OK, 'and is not kept')
 
+# A last repetition that gets no answer in time does not hide the former ones
+
+for name, expected in (('error_503', ERROR), ('throttled_bare', THROTTLED)):
+    api.fault(name, count=1)
+    api.fault('stall_before')
+    mark = nginx.mark()
+    t.is_(result(login(config='hasty')), expected,
+          f'{name}, then nothing any more')
+    t.ok(nginx.grep(rf'{expected[1]}: .*: (apiserver|Too many) ', mark),
+         'is told in the words of the answer')
+    api.clear()
+
 # It is one of another authenticator's, beside a definite refusal or not
 
 stranger = tokens.k8s_sign({**tokens.decode(issue())[1],
@@ -340,6 +357,27 @@ api.mark_invalid(NAMESPACE, 'unused')
 t.is_(result(login(legacy['used'], 'anyone')), OK, 'a legacy token')
 t.is_(result(login(legacy['unused'], 'anyone')), (401, 'token_revoked'),
       'one that has been marked invalid')
+
+# Kubernetes 1.37 binds tokens to webhook configurations: there is no pod
+
+for kind in ('validating', 'mutating'):
+    newest.api.webhook(kind, 'hook')
+    token = newest.issue(None, account='builder', webhook=[kind, 'hook'])
+    answer = login(token, 'newest')
+    t.is_(result(answer), OK, f'a token for {kind} webhooks')
+    t.is_(tokens.decode(answer.json()['token'])[1].get('pod_name'), None,
+          'has no pod')
+    t.is_(result(client.post(nginx.port, '/v2/auth', newest.login(
+        token, 'pods', 'p-podsonly000000'))), (403, 'pod_not_bound'),
+          'and meets no bound on pods')
+    newest.api.delete(kind, None, 'hook')
+    token = newest.issue(None, account='builder')
+    t.is_(result(login(newest.api.issue(
+        NAMESPACE, 'builder', claims={'kubernetes.io': {
+            **tokens.decode(token)[1]['kubernetes.io'],
+            f'{kind}webhookconfiguration': {'name': 'hook', 'uid': 'u'},
+            'attestations': {'admissionReviewAPIGroups': ['*']}}}),
+        'newest')), (401, 'token_revoked'), 'its configuration is gone')
 
 t.ok(not nginx.grep('eyJ[A-Za-z0-9_-]{20}'), 'no token in the log')
 t.done_testing()

@@ -37,9 +37,9 @@ typedef struct {
 
 /*
  * Judges an HTTP answer by the order that the API demands; nothing is
- * believed before all of it holds; null counts as absent.  "pod" is the token the review was asked
- * for.  *verdict is always safe to akl_verdict_clear(); body and pod must
- * outlive it.
+ * believed before all of it holds; null counts as absent.  "pod" is the token
+ * that the review was asked for.  *verdict is always safe to
+ * akl_verdict_clear(); body and pod must outlive it.
  */
 void akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status,
     akl_str_t body, const akl_pod_token_t *pod, akl_list_t audiences);

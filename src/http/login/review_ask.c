@@ -9,6 +9,8 @@
 static akl_reason_t ngx_http_akl_k8s_review_signature(
     ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
+static void ngx_http_akl_k8s_review_repeated(
+    ngx_http_akl_k8s_review_t *review, akl_verdict_t *judged);
 static ngx_uint_t ngx_http_akl_k8s_review_again(
     ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_establish(
@@ -205,6 +207,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
                               config->method->audiences);
 
         if (judged.again && ngx_akl_exchange_repeat(ex) == NGX_OK) {
+            ngx_http_akl_k8s_review_repeated(review, &judged);
             akl_verdict_clear(&judged);
             return;
         }
@@ -224,6 +227,12 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
 
     case NGX_AKL_TIMED_OUT:
         verdict.reason = AKL_API_TIMEOUT;
+
+        if (review->outage != AKL_OK) {
+            verdict.reason = review->outage;
+            verdict.detail = review->detail;
+        }
+
         break;
 
     case NGX_AKL_BAD_ANSWER:
@@ -269,6 +278,27 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     ngx_http_akl_k8s_review_complete(review, &verdict, elapsed);
 
     akl_verdict_clear(&judged);
+}
+
+
+/* what the server said stands where the repetition gets no answer in time */
+
+static void
+ngx_http_akl_k8s_review_repeated(ngx_http_akl_k8s_review_t *review,
+    akl_verdict_t *judged)
+{
+    size_t  len;
+
+    review->outage = judged->reason;
+    len = ngx_strlen(judged->detail) + 1;
+
+    if (review->detail == NULL) {
+        review->detail = ngx_pnalloc(review->pool, sizeof(judged->detail));
+    }
+
+    if (review->detail) {
+        ngx_memcpy(review->detail, judged->detail, len);
+    }
 }
 
 

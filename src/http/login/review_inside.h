@@ -29,6 +29,10 @@ struct ngx_http_akl_k8s_review_s {
     akl_pod_token_t              pod;
     ngx_str_t                    bearer;        /* the one that was used */
 
+    akl_reason_t                 outage;        /* of an answer after which it
+                                                   was asked again, or AKL_OK */
+    char                        *detail;        /* its text, or NULL */
+
     ngx_http_akl_k8s_review_e    state;
     ngx_akl_exchange_t          *exchange;
     ngx_event_t                  timer;
