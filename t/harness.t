@@ -36,11 +36,11 @@ def web(**kw):
 t = Test()
 
 
-def script(text, **env):
+def script(text, *args, **env):
     """Run a small test file; return (code, output)."""
     path = t.write('inner.py', START + text)
     done = subprocess.run(
-        [sys.executable, path], stdout=subprocess.PIPE, check=False,
+        [sys.executable, path, *args], stdout=subprocess.PIPE, check=False,
         stderr=subprocess.STDOUT, timeout=PATIENCE, env={**os.environ, **env})
     return done.returncode, done.stdout.decode()
 
@@ -194,6 +194,78 @@ print(n.process.pid, *n.workers(), c.api.process.pid, flush=True)
 '''
 
 
+STORIES = '''
+@t.shared
+def cluster():
+    return t.cluster()
+
+@t.shared
+def pod(cluster):
+    return cluster.api.pod('my-namespace-a', 'other', account='builder')
+
+@t.own
+def server(cluster):
+    return web()
+
+@t.story
+def the_first_changes_all_it_can(cluster, server):
+    cluster.api.delete('pod', 'my-namespace-a', 'mypod1')
+    cluster.api.unlisten()
+    cluster.api.fault('hold')
+    cluster.api.handshake('stall')
+    cluster.api.clock(offset=-1000)
+    t.is_(client.get(server.port).text, 'well', 'server')
+
+@t.story
+def the_second_finds_all_as_it_was(cluster, server, pod):
+    t.ok(cluster.issue() and cluster.issue('other'), 'pods')
+    t.is_(cluster.api.stats()['faults'], 0, 'faults')
+    t.ok(client.post(cluster.port, '/version',
+                     context=client.tls(cluster.ca)).status, 'port')
+    t.is_(len(procs_named('nginx: master')), 1, 'servers')
+
+@t.story
+def the_third_says_nothing():
+    pass
+
+@t.story
+def the_fourth_raises(server):
+    with open(server.log, 'a') as log:
+        log.write('2026/01/01 00:00:00 [alert] 1#1: some alert\\n')
+    raise RuntimeError('oops')
+
+def procs_named(title):
+    import procs
+    return [pid for pid in procs.children(os.getpid())
+            if title in procs.title(pid)]
+
+t.tell()
+'''
+
+
+def stories():
+    """Stories are independent, can be told alone, and are named."""
+    code, out = script(STORIES)
+    t.is_(closing(out), ['the third says nothing: it tests something',
+                         'the fourth raises: it comes to its end',
+                         'no alerts'], 'stories: those that fail')
+    t.like(out, r'RuntimeError: oops(.*\n)*.*the fourth raises: .*some alert'
+           r'(.*\n)*.*alone: .*inner.py --only=the_third_says_nothing\n'
+           r'.*alone: .*inner.py --only=the_fourth_raises\n',
+           'are named, with the cause')
+    code, out = script(STORIES, '--reverse', '--only=the_[fs]*',
+                       '--only', 'the third says nothing')
+    t.is_([line.split(' - ')[1].split(':')[0] for line in out.splitlines()
+           if ' - the ' in line and line[0] != '#'],
+          ['the third says nothing', 'the fourth raises',
+           *['the second finds all as it was'] * 4,
+           'the first changes all it can'],
+          'in any order, and only some of them')
+    code, out = script(STORIES, '--list')
+    t.is_((code, len(out.splitlines())), (0, 4), 'listed')
+    t.is_(script(STORIES, '--only=nobody')[0], 1, 'and not others')
+
+
 def ends():
     """However a test ends, its children end with it."""
     code, out = script(RUNNING + 'raise RuntimeError("oops")')
@@ -281,6 +353,7 @@ healthy()
 alerts()
 sanitizers()
 leftovers()
+stories()
 ends()
 control()
 t.note(f'{time.monotonic() - started:.1f} seconds')

@@ -22,6 +22,7 @@ import procs
 import tokens
 from cluster import ACCESS_ID, CONFIG, NAMESPACE, Cluster  # noqa: F401
 from mock import Mock
+from stories import Stories
 from tap import PATIENCE, Tap, wait_for  # noqa: F401
 
 free_port = procs.free_port
@@ -30,11 +31,12 @@ FILE = os.path.relpath(sys.argv[0])
 BEAT = 30       # s after which a file says how far it is
 
 
-class Test(Tap):
-    """One test file: temporary directory, servers, results."""
+class Test(Tap, Stories):
+    """One test file: temporary directory, servers, results, stories."""
 
     def __init__(self, need_module=False):
-        super().__init__()
+        Tap.__init__(self)
+        Stories.__init__(self)
         if need_module and not nginx_.available():
             self.skip_all(f'no module at {nginx_.MODULE}')
         self.dir = tempfile.mkdtemp(prefix='akl-t-',
@@ -42,6 +44,8 @@ class Test(Tap):
         self.servers = []
         self.clusters = []
         self.mocks = []
+        self.ended = []         # servers of stories that are over
+        self.names = {}         # how often a directory's name was given
         self.problems = []
         self.expected = []
         self.owner = os.getpid()
@@ -78,8 +82,9 @@ class Test(Tap):
 
     def nginx(self, http='', start=True, **kw):
         """Make an Nginx (see nginx.py) and start it."""
-        kw.setdefault('name', f'nginx{len(self.servers) or ""}')
+        kw.setdefault('name', self._name('nginx'))
         made = nginx_.Nginx(self, http, **kw)
+        made.story = self.current
         self.servers.append(made)
         if start:
             made.start()
@@ -87,10 +92,16 @@ class Test(Tap):
 
     def cluster(self, **kw):
         """Make a Cluster (see cluster.py)."""
-        kw.setdefault('name', f'cluster{len(self.clusters) or ""}')
+        kw.setdefault('name', self._name('cluster'))
         made = Cluster(self, **kw)
         self.clusters.append(made)
         return made
+
+    def _name(self, kind):
+        """Return a name for a directory: nginx, nginx1, nginx2, ..."""
+        number = self.names.get(kind, 0)
+        self.names[kind] = number + 1
+        return f'{kind}{number or ""}'
 
     def mock(self, handler=None):
         """Make a Mock upstream (see mock.py)."""
@@ -115,13 +126,43 @@ class Test(Tap):
         """Note what must make the file fail in the end."""
         self.problems.append(text)
 
+    # Stories
+
+    def ok(self, condition, name, *why):
+        """Pass if the condition is true; the story comes first."""
+        if self.current is not None:
+            name = f'{self.current}: {name}'
+        return super().ok(condition, name, *why)
+
+    def mark(self):
+        """Return which servers there are, for close_since."""
+        for cluster in self.clusters:
+            cluster.api.remember()
+        return len(self.servers), len(self.clusters), len(self.mocks)
+
+    def close_since(self, mark):
+        """Stop what was started since; set the other API servers back."""
+        servers, clusters, mocks = mark
+        self._stop(self.servers[servers:], self.clusters[clusters:],
+                   self.mocks[mocks:])
+        self.ended += self.servers[servers:]
+        del self.servers[servers:]
+        del self.clusters[clusters:]
+        del self.mocks[mocks:]
+        for cluster in self.clusters:
+            if cluster.api.process.poll() is None:
+                cluster.api.restore()
+
     # The end
 
     def stop(self):
         """Stop all servers."""
-        for server in self.servers:
+        self._stop(self.servers, self.clusters, self.mocks)
+
+    def _stop(self, servers, clusters, mocks):
+        for server in servers:
             server.stop()
-        for cluster in self.clusters:
+        for cluster in clusters:
             code = cluster.api.process.poll()
             if code is not None and code != 0:
                 self.problem(f'API server ended with code {code}')
@@ -129,17 +170,18 @@ class Test(Tap):
             errors = cluster.api.error_text()
             if errors:
                 self.problem(f'API server said: {errors}')
-        for mock in self.mocks:
+        for mock in mocks:
             mock.close()
 
     def done_testing(self):
         """Stop everything, add the closing checks, print the plan."""
         self.stop()
         alerts, complaints = [], []
-        for server in self.servers:
+        for server in self.ended + self.servers:
             server.expected += self.expected
-            alerts += server.alerts()
-            complaints += server.sanitizer_errors()
+            of = f'{server.story}: ' if server.story else ''
+            alerts += [of + line for line in server.alerts()]
+            complaints += [of + line for line in server.sanitizer_errors()]
         self.ok(not alerts, 'no alerts', *alerts[:20])
         self.ok(not complaints, 'no sanitizer errors', *complaints[:20])
         left = procs.leftovers()
@@ -147,13 +189,17 @@ class Test(Tap):
         self.ok(not self.problems, 'all servers ended well', *self.problems)
         self.plan()
         if self.failed:
-            self._show_logs()
+            if not self.sad:
+                self.show_logs()
             self.diag(f'{FILE}: {self.failed} of {self.count} failed:')
             for name in self.failures:
                 self.diag(f'  {name}')
+        for name in self.sad:
+            self.diag(f'alone: {FILE} --only={name}')
         sys.exit(min(self.failed, 254))
 
-    def _show_logs(self):
+    def show_logs(self):
+        """Show the ends of the error logs of the servers there are."""
         for server in self.servers:
             self.diag(f'end of {server.log}:')
             self.diag(server.tail())
@@ -164,7 +210,7 @@ class Test(Tap):
             return
         if not self.finished:
             self.diag(f'{FILE} ended early, after {self.count} results')
-            self._show_logs()
+            self.show_logs()
             try:
                 self.stop()
             except Exception:

@@ -45,6 +45,7 @@ class Control:
         self.authority = authority
         self.directory = directory
         self.stopped = asyncio.Event()
+        self.remembered = None
 
     # Objects and tokens
 
@@ -198,6 +199,25 @@ class Control:
     def client_auth(self, mode):
         """Ask for client certificates: none, optional or require."""
         self.server.set_client_auth(mode)
+
+    # All of it
+
+    def remember(self):
+        """Remember objects, rights, keys, clock and sockets for restore."""
+        self.remembered = (self.kube.snapshot(), self.server.address,
+                           self.server.pair, self.server.client_auth)
+
+    def restore(self):
+        """Have all as it was at remember(), with no fault and no count."""
+        kube, address, pair, client_auth = self.remembered
+        self.clear()
+        self.kube.restore(kube)
+        if address != self.server.address:
+            self.server.unlisten()
+        self.server.listen(*address[1:])
+        self.server.certificate(*pair)
+        self.server.set_client_auth(client_auth)
+        self.reset_stats()
 
     # Numbers
 

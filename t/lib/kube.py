@@ -5,6 +5,7 @@ texts are those of kube-apiserver 1.25 and 1.32 (see t/fixtures), and of 1.37
 by its source (pkg/serviceaccount).
 """
 
+import copy
 import json
 import re
 import time
@@ -103,6 +104,20 @@ class Kube:
         self.positive_ttl = 0
         self._signatures = {}
         self._positive = {}
+
+    def snapshot(self):
+        """Return all there is, for restore()."""
+        return {name: list(value) if name == 'keys'
+                else copy.deepcopy(value)
+                for name, value in vars(self).items() if name[0] != '_'}
+
+    def restore(self, snapshot):
+        """Have it as it was; what was kept since is forgotten."""
+        for name, value in snapshot.items():
+            setattr(self, name, list(value) if name == 'keys'
+                    else copy.deepcopy(value))
+        self._positive.clear()
+        self._signatures.clear()
 
     # Time
 
