@@ -5,12 +5,16 @@
 # OUT/bin.
 #
 #   NGINX_URL     where to get nginx-VERSION.tar.gz (nginx.org/download)
-#   NGINX_SHA256  what its digest has to be; not compared where empty
+#   NGINX_SHA256  what its digest has to be; by default what nginx.sha256,
+#                 beside this file, says of that version
+#
+# What has no known digest is not built: it would run with all keys.
 
 set -eu
 
 source=$1
 out=$2
+list=$(dirname "$0")/nginx.sha256
 
 flags=$(nginx -V 2>&1)
 version=$(printf '%s\n' "$flags" | sed -n 's,^nginx version: nginx/,,p')
@@ -26,17 +30,22 @@ esac
 
 archive=nginx-$version.tar.gz
 url=${NGINX_URL:-https://nginx.org/download}
+digest=${NGINX_SHA256:-$(sed -n "s,^\([0-9a-f]*\)  $archive\$,\1,p" "$list")}
+
+if [ -z "$digest" ]; then
+    echo "build.sh: the digest of $archive is not known; compare the archive" \
+         "with its signature at nginx.org, and name its digest by" \
+         "NGINX_SHA256" >&2
+    exit 1
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 echo "build.sh: nginx $version"
 
-curl -fsSL -o "$work/$archive" "$url/$archive"
-
-if [ -n "${NGINX_SHA256-}" ]; then
-    printf '%s  %s\n' "$NGINX_SHA256" "$work/$archive" | sha256sum -c -
-fi
+curl -fsSL -o "$work/$archive" "${url%/}/$archive"
+printf '%s  %s\n' "$digest" "$work/$archive" | sha256sum -c -
 
 tar xzf "$work/$archive" -C "$work"
 
