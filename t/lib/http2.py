@@ -9,6 +9,7 @@ try:
     import h2.connection
     import h2.errors
     import h2.events
+    import h2.exceptions
 except ImportError:
     h2 = None
 
@@ -115,8 +116,11 @@ class Session:
         return self.receive(self.send(method, path, headers, body))
 
     def reset(self, number):
-        """Give up a stream, by RST_STREAM."""
-        self.state.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        """Give up a stream, by RST_STREAM, unless it has ended."""
+        try:
+            self.state.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        except h2.exceptions.StreamClosedError:
+            return
         self._flush()
 
     def close(self):
