@@ -129,7 +129,10 @@ nginx: $(NGX_TREE)/objs/Makefile
 	$(MAKE) -s -C $(NGX_TREE) -f objs/Makefile binary
 
 
-# The plain half, as unit tests, fuzzers and the command line tool link it.
+# The plain half, as unit tests, fuzzers and the command line tool link it;
+# in unit tests the JSON reader counts the bytes that it looks at.
+
+CHECK =		-Og -g -DAKL_COUNT $(SANITIZE)
 
 define PLAIN_LIB
 $(OBJS)/$(1)/libakl.a: $(patsubst %.c,$(OBJS)/$(1)/%.o,$(PLAIN_SRCS))
@@ -142,7 +145,7 @@ $(OBJS)/$(1)/%.o: %.c $(HEADERS)
 endef
 
 $(eval $(call PLAIN_LIB,plain,$(OPT)))
-$(eval $(call PLAIN_LIB,check,-Og -g -fno-omit-frame-pointer $(SANITIZE)))
+$(eval $(call PLAIN_LIB,check,$(CHECK) -fno-omit-frame-pointer))
 
 $(OBJS)/akl-k8s: $(patsubst %.c,$(OBJS)/plain/%.o,$(CLI_SRCS)) \
 		$(OBJS)/plain/libakl.a
@@ -157,7 +160,7 @@ $(OBJS)/akl-k8s-asan: $(patsubst %.c,$(OBJS)/check/%.o,$(CLI_SRCS)) \
 $(OBJS)/unit/%: t/unit/%.c $(UNIT_HELP) $(UNIT_HEADERS) $(HEADERS) \
 		$(OBJS)/check/libakl.a
 	@mkdir -p $(@D)
-	$(CC) -I. -It/unit $(WARN) -Og -g $(SANITIZE) $(CFLAGS) $(LDFLAGS) \
+	$(CC) -I. -It/unit $(WARN) $(CHECK) $(CFLAGS) $(LDFLAGS) \
 	    -o $@ $< $(UNIT_HELP) $(OBJS)/check/libakl.a -lcmocka $(PLAIN_LIBS)
 
 

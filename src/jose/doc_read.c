@@ -4,12 +4,11 @@
 
 #include <stdlib.h>
 
-#include "doc_number.h"
+#include "doc.h"
 #include "json.h"
 
 
-#define AKL_DOC_DEPTH    32
-#define AKL_DOC_PAIRS    64             /* members compared pair by pair */
+#define AKL_DOC_DEPTH  32
 
 
 typedef struct {
@@ -18,31 +17,35 @@ typedef struct {
     const unsigned char  *last;
     unsigned char        *strings;      /* where the next one goes */
     unsigned              depth;
-    akl_str_t             text;
 } akl_reader_t;
 
 
 static int akl_read_value(akl_reader_t *r);
-static int akl_read_object(akl_reader_t *r, uint32_t self);
-static int akl_read_array(akl_reader_t *r, uint32_t self);
+static int akl_read_inside(akl_reader_t *r, uint32_t type);
 static int akl_read_string(akl_reader_t *r);
 static int akl_read_escape(akl_reader_t *r, unsigned char **dst);
 static int akl_read_hex(akl_reader_t *r, uint32_t *code);
 static int akl_read_number(akl_reader_t *r);
 static int akl_read_word(akl_reader_t *r, const char *word, uint32_t type);
-static int akl_read_unique(akl_reader_t *r, uint32_t self, uint32_t members);
 static int akl_doc_node(akl_doc_t *doc, uint32_t type, uint32_t *index);
 
 
-static void
-akl_read_space(akl_reader_t *r)
+/* the next byte that is no white space, 0 at the end */
+
+static unsigned char
+akl_read_next(akl_reader_t *r)
 {
-    while (r->p < r->last
-           && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t'
-               || *r->p == '\r'))
-    {
-        r->p++;
+    const unsigned char  *from;
+
+    for (from = r->p; r->p < r->last; r->p++) {
+        if (*r->p != ' ' && *r->p != '\n' && *r->p != '\t' && *r->p != '\r') {
+            break;
+        }
     }
+
+    akl_count((size_t) (r->p - from) + 1);
+
+    return (r->p < r->last) ? *r->p : 0;
 }
 
 
@@ -62,15 +65,15 @@ akl_doc_parse(akl_doc_t *doc, akl_str_t text)
     r.last = text.data + text.len;
     r.strings = NULL;
     r.depth = 0;
-    r.text = text;
 
-    akl_read_space(&r);
+    doc->strings_len = text.len;
 
-    if (r.p == r.last || *r.p != '{' || akl_read_value(&r) != 0) {
+    if (akl_read_next(&r) != '{' || akl_read_value(&r) != 0) {
+        doc->slots = 0;
         return -1;
     }
 
-    akl_read_space(&r);
+    (void) akl_read_next(&r);
 
     return (r.p == r.last) ? 0 : -1;
 }
@@ -88,6 +91,7 @@ akl_doc_node(akl_doc_t *doc, uint32_t type, uint32_t *index)
             return -1;
         }
 
+        akl_count(doc->n);
         memcpy(nodes, doc->nodes, doc->n * sizeof(akl_node_t));
 
         if (doc->nodes != doc->few) {
@@ -112,38 +116,16 @@ akl_doc_node(akl_doc_t *doc, uint32_t type, uint32_t *index)
 static int
 akl_read_value(akl_reader_t *r)
 {
-    int                   rc;
-    uint32_t              self;
-    const unsigned char  *from;
+    switch (akl_read_next(r)) {
 
-    if (r->p == r->last) {
+    case 0:
         return -1;
-    }
-
-    from = r->p;
-
-    switch (*from) {
 
     case '{':
+        return akl_read_inside(r, AKL_NODE_OBJECT);
+
     case '[':
-
-        if (++r->depth > AKL_DOC_DEPTH
-            || akl_doc_node(r->doc, (*r->p == '{') ? AKL_NODE_OBJECT
-                                                   : AKL_NODE_ARRAY, &self)
-               != 0)
-        {
-            return -1;
-        }
-
-        rc = (*r->p++ == '{') ? akl_read_object(r, self)
-                              : akl_read_array(r, self);
-
-        r->doc->nodes[self].next = r->doc->n;
-        r->doc->nodes[self].text.data = from;
-        r->doc->nodes[self].text.len = (size_t) (r->p - from);
-        r->depth--;
-
-        return rc;
+        return akl_read_inside(r, AKL_NODE_ARRAY);
 
     case '"':
         return akl_read_string(r);
@@ -163,131 +145,67 @@ akl_read_value(akl_reader_t *r)
 }
 
 
+/* an object with its members, no name twice; or an array with its elements */
+
 static int
-akl_read_object(akl_reader_t *r, uint32_t self)
+akl_read_inside(akl_reader_t *r, uint32_t type)
 {
-    uint32_t  members;
+    uint32_t              self, n;
+    akl_node_t           *node;
+    unsigned char         ch, end;
+    const unsigned char  *from;
 
-    akl_read_space(r);
+    end = (type == AKL_NODE_OBJECT) ? '}' : ']';
+    from = r->p++;
 
-    if (r->p < r->last && *r->p == '}') {
+    if (++r->depth > AKL_DOC_DEPTH || akl_doc_node(r->doc, type, &self) != 0) {
+        return -1;
+    }
+
+    n = 0;
+
+    if (akl_read_next(r) == end) {
         r->p++;
-        return 0;
-    }
 
-    for (members = 1; ; members++) {
+    } else {
 
-        if (r->p == r->last || *r->p != '"' || akl_read_string(r) != 0) {
-            return -1;
-        }
+        do {
+            n++;
 
-        akl_read_space(r);
+            if (type == AKL_NODE_OBJECT) {
 
-        if (r->p == r->last || *r->p++ != ':') {
-            return -1;
-        }
+                if (akl_read_next(r) != '"' || akl_read_string(r) != 0
+                    || akl_read_next(r) != ':')
+                {
+                    return -1;
+                }
 
-        akl_read_space(r);
+                r->p++;
+            }
 
-        if (akl_read_value(r) != 0) {
-            return -1;
-        }
-
-        akl_read_space(r);
-
-        if (r->p == r->last) {
-            return -1;
-        }
-
-        if (*r->p == '}') {
-            r->p++;
-            r->doc->nodes[self].next = r->doc->n;
-
-            return akl_read_unique(r, self, members);
-        }
-
-        if (*r->p++ != ',') {
-            return -1;
-        }
-
-        akl_read_space(r);
-    }
-}
-
-
-static int
-akl_read_array(akl_reader_t *r, uint32_t self)
-{
-    (void) self;
-
-    akl_read_space(r);
-
-    if (r->p < r->last && *r->p == ']') {
-        r->p++;
-        return 0;
-    }
-
-    for ( ;; ) {
-
-        if (akl_read_value(r) != 0) {
-            return -1;
-        }
-
-        akl_read_space(r);
-
-        if (r->p == r->last) {
-            return -1;
-        }
-
-        if (*r->p == ']') {
-            r->p++;
-            return 0;
-        }
-
-        if (*r->p++ != ',') {
-            return -1;
-        }
-
-        akl_read_space(r);
-    }
-}
-
-
-/*
- * No name twice.  Objects with very many members are left to jansson, whose
- * table takes them in linear time.
- */
-
-static int
-akl_read_unique(akl_reader_t *r, uint32_t self, uint32_t members)
-{
-    json_t            *root;
-    const akl_node_t  *a, *b, *nodes, *last;
-
-    if (members > AKL_DOC_PAIRS) {
-
-        root = akl_json_object(r->text);
-
-        if (root == NULL) {
-            return -1;
-        }
-
-        json_decref(root);
-        return 0;
-    }
-
-    nodes = r->doc->nodes;
-    last = nodes + nodes[self].next;
-
-    for (a = nodes + self + 1; a < last; a = nodes + (a + 1)->next) {
-        for (b = nodes + (a + 1)->next; b < last; b = nodes + (b + 1)->next) {
-            if (akl_str_eq(a->text, b->text)) {
+            if (akl_read_value(r) != 0) {
                 return -1;
             }
-        }
+
+            ch = akl_read_next(r);
+
+            if (ch != ',' && ch != end) {
+                return -1;
+            }
+
+            r->p++;
+
+        } while (ch == ',');
     }
 
-    return 0;
+    node = &r->doc->nodes[self];
+
+    node->next = r->doc->n;
+    node->text.data = from;
+    node->text.len = (size_t) (r->p - from);
+    r->depth--;
+
+    return (type == AKL_NODE_OBJECT) ? akl_doc_index(r->doc, node, n) : 0;
 }
 
 
@@ -309,9 +227,9 @@ akl_read_string(akl_reader_t *r)
 
     for ( ;; ) {
 
-        r->p += akl_json_plain(r->p, r->last);
+        akl_count(1);
 
-        if (r->p == r->last) {
+        if (r->p == r->last || *r->p < ' ') {
             return -1;
         }
 
@@ -319,12 +237,12 @@ akl_read_string(akl_reader_t *r)
             break;
         }
 
-        if (*r->p < ' ') {
-            return -1;
-        }
-
         if (*r->p != '\\') {
-            n = akl_json_utf8(r->p, (size_t) (r->last - r->p));
+            n = (*r->p < 0x80) ? akl_json_plain(r->p, r->last) : 0;
+
+            if (n == 0) {
+                n = akl_json_utf8(r->p, (size_t) (r->last - r->p));
+            }
 
             if (n == 0) {
                 return -1;
@@ -337,7 +255,7 @@ akl_read_string(akl_reader_t *r)
         /* the first escape: from here on a copy, never longer than the text */
 
         if (r->strings == NULL) {
-            r->doc->strings = malloc(r->text.len);
+            r->doc->strings = malloc(r->doc->strings_len);
             if (r->doc->strings == NULL) {
                 return -1;
             }
@@ -351,6 +269,7 @@ akl_read_string(akl_reader_t *r)
         }
 
         len = (size_t) (r->p - from);
+        akl_count(len);
         memcpy(dst, from, len);
         dst += len;
 
@@ -364,18 +283,17 @@ akl_read_string(akl_reader_t *r)
     len = (size_t) (r->p - from);
     r->p++;
 
-    if (start == NULL) {
-        r->doc->nodes[self].text.data = from;
-        r->doc->nodes[self].text.len = len;
-        return 0;
+    if (start != NULL) {
+        akl_count(len);
+        memcpy(dst, from, len);
+
+        r->strings = dst + len;
+        from = start;
+        len = (size_t) (r->strings - start);
     }
 
-    memcpy(dst, from, len);
-    dst += len;
-
-    r->strings = dst;
-    r->doc->nodes[self].text.data = start;
-    r->doc->nodes[self].text.len = (size_t) (dst - start);
+    r->doc->nodes[self].text.data = from;
+    r->doc->nodes[self].text.len = len;
 
     return 0;
 }
@@ -384,10 +302,12 @@ akl_read_string(akl_reader_t *r)
 static int
 akl_read_escape(akl_reader_t *r, unsigned char **to)
 {
+    unsigned              i, n;
     uint32_t              code, low;
     unsigned char        *dst;
     const unsigned char  *found;
 
+    static const unsigned char  leads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
     static const unsigned char  names[] = "\"\\/bfnrt";
     static const unsigned char  values[] = "\"\\/\b\f\n\r\t";
 
@@ -397,23 +317,21 @@ akl_read_escape(akl_reader_t *r, unsigned char **to)
         return -1;
     }
 
-    r->p++;
+    akl_count(2);
+    r->p += 2;
 
-    if (*r->p != 'u') {
-        found = memchr(names, *r->p, sizeof(names) - 1);
+    if (r->p[-1] != 'u') {
+        found = memchr(names, r->p[-1], sizeof(names) - 1);
 
         if (found == NULL) {
             return -1;
         }
 
-        r->p++;
-        *dst++ = values[found - names];
-        *to = dst;
+        *dst = values[found - names];
+        *to = dst + 1;
 
         return 0;
     }
-
-    r->p++;
 
     if (akl_read_hex(r, &code) != 0 || code == 0
         || (code >= 0xdc00 && code <= 0xdfff))
@@ -436,26 +354,15 @@ akl_read_escape(akl_reader_t *r, unsigned char **to)
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
 
-    if (code < 0x80) {
-        *dst++ = (unsigned char) code;
+    n = (code < 0x80) ? 1 : (code < 0x800) ? 2 : (code < 0x10000) ? 3 : 4;
 
-    } else if (code < 0x800) {
-        *dst++ = (unsigned char) (0xc0 | code >> 6);
-        *dst++ = (unsigned char) (0x80 | (code & 0x3f));
-
-    } else if (code < 0x10000) {
-        *dst++ = (unsigned char) (0xe0 | code >> 12);
-        *dst++ = (unsigned char) (0x80 | (code >> 6 & 0x3f));
-        *dst++ = (unsigned char) (0x80 | (code & 0x3f));
-
-    } else {
-        *dst++ = (unsigned char) (0xf0 | code >> 18);
-        *dst++ = (unsigned char) (0x80 | (code >> 12 & 0x3f));
-        *dst++ = (unsigned char) (0x80 | (code >> 6 & 0x3f));
-        *dst++ = (unsigned char) (0x80 | (code & 0x3f));
+    for (i = n - 1; i > 0; i--) {
+        dst[i] = (unsigned char) (0x80 | (code & 0x3f));
+        code >>= 6;
     }
 
-    *to = dst;
+    dst[0] = (unsigned char) (leads[n] | code);
+    *to = dst + n;
 
     return 0;
 }
@@ -471,6 +378,7 @@ akl_read_hex(akl_reader_t *r, uint32_t *code)
         return -1;
     }
 
+    akl_count(4);
     *code = 0;
 
     for (i = 0; i < 4; i++) {
@@ -506,18 +414,14 @@ akl_read_digits(akl_reader_t *r)
 }
 
 
-/* as jansson: integers of 64 bits, finite reals */
-
 static int
 akl_read_number(akl_reader_t *r)
 {
-    double                real;
-    int64_t               integer;
     uint32_t              self, type;
     akl_str_t             number;
-    const unsigned char  *from, *digits;
+    const unsigned char  *digits;
 
-    from = r->p;
+    number.data = r->p;
     type = AKL_NODE_INTEGER;
 
     if (*r->p == '-') {
@@ -552,10 +456,11 @@ akl_read_number(akl_reader_t *r)
         }
     }
 
-    number.data = from;
-    number.len = (size_t) (r->p - from);
+    number.len = (size_t) (r->p - number.data);
 
-    if (akl_doc_number(number, type, &integer, &real) != 0
+    akl_count(number.len);
+
+    if (!akl_doc_number(number, type)
         || akl_doc_node(r->doc, type, &self) != 0)
     {
         return -1;

@@ -1,5 +1,7 @@
-#include <math.h>
+#include <inttypes.h>
+#include <stdio.h>
 
+#include "doc.h"
 #include "json.h"
 
 
@@ -7,8 +9,7 @@
 #define AKL_JSON_TIME_MAX  ((int64_t) 1 << 53)
 
 
-static int akl_json_shallow(akl_str_t text);
-static size_t akl_json_count(akl_str_t text, unsigned char c);
+static int akl_json_shallow(json_t *value, unsigned depth);
 static void akl_json_out_put(akl_json_out_t *out, const void *data,
     size_t len);
 static void akl_json_out_key(akl_json_out_t *out, const char *key);
@@ -18,23 +19,16 @@ static void akl_json_out_quoted(akl_json_out_t *out, akl_str_t value);
 json_t *
 akl_json_object(akl_str_t text)
 {
-    json_t        *root;
-    json_error_t   error;
+    json_t  *root;
 
-    if (text.len == 0
-        || memchr(text.data, '\0', text.len) != NULL
-        || !akl_json_shallow(text))
-    {
+    if (text.len == 0 || memchr(text.data, '\0', text.len) != NULL) {
         return NULL;
     }
 
     root = json_loadb((const char *) text.data, text.len,
-                      JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL) {
-        return NULL;
-    }
+                      JSON_REJECT_DUPLICATES, NULL);
 
-    if (!json_is_object(root)) {
+    if (!json_is_object(root) || !akl_json_shallow(root, AKL_JSON_DEPTH)) {
         json_decref(root);
         return NULL;
     }
@@ -43,83 +37,32 @@ akl_json_object(akl_str_t text)
 }
 
 
-/* occurrences of "c", but no more than it takes to pass AKL_JSON_DEPTH */
-
-static size_t
-akl_json_count(akl_str_t text, unsigned char c)
-{
-    size_t                n;
-    const unsigned char  *p, *last;
-
-    p = text.data;
-    last = p + text.len;
-
-    for (n = 0; n <= AKL_JSON_DEPTH; n++) {
-        p = memchr(p, c, last - p);
-
-        if (p == NULL) {
-            break;
-        }
-
-        p++;
-    }
-
-    return n;
-}
-
-
-/*
- * jansson recurses per level and builds what it has read so far before it
- * gives up, so depth is counted over the bare text first.
- */
+/* jansson goes deeper than we do, but not so deep that this costs a stack */
 
 static int
-akl_json_shallow(akl_str_t text)
+akl_json_shallow(json_t *value, unsigned depth)
 {
-    size_t    i;
-    unsigned  depth, quoted;
+    size_t       i;
+    json_t      *member;
+    const char  *name;
 
-    /* as good as always there are not enough brackets to go that deep */
-
-    if (akl_json_count(text, '{') + akl_json_count(text, '[')
-        <= AKL_JSON_DEPTH)
-    {
+    if (!json_is_object(value) && !json_is_array(value)) {
         return 1;
     }
 
-    depth = 0;
-    quoted = 0;
+    if (depth == 0) {
+        return 0;
+    }
 
-    for (i = 0; i < text.len; i++) {
+    json_object_foreach(value, name, member) {
+        if (!akl_json_shallow(member, depth - 1)) {
+            return 0;
+        }
+    }
 
-        switch (text.data[i]) {
-
-        case '"':
-            quoted = !quoted;
-            break;
-
-        case '\\':
-            if (quoted) {
-                i++;
-            }
-
-            break;
-
-        case '{':
-        case '[':
-            if (!quoted && ++depth > AKL_JSON_DEPTH) {
-                return 0;
-            }
-
-            break;
-
-        case '}':
-        case ']':
-            if (!quoted && depth) {
-                depth--;
-            }
-
-            break;
+    json_array_foreach(value, i, member) {
+        if (!akl_json_shallow(member, depth - 1)) {
+            return 0;
         }
     }
 
@@ -155,9 +98,8 @@ akl_json_string(const json_t *object, const char *key, akl_str_t *value)
 int
 akl_json_time(const json_t *object, const char *key, int64_t *value)
 {
-    double        real;
-    json_t       *member;
-    json_int_t    integer;
+    double   real;
+    json_t  *member;
 
     *value = 0;
 
@@ -167,28 +109,16 @@ akl_json_time(const json_t *object, const char *key, int64_t *value)
         return 1;
     }
 
-    if (json_is_integer(member)) {
-        integer = json_integer_value(member);
+    real = json_is_number(member) ? json_number_value(member) : -1;
 
-        if (integer < 0 || integer > AKL_JSON_TIME_MAX) {
-            return -1;
-        }
-
-        *value = integer;
-        return 0;
-    }
-
-    if (!json_is_real(member)) {
+    if (!(real >= 0 && real <= (double) AKL_JSON_TIME_MAX)
+        || json_integer_value(member) > AKL_JSON_TIME_MAX)
+    {
         return -1;
     }
 
-    real = json_real_value(member);
-
-    if (!isfinite(real) || real < 0 || real > (double) AKL_JSON_TIME_MAX) {
-        return -1;
-    }
-
-    *value = (int64_t) real;
+    *value = json_is_integer(member) ? json_integer_value(member)
+                                     : (int64_t) real;
     return 0;
 }
 
@@ -232,23 +162,13 @@ akl_json_out_str(akl_json_out_t *out, const char *key, akl_str_t value)
 void
 akl_json_out_int(akl_json_out_t *out, const char *key, int64_t value)
 {
-    char     *p, text[sizeof("-9223372036854775808")];
-    uint64_t  n;
+    int   n;
+    char  text[sizeof("-9223372036854775808")];
 
-    n = (value < 0) ? 0 - (uint64_t) value : (uint64_t) value;
-    p = text + sizeof(text);
-
-    do {
-        *--p = (char) ('0' + n % 10);
-        n /= 10;
-    } while (n);
-
-    if (value < 0) {
-        *--p = '-';
-    }
+    n = snprintf(text, sizeof(text), "%" PRId64, value);
 
     akl_json_out_key(out, key);
-    akl_json_out_put(out, p, (size_t) (text + sizeof(text) - p));
+    akl_json_out_put(out, text, (size_t) n);
 }
 
 
@@ -368,7 +288,10 @@ akl_json_out_quoted(akl_json_out_t *out, akl_str_t value)
 #define akl_json_zero(word)                                                   \
     (((word) - AKL_JSON_EACH(0x01)) & ~(word) & AKL_JSON_EACH(0x80))
 
-/* bytes at "p" that need no look: eight printable ASCII ones at a time */
+/*
+ * Eight bytes at a time.  What subtracting borrows spoils bytes above the
+ * first special one only, so that one is exact.
+ */
 
 size_t
 akl_json_plain(const unsigned char *p, const unsigned char *last)
@@ -378,6 +301,7 @@ akl_json_plain(const unsigned char *p, const unsigned char *last)
 
     for (n = 0; (size_t) (last - p) - n >= sizeof(word); n += sizeof(word)) {
 
+        akl_count(sizeof(word));
         memcpy(&word, p + n, sizeof(word));
 
         special = (word & AKL_JSON_EACH(0x80))
@@ -386,6 +310,9 @@ akl_json_plain(const unsigned char *p, const unsigned char *last)
                   | akl_json_zero(word ^ AKL_JSON_EACH('\\'));
 
         if (special) {
+#if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+            n += (size_t) __builtin_ctzll(special) / 8;
+#endif
             break;
         }
     }
@@ -425,6 +352,8 @@ akl_json_utf8(const unsigned char *p, size_t len)
     } else {
         return 0;
     }
+
+    akl_count(n);
 
     if (n > len || p[1] < low || p[1] > high) {
         return 0;

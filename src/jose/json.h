@@ -1,6 +1,6 @@
 /*
- * JSON as we accept it from strangers (RFC 8259, strictly): jansson with
- * doubled members, trailing data and NUL refused.
+ * JSON by jansson (RFC 8259, strictly), for what does not come with a login:
+ * doubled members, trailing data and NUL are refused.  And a writer.
  */
 
 #ifndef AKL_JSON_H
@@ -40,8 +40,8 @@ int akl_json_time(const json_t *object, const char *key, int64_t *value);
 size_t akl_json_utf8(const unsigned char *p, size_t len);
 
 /*
- * How many bytes from "p" on, a multiple of eight, are printable ASCII other
- * than the quote and the backslash; more may follow.
+ * How many bytes from "p" on are printable ASCII other than the quote and the
+ * backslash; more may follow.
  */
 size_t akl_json_plain(const unsigned char *p, const unsigned char *last);
 

@@ -224,6 +224,179 @@ numbers_out_of_range_are_refused(void **state)
     bad("{\"a\":.5}");
     bad("{\"a\":0x10}");
     ok("{\"a\":9223372036854775807}");
+    ok("{\"a\":-9223372036854775808}");
+    bad("{\"a\":-9223372036854775809}");
+    bad("{\"a\":10000000000000000000}");
+    ok("{\"a\":-0}");
+}
+
+
+/* 2^1024 - 2^970 is what rounds to infinity, however it is written */
+
+#define LIMIT                                                                 \
+    "17976931348623158079372897140530341507993413271003782693617377898044"    \
+    "49682927647509466490179775872070963302864166928879109465555478519404"    \
+    "02630657488671505820681908902000708383676273854845817711531764475730"    \
+    "27006985557136695962284291481986083493647529271907416844436551070434"    \
+    "271155969950809304288017790417449779"
+
+static void
+reals_end_where_doubles_do(void **state)
+{
+    char    text[2048];
+    size_t  i, n;
+
+    static const struct {
+        const char  *number;
+        int          ok;
+    } cases[] = {
+        { LIMIT "2.0", 0 }, { LIMIT "1.9", 1 }, { LIMIT "1.99999", 1 },
+        { LIMIT "3.0", 0 }, { LIMIT "2.00001", 0 }, { LIMIT "2e0", 0 },
+        { LIMIT "1e0", 1 }, { LIMIT "20e-1", 0 }, { LIMIT "19e-1", 1 },
+        { "-" LIMIT "2.0", 0 }, { "-" LIMIT "1.9", 1 },
+        { "0.0" LIMIT "2e310", 0 }, { "0.0" LIMIT "1e310", 1 },
+        { "0.0" LIMIT "2e309", 1 },
+        { "1.7976931348623157e308", 1 }, { "1.7976931348623158e308", 1 },
+        { "1.7976931348623159e308", 0 }, { "1.8e308", 0 },
+        { "17.976931348623157e307", 1 }, { "1797.7e305", 0 },
+        { "9e307", 1 }, { "99e307", 0 }, { "1e308", 1 }, { "1e309", 0 },
+        { "1E+308", 1 }, { "1E+309", 0 }, { "0.1e309", 1 },
+        { "0.1e310", 0 }, { "0.001e311", 1 }, { "0.001e312", 0 },
+        { "0e400", 1 }, { "0.000e99999999999999999999", 1 },
+        { "1e99999999999999999999", 0 }, { "1e-99999999999999999999", 1 },
+        { "1e18446744073709551616", 0 }, { "1e-400", 1 }, { "-1e-400", 1 },
+        { "0.00001e99999999999999999999", 0 }, { "1e00000000000000001", 1 },
+        { "1.", 0 }, { "1e", 0 }, { "1e+", 0 }, { "1.e1", 0 }, { "-", 0 },
+        { "-.1", 0 }, { "00.1", 0 }, { "0.1.1", 0 }, { "1e1.1", 0 },
+        { "1e1e1", 0 }, { "--1", 0 }, { "1-", 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sprintf(text, "{\"a\":%s}", cases[i].number);
+
+        if (accepted(text_str(text)) != cases[i].ok) {
+            fail_msg("%s", text);
+        }
+    }
+
+    /* each power of ten that is near, with its digits on either side */
+
+    for (i = 290; i < 320; i++) {
+        for (n = 0; n < 30; n++) {
+            sprintf(text, "{\"a\":1%0*d.5e%d}", (int) n, 0, (int) (i - n));
+            (void) accepted(text_str(text));
+
+            sprintf(text, "{\"a\":0.%0*d1e%d}", (int) n, 0, (int) (i + n));
+            (void) accepted(text_str(text));
+        }
+    }
+}
+
+
+/* an index stands behind what has many members */
+
+static void
+doubled_members_are_found_among_many(void **state)
+{
+    char    *text, *p;
+    size_t   members, i, k;
+
+    (void) state;
+
+    text = malloc(5000 * 32);
+    assert_non_null(text);
+
+    for (members = 1; members < 5000;
+         members = (members < 70) ? members + 1 : members * 3)
+    {
+        /* none doubled, then the last one like one before it */
+
+        for (k = 0; k <= members; k += (members < 70) ? 1 : members / 5) {
+
+            p = text;
+            p += sprintf(p, "{\"x\":[{");
+
+            for (i = 0; i < members; i++) {
+                p += sprintf(p, "%s\"name-%zu\":%zu", i ? "," : "", i, i);
+            }
+
+            if (k < members) {
+                p += sprintf(p, ",\"\\u006eame-%zu\":1", k);
+            }
+
+            p += sprintf(p, "}]}");
+
+            assert_int_equal(accepted((akl_str_t) { (size_t) (p - text),
+                                                    (unsigned char *) text }),
+                             k >= members);
+        }
+    }
+
+    free(text);
+}
+
+
+static void
+members_are_found_among_many(void **state)
+{
+    char              *text, *p, name[32];
+    size_t             members, i;
+    akl_doc_t          doc;
+    const akl_node_t  *node, *inside;
+
+    (void) state;
+
+    text = malloc(3000 * 64);
+    assert_non_null(text);
+
+    for (members = 1; members < 3000;
+         members = (members < 70) ? members + 1 : members * 3)
+    {
+        p = text;
+        p += sprintf(p, "{\"in\":{");
+
+        for (i = 0; i < members; i++) {
+            p += sprintf(p, "%s\"n%zu\":\"in-%zu\"", i ? "," : "", i, i);
+        }
+
+        p += sprintf(p, "}");
+
+        for (i = 0; i < members; i++) {
+            p += sprintf(p, ",\"n%zu\":\"out-%zu\"", i, i);
+        }
+
+        p += sprintf(p, "}");
+
+        assert_int_equal(akl_doc_parse(&doc,
+                              (akl_str_t) { (size_t) (p - text),
+                                            (unsigned char *) text }), 0);
+
+        inside = akl_doc_get(&doc, doc.nodes, "in");
+        assert_non_null(inside);
+
+        for (i = 0; i < members; i++) {
+            sprintf(name, "n%zu", i);
+
+            node = akl_doc_get(&doc, doc.nodes, name);
+            assert_non_null(node);
+            assert_memory_equal(node->text.data, "out-", 4);
+            assert_memory_equal(node->text.data + 4, name + 1,
+                                strlen(name) - 1);
+
+            node = akl_doc_get(&doc, inside, name);
+            assert_non_null(node);
+            assert_memory_equal(node->text.data, "in-", 3);
+        }
+
+        assert_null(akl_doc_get(&doc, doc.nodes, "n"));
+        assert_null(akl_doc_get(&doc, doc.nodes, ""));
+        assert_null(akl_doc_get(&doc, inside, "in"));
+        akl_doc_free(&doc);
+    }
+
+    free(text);
 }
 
 
@@ -576,6 +749,9 @@ main(void)
         cmocka_unit_test(lone_surrogates_are_refused),
         cmocka_unit_test(control_characters_are_refused),
         cmocka_unit_test(numbers_out_of_range_are_refused),
+        cmocka_unit_test(reals_end_where_doubles_do),
+        cmocka_unit_test(doubled_members_are_found_among_many),
+        cmocka_unit_test(members_are_found_among_many),
         cmocka_unit_test(depth_ends_at_32),
         cmocka_unit_test(depth_of_100000_costs_no_stack),
         cmocka_unit_test(brackets_in_strings_are_no_depth),
