@@ -3,29 +3,31 @@
 #include <openssl/err.h>
 
 #include "base64.h"
+#include "doc.h"
 #include "jose.h"
-#include "json.h"
 
 
 #define AKL_JWKS_MAX       (256 * 1024)
 #define AKL_JWKS_KEYS_MAX  64
 
 
-static int akl_jwk_parse(akl_jwk_t *jwk, const json_t *object,
+static int akl_jwk_parse(akl_jwk_t *jwk, const akl_doc_t *doc,
+    const akl_node_t *object, const char **err);
+static int akl_jwk_usable(const akl_doc_t *doc, const akl_node_t *object,
     const char **err);
-static int akl_jwk_usable(const json_t *object, const char **err);
-static int akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
-    akl_str_t kty, const char **err);
-static int akl_jwk_member(akl_str_t *value, const json_t *object,
-    const char *key, unsigned char *store, size_t size);
+static int akl_jwk_members_parse(akl_jwk_members_t *m, const akl_doc_t *doc,
+    const akl_node_t *object, akl_str_t kty, const char **err);
+static int akl_jwk_member(akl_str_t *value, const akl_doc_t *doc,
+    const akl_node_t *object, const char *key, unsigned char *store,
+    size_t size);
 
 
 int
 akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
 {
-    size_t       i, n;
-    json_t      *root, *keys, *key;
-    const char  *why;
+    akl_doc_t          doc;
+    const char        *why;
+    const akl_node_t  *keys, *key;
 
     memset(jwks, 0, sizeof(akl_jwks_t));
 
@@ -34,36 +36,34 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
         return -1;
     }
 
-    root = akl_json_object(text);
-    if (root == NULL) {
+    if (akl_doc_parse(&doc, text) != 0) {
         *err = "JWK set is not a well-formed JSON object";
-        return -1;
+        goto failed;
     }
 
-    keys = json_object_get(root, "keys");
+    keys = akl_doc_get(&doc, doc.nodes, "keys");
 
-    if (!json_is_array(keys)) {
+    if (keys == NULL || keys->type != AKL_NODE_ARRAY) {
         *err = "JWK set has no \"keys\" array";
         goto failed;
     }
 
-    n = json_array_size(keys);
-
-    if (n > AKL_JWKS_KEYS_MAX) {
-        *err = "JWK set has more than 64 keys";
-        goto failed;
-    }
-
-    jwks->keys = calloc(n ? n : 1, sizeof(akl_jwk_t));
+    jwks->keys = calloc(AKL_JWKS_KEYS_MAX, sizeof(akl_jwk_t));
     if (jwks->keys == NULL) {
         *err = "out of memory";
         goto failed;
     }
 
-    for (i = 0; i < n; i++) {
-        key = json_array_get(keys, i);
+    for (key = akl_doc_first(&doc, keys);
+         key;
+         key = akl_doc_next(&doc, keys, key))
+    {
+        if (jwks->n + jwks->skipped == AKL_JWKS_KEYS_MAX) {
+            *err = "JWK set has more than 64 keys";
+            goto failed;
+        }
 
-        if (akl_jwk_parse(&jwks->keys[jwks->n], key, &why) == 0) {
+        if (akl_jwk_parse(&jwks->keys[jwks->n], &doc, key, &why) == 0) {
             jwks->n++;
             continue;
         }
@@ -78,7 +78,7 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
         goto failed;
     }
 
-    json_decref(root);
+    akl_doc_free(&doc);
     ERR_clear_error();
 
     return 0;
@@ -86,7 +86,7 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
 failed:
 
     akl_jwks_clear(jwks);
-    json_decref(root);
+    akl_doc_free(&doc);
     ERR_clear_error();
 
     return -1;
@@ -108,7 +108,8 @@ akl_jwks_clear(akl_jwks_t *jwks)
 
 
 static int
-akl_jwk_parse(akl_jwk_t *jwk, const json_t *object, const char **err)
+akl_jwk_parse(akl_jwk_t *jwk, const akl_doc_t *doc,
+    const akl_node_t *object, const char **err)
 {
     int                 rc;
     akl_alg_t           alg;
@@ -119,19 +120,19 @@ akl_jwk_parse(akl_jwk_t *jwk, const json_t *object, const char **err)
 
     memset(jwk, 0, sizeof(akl_jwk_t));
 
-    if (akl_json_string(object, "kty", &kty) != 0) {
+    if (akl_doc_string(doc, object, "kty", &kty) != 0) {
         *err = "JWK has no \"kty\"";
         return -1;
     }
 
-    if (akl_jwk_usable(object, err) != 0
-        || akl_jwk_members_parse(&m, object, kty, err) != 0)
+    if (akl_jwk_usable(doc, object, err) != 0
+        || akl_jwk_members_parse(&m, doc, object, kty, err) != 0)
     {
         return -1;
     }
 
     alg = m.alg;
-    rc = akl_json_string(object, "alg", &name);
+    rc = akl_doc_string(doc, object, "alg", &name);
 
     if (rc == 0) {
         alg = akl_alg_find(name);
@@ -156,7 +157,7 @@ akl_jwk_parse(akl_jwk_t *jwk, const json_t *object, const char **err)
         return -1;
     }
 
-    if (akl_json_string(object, "kid", &kid) < 0 || kid.len > AKL_KID_MAX) {
+    if (akl_doc_string(doc, object, "kid", &kid) < 0 || kid.len > AKL_KID_MAX) {
         *err = "JWK has a \"kid\" that is not a string of 1024 bytes at most";
         return -1;
     }
@@ -173,30 +174,30 @@ akl_jwk_parse(akl_jwk_t *jwk, const json_t *object, const char **err)
 /* RFC 7517 sections 4.2 and 4.3 */
 
 static int
-akl_jwk_usable(const json_t *object, const char **err)
+akl_jwk_usable(const akl_doc_t *doc, const akl_node_t *object,
+    const char **err)
 {
-    int         rc;
-    size_t      i;
-    json_t     *ops, *op;
-    akl_str_t   use;
+    int                rc;
+    akl_str_t          use;
+    const akl_node_t  *ops, *op;
 
-    rc = akl_json_string(object, "use", &use);
+    rc = akl_doc_string(doc, object, "use", &use);
 
     if (rc < 0 || (rc == 0 && !akl_str_eq(use, akl_str("sig")))) {
         *err = "JWK has a \"use\" other than \"sig\"";
         return -1;
     }
 
-    ops = json_object_get(object, "key_ops");
+    ops = akl_doc_get(doc, object, "key_ops");
     if (ops == NULL) {
         return 0;
     }
 
-    for (i = 0; i < json_array_size(ops); i++) {
-        op = json_array_get(ops, i);
+    op = (ops->type == AKL_NODE_ARRAY) ? akl_doc_first(doc, ops) : NULL;
 
-        if (json_is_string(op)
-            && strcmp(json_string_value(op), "verify") == 0)
+    for ( /* void */ ; op; op = akl_doc_next(doc, ops, op)) {
+        if (op->type == AKL_NODE_STRING
+            && akl_str_eq(op->text, akl_str("verify")))
         {
             return 0;
         }
@@ -208,8 +209,8 @@ akl_jwk_usable(const json_t *object, const char **err)
 
 
 static int
-akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
-    akl_str_t kty, const char **err)
+akl_jwk_members_parse(akl_jwk_members_t *m, const akl_doc_t *doc,
+    const akl_node_t *object, akl_str_t kty, const char **err)
 {
     size_t     half;
     akl_str_t  crv;
@@ -224,8 +225,9 @@ akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
 
         half = sizeof(m->store) - 16;
 
-        if (akl_jwk_member(&m->first, object, "n", m->store, half) != 0
-            || akl_jwk_member(&m->second, object, "e", m->store + half, 16)
+        if (akl_jwk_member(&m->first, doc, object, "n", m->store, half) != 0
+            || akl_jwk_member(&m->second, doc, object, "e", m->store + half,
+                              16)
                != 0)
         {
             *err = "RSA JWK has no proper \"n\" or \"e\"";
@@ -235,7 +237,7 @@ akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
         return 0;
     }
 
-    if (akl_json_string(object, "crv", &crv) < 0) {
+    if (akl_doc_string(doc, object, "crv", &crv) < 0) {
         *err = "JWK has a \"crv\" that is not a string";
         return -1;
     }
@@ -250,8 +252,9 @@ akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
 
         m->alg = m->curve->alg;
 
-        if (akl_jwk_member(&m->first, object, "x", m->store, half) != 0
-            || akl_jwk_member(&m->second, object, "y", m->store + half, half)
+        if (akl_jwk_member(&m->first, doc, object, "x", m->store, half) != 0
+            || akl_jwk_member(&m->second, doc, object, "y", m->store + half,
+                              half)
                != 0
             || m->first.len != m->curve->size
             || m->second.len != m->curve->size)
@@ -274,7 +277,7 @@ akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
         m->second.len = 0;
         m->second.data = NULL;
 
-        if (akl_jwk_member(&m->first, object, "x", m->store, half) != 0
+        if (akl_jwk_member(&m->first, doc, object, "x", m->store, half) != 0
             || m->first.len != AKL_ED25519_BYTES)
         {
             *err = "OKP JWK has no proper \"x\"";
@@ -290,13 +293,14 @@ akl_jwk_members_parse(akl_jwk_members_t *m, const json_t *object,
 
 
 static int
-akl_jwk_member(akl_str_t *value, const json_t *object, const char *key,
-    unsigned char *store, size_t size)
+akl_jwk_member(akl_str_t *value, const akl_doc_t *doc,
+    const akl_node_t *object, const char *key, unsigned char *store,
+    size_t size)
 {
     ssize_t    n;
     akl_str_t  text;
 
-    if (akl_json_string(object, key, &text) != 0
+    if (akl_doc_string(doc, object, key, &text) != 0
         || text.len == 0
         || akl_base64_decoded_len(text.len) > size)
     {

@@ -6,12 +6,10 @@
 
 #include "base64.h"
 #include "jose.h"
-#include "json.h"
 #include "jws.h"
 
 
-#define AKL_JWS_VERIFIERS    8
-#define AKL_JWS_HEADER_KEPT  256
+#define AKL_JWS_VERIFIERS  8
 
 
 /* the order of the group of Ed25519 (RFC 8032 section 5.1), little-endian */
@@ -37,21 +35,11 @@ typedef struct {
 } akl_jws_verifier_t;
 
 
-/* The last header that was sound: tokens of one issuer share it. */
-typedef struct {
-    unsigned char          text[AKL_JWS_HEADER_KEPT];
-    size_t                 len;
-    json_t                *header;
-    akl_alg_t              alg;
-    akl_str_t              kid;
-} akl_jws_kept_t;
-
-
-static akl_jws_error_t akl_jws_kept_header(akl_jws_t *jws, akl_str_t text);
-static akl_jws_error_t akl_jws_header(akl_jws_t *jws);
-static akl_jws_error_t akl_jws_payload(akl_jws_t *jws, akl_str_t text);
+static akl_jws_error_t akl_jws_header(akl_jws_t *jws, akl_str_t text);
+static akl_jws_error_t akl_jws_members(akl_jws_t *jws, const akl_doc_t *doc);
+static akl_jws_error_t akl_jws_object(akl_doc_t *doc, unsigned char *buf,
+    akl_str_t text);
 static void akl_jws_init(akl_jws_t *jws);
-static json_t *akl_jws_object(akl_str_t text);
 static akl_jws_error_t akl_jws_verify_digest(const akl_jws_t *jws,
     EVP_PKEY *pkey, const akl_alg_info_t *info, const unsigned char *sig,
     size_t len);
@@ -63,7 +51,6 @@ static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
     EVP_PKEY *pkey);
 
 
-static __thread akl_jws_kept_t      akl_jws_kept;
 static __thread akl_jws_verifier_t  akl_jws_verifiers[AKL_JWS_VERIFIERS];
 static __thread unsigned            akl_jws_next;
 
@@ -71,31 +58,17 @@ static __thread unsigned            akl_jws_next;
 const char *
 akl_jws_strerror(akl_jws_error_t error)
 {
-    switch (error) {
+    static const char *const  texts[] = {
+        "token is valid",
+        "token is too large",
+        "token is malformed",
+        "token has an algorithm that is not allowed",
+        "token demands an unsupported extension",
+        "token has an invalid signature",
+        "out of memory"
+    };
 
-    case AKL_JWS_OK:
-        return "token is valid";
-
-    case AKL_JWS_TOO_LARGE:
-        return "token is too large";
-
-    case AKL_JWS_MALFORMED:
-        return "token is malformed";
-
-    case AKL_JWS_ALGORITHM:
-        return "token has an algorithm that is not allowed";
-
-    case AKL_JWS_CRITICAL:
-        return "token demands an unsupported extension";
-
-    case AKL_JWS_SIGNATURE:
-        return "token has an invalid signature";
-
-    case AKL_JWS_NOMEM:
-        return "out of memory";
-    }
-
-    return "unknown error";
+    return (error <= AKL_JWS_NOMEM) ? texts[error] : "unknown error";
 }
 
 
@@ -145,7 +118,7 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
     jws->signing_input.data = token.data;
     jws->signing_input.len = dot[1] - token.data;
 
-    rc = akl_jws_kept_header(jws, header);
+    rc = akl_jws_header(jws, header);
     if (rc != AKL_JWS_OK) {
         return rc;
     }
@@ -165,60 +138,74 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
 
     jws->signature_len = (size_t) n;
 
-    return akl_jws_payload(jws, payload);
+    if (payload.len == 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    jws->text = malloc(akl_base64_decoded_len(payload.len));
+    if (jws->text == NULL) {
+        return AKL_JWS_NOMEM;
+    }
+
+    return akl_jws_object(&jws->payload, jws->text, payload);
 }
 
 
 static akl_jws_error_t
-akl_jws_kept_header(akl_jws_t *jws, akl_str_t text)
+akl_jws_header(akl_jws_t *jws, akl_str_t text)
 {
-    akl_jws_kept_t   *kept;
-    akl_jws_error_t   rc;
+    akl_doc_t        doc;
+    unsigned char    buf[akl_base64_decoded_len(AKL_JWS_MAX)];
+    akl_jws_error_t  rc;
 
-    kept = &akl_jws_kept;
+    rc = akl_jws_object(&doc, buf, text);
 
-    if (kept->header != NULL && text.len == kept->len
-        && memcmp(text.data, kept->text, kept->len) == 0)
-    {
-        jws->header = json_incref(kept->header);
-        jws->alg = kept->alg;
-        jws->kid = kept->kid;
-
-        return AKL_JWS_OK;
+    if (rc == AKL_JWS_OK) {
+        rc = akl_jws_members(jws, &doc);
     }
 
-    jws->header = akl_jws_object(text);
-    if (jws->header == NULL) {
-        return AKL_JWS_MALFORMED;
-    }
-
-    rc = akl_jws_header(jws);
-
-    if (rc == AKL_JWS_OK && text.len <= AKL_JWS_HEADER_KEPT) {
-        json_decref(kept->header);
-
-        memcpy(kept->text, text.data, text.len);
-
-        kept->len = text.len;
-        kept->header = json_incref(jws->header);
-        kept->alg = jws->alg;
-        kept->kid = jws->kid;
-    }
+    akl_doc_free(&doc);
 
     return rc;
 }
 
 
-static akl_jws_error_t
-akl_jws_header(akl_jws_t *jws)
-{
-    akl_str_t  name;
+/* "buf" has room for what the text decodes to, and must outlive *doc */
 
-    if (akl_json_string(jws->header, "alg", &name) != 0) {
+static akl_jws_error_t
+akl_jws_object(akl_doc_t *doc, unsigned char *buf, akl_str_t text)
+{
+    ssize_t    n;
+    akl_str_t  json;
+
+    akl_doc_init(doc);
+    akl_count(text.len);
+
+    n = akl_base64url_decode(buf, text);
+    if (n < 0) {
+        return AKL_JWS_MALFORMED;
+    }
+
+    json.data = buf;
+    json.len = (size_t) n;
+
+    return (akl_doc_parse(doc, json) == 0) ? AKL_JWS_OK : AKL_JWS_MALFORMED;
+}
+
+
+static akl_jws_error_t
+akl_jws_members(akl_jws_t *jws, const akl_doc_t *doc)
+{
+    akl_str_t          s;
+    const akl_node_t  *header;
+
+    header = doc->nodes;
+
+    if (akl_doc_string(doc, header, "alg", &s) != 0) {
         return AKL_JWS_ALGORITHM;
     }
 
-    jws->alg = akl_alg_find(name);
+    jws->alg = akl_alg_find(s);
 
     if (jws->alg == AKL_ALG_NONE) {
         return AKL_JWS_ALGORITHM;
@@ -226,52 +213,29 @@ akl_jws_header(akl_jws_t *jws)
 
     /* none of the extensions is understood here, so any of them is refused */
 
-    if (json_object_get(jws->header, "crit") != NULL
-        || json_object_get(jws->header, "b64") != NULL
-        || json_object_get(jws->header, "zip") != NULL)
+    if (akl_doc_get(doc, header, "crit") != NULL
+        || akl_doc_get(doc, header, "b64") != NULL
+        || akl_doc_get(doc, header, "zip") != NULL)
     {
         return AKL_JWS_CRITICAL;
     }
 
-    if (akl_json_string(jws->header, "kid", &jws->kid) < 0
-        || jws->kid.len > AKL_KID_MAX)
-    {
+    if (akl_doc_string(doc, header, "kid", &s) < 0 || s.len > AKL_KID_MAX) {
         return AKL_JWS_MALFORMED;
     }
+
+    if (s.len) {
+        memcpy(jws->kid_text, s.data, s.len);
+    }
+
+    jws->kid.data = jws->kid_text;
+    jws->kid.len = s.len;
 
     return AKL_JWS_OK;
 }
 
 
-static akl_jws_error_t
-akl_jws_payload(akl_jws_t *jws, akl_str_t text)
-{
-    ssize_t    n;
-    akl_str_t  json;
-
-    if (text.len == 0) {
-        return AKL_JWS_MALFORMED;
-    }
-
-    jws->text = malloc(akl_base64_decoded_len(text.len));
-    if (jws->text == NULL) {
-        return AKL_JWS_NOMEM;
-    }
-
-    n = akl_base64url_decode(jws->text, text);
-    if (n < 0) {
-        return AKL_JWS_MALFORMED;
-    }
-
-    json.data = jws->text;
-    json.len = (size_t) n;
-
-    return (akl_doc_parse(&jws->payload, json) == 0) ? AKL_JWS_OK
-                                                     : AKL_JWS_MALFORMED;
-}
-
-
-/* all but the nodes and the signature, which have lengths of their own */
+/* all but kid, nodes and signature, which have lengths of their own */
 
 static void
 akl_jws_init(akl_jws_t *jws)
@@ -280,30 +244,10 @@ akl_jws_init(akl_jws_t *jws)
     memset(&jws->kid, 0, sizeof(akl_str_t));
 
     jws->alg = AKL_ALG_NONE;
-    jws->header = NULL;
     jws->text = NULL;
     jws->signature_len = 0;
 
     akl_doc_init(&jws->payload);
-}
-
-
-static json_t *
-akl_jws_object(akl_str_t text)
-{
-    ssize_t        n;
-    akl_str_t      json;
-    unsigned char  buf[akl_base64_decoded_len(AKL_JWS_MAX)];
-
-    n = akl_base64url_decode(buf, text);
-    if (n < 0) {
-        return NULL;
-    }
-
-    json.data = buf;
-    json.len = (size_t) n;
-
-    return akl_json_object(json);
 }
 
 
@@ -582,7 +526,6 @@ akl_jws_verify_set(const akl_jws_t *jws, const akl_jwks_t *keys, int try_all,
 void
 akl_jws_clear(akl_jws_t *jws)
 {
-    json_decref(jws->header);
     akl_doc_free(&jws->payload);
     free(jws->text);
 

@@ -30,8 +30,8 @@ typedef enum {
 typedef struct {
     akl_str_t       signing_input;        /* header "." payload */
     akl_alg_t       alg;
-    akl_str_t       kid;                  /* len 0: none; owned by header */
-    json_t         *header;
+    akl_str_t       kid;                  /* len 0: none; in kid_text */
+    unsigned char   kid_text[AKL_KID_MAX];
     akl_doc_t       payload;              /* an object, of "text" */
     unsigned char  *text;
     unsigned char   signature[1024];

@@ -203,7 +203,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
 static void
 akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
 {
-    json_t        *root;
+    akl_doc_t     *doc;
     akl_str_t      message;
     akl_reason_t   reason;
 
@@ -231,10 +231,10 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
     }
 
     message = akl_str("");
-    root = (body.len <= AKL_REVIEW_ANSWER_MAX) ? akl_json_object(body) : NULL;
+    doc = &verdict->doc;
 
-    if (root && akl_json_string(root, "message", &message) != 0) {
-        message = akl_str("");
+    if (body.len <= AKL_REVIEW_ANSWER_MAX && akl_doc_parse(doc, body) == 0) {
+        (void) akl_doc_string(doc, doc->nodes, "message", &message);
     }
 
     verdict->again = (status == 429 || status >= 500);
@@ -256,8 +256,6 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         (void) snprintf(verdict->detail, sizeof(verdict->detail),
                         "HTTP status %u", status);
     }
-
-    json_decref(root);
 }
 
 

@@ -84,7 +84,7 @@ a_plain_token_is_taken_apart(void **state)
     assert_int_equal(jws.payload.n, 1);
 
     akl_jws_clear(&jws);
-    assert_null(jws.header);
+    assert_null(jws.text);
     assert_int_equal(jws.signature_len, 0);
 
     akl_jws_clear(&jws);
