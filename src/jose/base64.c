@@ -3,54 +3,35 @@
 #include "base64.h"
 
 
-#define AKL_B64_BAD    64
-#define AKL_B64_SPACE  65
+#define AKL_B64_NOT_URL    0x40         /* none of base64url */
+#define AKL_B64_NOT_PLAIN  0x80         /* none of base64 */
+#define AKL_B64_BITS       0x3f
 
 
 static const unsigned char  akl_base64url_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 
-/* by character; AKL_B64_BAD is what is none of the alphabet */
-static const unsigned char  akl_base64url_values[256] = {
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64,
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
-    64,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
-    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 63,
-    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64
-};
+/* from '+' to 'z', both alphabets; the bits that are set mean: is one of it */
 
-
-/* the same, with AKL_B64_SPACE for what may stand between */
 static const unsigned char  akl_base64_values[256] = {
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 65, 65, 65, 65, 65, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    65, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64, 64, 63,
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
-    64,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
-    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64,
-    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64
+    0xbe, 0x00, 0x7e, 0x00, 0xbf, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+    0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7,
+    0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 0xd0, 0xd1,
+    0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0x00, 0x00,
+    0x00, 0x00, 0x7f, 0x00, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf,
+    0xe0, 0xe1, 0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9,
+    0xea, 0xeb, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf2, 0xf3
 };
+
+
+static inline unsigned
+akl_base64_value(unsigned char ch)
+{
+    return akl_base64_values[(unsigned char) (ch - '+')]
+           ^ (AKL_B64_NOT_URL | AKL_B64_NOT_PLAIN);
+}
 
 
 /* the one or two bytes that 2 or 3 characters left over stand for */
@@ -58,53 +39,48 @@ static const unsigned char  akl_base64_values[256] = {
 static ssize_t
 akl_base64_tail(unsigned char *dst, uint32_t acc, unsigned n)
 {
-    switch (n) {
+    unsigned  spare;
 
-    case 0:
+    if (n == 0) {
         return 0;
+    }
 
-    case 2:
-        if (acc & 0x0f) {
-            return -1;
-        }
+    spare = (n == 2) ? 4 : 2;
 
-        dst[0] = (unsigned char) (acc >> 4);
-        return 1;
-
-    case 3:
-        if (acc & 0x03) {
-            return -1;
-        }
-
-        dst[0] = (unsigned char) (acc >> 10);
-        dst[1] = (unsigned char) (acc >> 2);
-        return 2;
-
-    default:
+    if (n == 1 || (acc & ((1u << spare) - 1))) {
         return -1;
     }
+
+    acc >>= spare;
+    dst[n - 2] = (unsigned char) acc;
+
+    if (n == 3) {
+        dst[0] = (unsigned char) (acc >> 8);
+    }
+
+    return n - 1;
 }
 
 
 /* four characters of the alphabet in a row, as nearly all are */
 
 static inline int
-akl_base64_four(unsigned char *dst, const unsigned char *values,
-    const unsigned char *s)
+akl_base64_four(unsigned char *dst, unsigned bad, const unsigned char *s)
 {
     unsigned  a, b, c, d;
     uint32_t  acc;
 
-    a = values[s[0]];
-    b = values[s[1]];
-    c = values[s[2]];
-    d = values[s[3]];
+    a = akl_base64_value(s[0]);
+    b = akl_base64_value(s[1]);
+    c = akl_base64_value(s[2]);
+    d = akl_base64_value(s[3]);
 
-    if ((a | b | c | d) & AKL_B64_BAD) {
+    if ((a | b | c | d) & bad) {
         return 0;
     }
 
-    acc = (uint32_t) a << 18 | b << 12 | c << 6 | d;
+    acc = (a & AKL_B64_BITS) << 18 | (b & AKL_B64_BITS) << 12
+          | (c & AKL_B64_BITS) << 6 | (d & AKL_B64_BITS);
 
     dst[0] = (unsigned char) (acc >> 16);
     dst[1] = (unsigned char) (acc >> 8);
@@ -129,7 +105,7 @@ akl_base64url_decode(unsigned char *dst, akl_str_t src)
     tail = src.len % 4;
 
     for (i = src.len / 4; i > 0; i--) {
-        if (!akl_base64_four(p, akl_base64url_values, s)) {
+        if (!akl_base64_four(p, AKL_B64_NOT_URL, s)) {
             return -1;
         }
 
@@ -140,13 +116,13 @@ akl_base64url_decode(unsigned char *dst, akl_str_t src)
     acc = 0;
 
     for (i = 0; i < tail; i++) {
-        v = akl_base64url_values[s[i]];
+        v = akl_base64_value(s[i]);
 
-        if (v & AKL_B64_BAD) {
+        if (v & AKL_B64_NOT_URL) {
             return -1;
         }
 
-        acc = acc << 6 | v;
+        acc = acc << 6 | (v & AKL_B64_BITS);
     }
 
     n = akl_base64_tail(p, acc, (unsigned) tail);
@@ -208,7 +184,7 @@ akl_base64_decode(unsigned char *dst, akl_str_t src)
     for (i = 0; i < src.len; i++) {
 
         if (n == 0 && pad == 0 && src.len - i >= 4
-            && akl_base64_four(p, akl_base64_values, src.data + i))
+            && akl_base64_four(p, AKL_B64_NOT_PLAIN, src.data + i))
         {
             p += 3;
             i += 3;
@@ -220,17 +196,19 @@ akl_base64_decode(unsigned char *dst, akl_str_t src)
             continue;
         }
 
-        v = akl_base64_values[src.data[i]];
-
-        if (v == AKL_B64_SPACE) {
+        if (src.data[i] == ' '
+            || (src.data[i] >= '\t' && src.data[i] <= '\r'))
+        {
             continue;
         }
 
-        if (v == AKL_B64_BAD || pad) {
+        v = akl_base64_value(src.data[i]);
+
+        if ((v & AKL_B64_NOT_PLAIN) || pad) {
             return -1;
         }
 
-        acc = acc << 6 | v;
+        acc = acc << 6 | (v & AKL_B64_BITS);
 
         if (++n == 4) {
             p[0] = (unsigned char) (acc >> 16);

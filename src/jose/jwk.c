@@ -4,16 +4,14 @@
 
 #include "base64.h"
 #include "jose.h"
-#include "json.h"
 
 
 /* the longest member of a key in base64url */
 #define AKL_MEMBER_MAX  akl_base64url_encoded_len(AKL_RSA_BYTES_MAX)
 
 
+static json_t *akl_members_json(const akl_jwk_members_t *m);
 static int akl_thumbprint(char *dst, const akl_jwk_members_t *m);
-static void akl_member_write(akl_json_out_t *out, const char *key,
-    akl_str_t value);
 static int akl_member_set(json_t *object, const char *key, akl_str_t value);
 
 
@@ -74,42 +72,27 @@ akl_jwk_same_public(const akl_jwk_t *a, const akl_jwk_t *b)
 }
 
 
-/* RFC 7638 section 3: the required members in this order, no white space */
+/* RFC 7638 section 3: the required members, sorted, without white space */
 
 static int
 akl_thumbprint(char *dst, const akl_jwk_members_t *m)
 {
+    int             ok;
+    char           *text;
     size_t          len;
+    json_t         *object;
     akl_str_t       digest;
     unsigned char   md[32];
-    akl_json_out_t  out;
-    unsigned char   text[128 + AKL_MEMBER_MAX];
 
-    akl_json_out_init(&out, text, sizeof(text));
-    akl_json_out_open(&out, NULL, '{');
+    object = akl_members_json(m);
+    text = json_dumps(object, JSON_SORT_KEYS|JSON_COMPACT);
+    json_decref(object);
 
-    if (m->curve != NULL) {
-        akl_json_out_str(&out, "crv",
-                         (akl_str_t) { 5, (const unsigned char *)
-                                          m->curve->crv });
-        akl_json_out_str(&out, "kty", akl_str("EC"));
-        akl_member_write(&out, "x", m->first);
-        akl_member_write(&out, "y", m->second);
+    ok = (text != NULL && EVP_Digest(text, strlen(text), md, NULL,
+                                     EVP_sha256(), NULL) == 1);
+    free(text);
 
-    } else if (m->alg == AKL_ALG_EDDSA) {
-        akl_json_out_str(&out, "crv", akl_str("Ed25519"));
-        akl_json_out_str(&out, "kty", akl_str("OKP"));
-        akl_member_write(&out, "x", m->first);
-
-    } else {
-        akl_member_write(&out, "e", m->second);
-        akl_json_out_str(&out, "kty", akl_str("RSA"));
-        akl_member_write(&out, "n", m->first);
-    }
-
-    akl_json_out_close(&out, '}');
-
-    if (EVP_Digest(text, out.len, md, NULL, EVP_sha256(), NULL) != 1) {
+    if (!ok) {
         ERR_clear_error();
         return -1;
     }
@@ -124,19 +107,6 @@ akl_thumbprint(char *dst, const akl_jwk_members_t *m)
 }
 
 
-static void
-akl_member_write(akl_json_out_t *out, const char *key, akl_str_t value)
-{
-    akl_str_t      text;
-    unsigned char  buf[AKL_MEMBER_MAX];
-
-    text.data = buf;
-    text.len = akl_base64url_encode(buf, value);
-
-    akl_json_out_str(out, key, text);
-}
-
-
 json_t *
 akl_jwk_export(const akl_jwk_t *jwk)
 {
@@ -148,35 +118,43 @@ akl_jwk_export(const akl_jwk_t *jwk)
     rc = akl_jwk_members_get(&m, jwk->pkey, &err);
     ERR_clear_error();
 
-    if (rc != 0) {
-        return NULL;
-    }
-
-    if (m.curve != NULL) {
-        object = json_pack("{s:s, s:s}", "kty", "EC", "crv", m.curve->crv);
-
-    } else if (m.alg == AKL_ALG_EDDSA) {
-        object = json_pack("{s:s, s:s}", "kty", "OKP", "crv", "Ed25519");
-
-    } else {
-        object = json_pack("{s:s}", "kty", "RSA");
-    }
+    object = (rc == 0) ? akl_members_json(&m) : NULL;
 
     rc = json_object_set_new(object, "use", json_string("sig"));
     rc |= json_object_set_new(object, "alg",
                               json_string(akl_alg_name(jwk->alg)));
     rc |= json_object_set_new(object, "kid", json_string(jwk->thumbprint));
 
-    if (m.curve != NULL) {
-        rc |= akl_member_set(object, "x", m.first);
-        rc |= akl_member_set(object, "y", m.second);
+    if (rc != 0) {
+        json_decref(object);
+        return NULL;
+    }
 
-    } else if (m.alg == AKL_ALG_EDDSA) {
-        rc |= akl_member_set(object, "x", m.first);
+    return object;
+}
+
+
+/* the members that the type requires (RFC 7518 section 6, RFC 8037) */
+
+static json_t *
+akl_members_json(const akl_jwk_members_t *m)
+{
+    int      rc;
+    json_t  *object;
+
+    if (m->curve == NULL && m->alg != AKL_ALG_EDDSA) {
+        object = json_pack("{s:s}", "kty", "RSA");
+        rc = akl_member_set(object, "n", m->first);
+        rc |= akl_member_set(object, "e", m->second);
 
     } else {
-        rc |= akl_member_set(object, "n", m.first);
-        rc |= akl_member_set(object, "e", m.second);
+        object = json_pack("{s:s, s:s}", "kty", m->curve ? "EC" : "OKP",
+                           "crv", m->curve ? m->curve->crv : "Ed25519");
+        rc = akl_member_set(object, "x", m->first);
+
+        if (m->curve) {
+            rc |= akl_member_set(object, "y", m->second);
+        }
     }
 
     if (rc != 0) {

@@ -12,8 +12,6 @@
 static BIO *akl_pem_open(akl_str_t pem, const char **err);
 static EVP_PKEY *akl_pem_private(BIO *bio, const char **err);
 static EVP_PKEY *akl_pem_public(BIO *bio, const char **err);
-static EVP_PKEY *akl_pem_pkcs1(const unsigned char *data, long len,
-    const char **err);
 static EVP_PKEY *akl_pem_certificate(const unsigned char *data, long len,
     const char **err);
 static int akl_pem_no_password(char *buf, int size, int rwflag, void *data);
@@ -184,7 +182,8 @@ akl_pem_public(BIO *bio, const char **err)
             *err = "public key is malformed";
 
         } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
-            pkey = akl_pem_pkcs1(p, len, err);
+            pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
+            *err = "public key is malformed";
 
         } else if (strcmp(name, PEM_STRING_X509) == 0
                    || strcmp(name, PEM_STRING_X509_OLD) == 0)
@@ -212,44 +211,6 @@ akl_pem_public(BIO *bio, const char **err)
             return pkey;
         }
     }
-}
-
-
-static EVP_PKEY *
-akl_pem_pkcs1(const unsigned char *data, long len, const char **err)
-{
-    akl_str_t          der, key;
-    akl_jwk_members_t  m;
-
-    m.alg = AKL_ALG_RS256;
-    m.curve = NULL;
-
-    der.data = data;
-    der.len = (size_t) len;
-
-    if (akl_der_get(&der, 0x30, &key) != 0
-        || akl_der_get(&key, 0x02, &m.first) != 0
-        || akl_der_get(&key, 0x02, &m.second) != 0
-        || key.len != 0
-        || der.len != 0)
-    {
-        *err = "public key is malformed";
-        return NULL;
-    }
-
-    if (m.first.len > 1 && m.first.data[0] == 0) {
-        m.first.data++;
-        m.first.len--;
-    }
-
-    if (m.second.len > 1 && m.second.data[0] == 0) {
-        m.second.data++;
-        m.second.len--;
-    }
-
-    *err = "public key is malformed";
-
-    return akl_jwk_members_pkey(&m, err);
 }
 
 
