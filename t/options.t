@@ -68,11 +68,10 @@ curl_easy_setopt(void *easy, int option, ...)
 OPTIONS = {
     'the CA': 40309, 'the client certificate': 40291, 'its key': 40292,
     'verification of the peer': 64, 'of its name': 81, 'the least TLS': 32,
-    'no proxy': 10004, 'no redirects': 52, 'no .netrc': 51,
+    'time for TLS': 156, 'no proxy': 10004, 'no redirects': 52, 'no .netrc': 51,
     'no CA directory': 10097, 'no CA file': 10065,
     'who opens sockets': 20163, 'where to connect': 10243,
-    'the headers': 10023, 'the body': 10015, 'the size of an answer': 114,
-    'the deadline': 155}
+    'the headers': 10023, 'the body': 10015, 'the size of an answer': 114}
 
 t = Test(need_module=True)
 compiler = shutil.which('cc') or shutil.which('gcc')
