@@ -237,6 +237,15 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         (void) akl_doc_string(doc, doc->nodes, "message", &message);
     }
 
+    /*
+     * A server tells what it does not serve only to those who may do all;
+     * to a reviewer such a path is one more thing without a right to it.
+     */
+
+    if (status == 403 && akl_review_contains(message, " cannot post path ")) {
+        reason = AKL_API_NOT_FOUND;
+    }
+
     verdict->again = (status == 429 || status >= 500);
 
     if (status == 500

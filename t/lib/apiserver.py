@@ -314,6 +314,8 @@ def populate(kube, directory, authority):
     write('cluster-jwks.json', json.dumps(kube.jwks()), 0o644)
     certs.write_pair(directory, 'client',
                      authority.client('akl', [REVIEWERS]))
+    certs.write_pair(directory, 'master',
+                     authority.client('admin', ['system:masters']))
     certs.write_pair(directory, 'client-norights',
                      authority.client('nobody', ['nobodies']))
 

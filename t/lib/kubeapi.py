@@ -222,8 +222,11 @@ class Api:
             f'path {json.dumps(path)}', {})
 
     def _elsewhere(self, request, path, user):
-        """A path we do not serve: only those with rights learn of it."""
-        if not self.kube.may_review(user):
+        """A path we do not serve: only those who may do all learn of it.
+
+        A reviewer may create tokenreviews and nothing else.
+        """
+        if 'system:masters' not in user.groups:
             return self._no_path(request, path, user)
         return status(404, 'the server could not find the requested '
                       'resource', 'NotFound', {})

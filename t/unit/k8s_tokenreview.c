@@ -229,6 +229,11 @@ statuses(void **state)
     } cases[] = {
         { 401, "{}", AKL_REVIEWER_UNAUTHORIZED },
         { 403, "", AKL_REVIEWER_FORBIDDEN },
+        { 403, "{\"message\":\"tokenreviews.authentication.k8s.io is "
+          "forbidden: User \\\"r\\\" cannot create resource\"}",
+          AKL_REVIEWER_FORBIDDEN },
+        { 403, "{\"message\":\"forbidden: User \\\"r\\\" cannot post path "
+          "\\\"/x\\\"\"}", AKL_API_NOT_FOUND },
         { 404, "<html>", AKL_API_NOT_FOUND },
         { 429, "{\"message\":5}", AKL_API_THROTTLED },
         { 500, "{\"message\":\"etcd\"}", AKL_API_ERROR },
