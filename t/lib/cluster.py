@@ -4,12 +4,14 @@ import base64
 import os
 
 import apiserver
+import client
 import procs
 import tokens
 
 ACCESS_ID = 'p-kmx8x116z7j9km'
 CONFIG = 'k8s-conf'
 NAMESPACE = 'my-namespace-a'
+REVIEWS = '/apis/authentication.k8s.io/v1/tokenreviews'
 
 
 def block(name, argument, members):
@@ -79,6 +81,27 @@ class Cluster:
                 'k8s-auth-config-name': config, 'json': False,
                 'k8s-service-account-token': token,
                 'gateway-url': 'https://gw:8000', **members}
+
+    def ask(self, body, token, path=REVIEWS, agent='akl-k8s', **kw):
+        """Post a review; return head and body as text, as recorded."""
+        headers = {'User-Agent': agent, 'Accept': 'application/json',
+                   'Content-Type': 'application/json'}
+        if token is not None:
+            headers['Authorization'] = f'Bearer {token}'
+        answer = client.post(self.port, path, body, headers, close=False,
+                             context=client.tls(self.ca, **kw))
+        lines = [f'HTTP/1.1 {answer.status} {answer.reason}']
+        lines += [f'{name}: {value}' for name, value in answer.headers]
+        return '\n'.join(lines) + '\n\n', answer.text
+
+    def fetch(self, path, token=None, method='GET', accept=None, close=True,
+              **kw):
+        """Ask for a path; return the answer."""
+        head = {} if accept is None else {'Accept': accept}
+        if token is not None:
+            head['Authorization'] = f'Bearer {token}'
+        return client.request(self.port, method, path, headers=head,
+                              close=close, context=client.tls(self.ca, **kw))
 
     def close(self):
         """End the API server."""
