@@ -66,7 +66,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan fuzz \
-		interop bench demo lint clean install FORCE
+		interop e2e fixtures bench demo lint clean install FORCE
 .DELETE_ON_ERROR:
 
 all:		module cli unit
@@ -254,6 +254,18 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 interop: all $(INTEROPS) $(NGINX_BUILT)
 	$(TEST_ENV) prove t/interop.t t/jws_verify.t
 
+# a real kube-apiserver, built from Go modules into $(OBJS)/e2e at first;
+# E2E holds versions or the options of t/e2e/run.py
+
+E2E ?=
+
+e2e: module cli $(NGINX_BUILT)
+	$(TEST_ENV) t/e2e/run.py $(E2E)
+
+# the answers of both versions anew, into t/fixtures
+
+fixtures:
+	$(TEST_ENV) t/e2e/run.py --record $(or $(E2E),all)
 
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
