@@ -62,20 +62,42 @@ def rebuild(cluster, version):
     api = cluster.api
     own = tokens.key('RSA-2048', 'cluster')
     api.keys([own.pem(), fixture(version, 'service-account-key.pub')])
-    k8s = tokens.decode(recorded_token(version, 'pod_bound'))[1][
-        'kubernetes.io']
+    k8s = claimed(version, 'pod_bound')
     api.account(NAMESPACE, 'default', k8s['serviceaccount']['uid'])
     if 'node' in k8s:
         api.node(k8s['node']['name'], k8s['node']['uid'])
     api.pod(NAMESPACE, 'mypod1', 'default', uid=k8s['pod']['uid'])
-    secret = tokens.decode(recorded_token(version, 'secret_bound'))[1][
-        'kubernetes.io']['secret']
+    secret = claimed(version, 'secret_bound')['secret']
     api.secret(NAMESPACE, secret['name'], 'default', secret['uid'],
                recorded_token(version, 'legacy_secret'))
-    if version != '1.25':
-        pod = tokens.decode(recorded_token(version, 'pod_not_scheduled'))[
-            1]['kubernetes.io']['pod']
-        api.pod(NAMESPACE, pod['name'], 'default', uid=pod['uid'])
+    held = cases(version)
+    for name in ('pod_not_scheduled', 'pod_node_unknown'):
+        if name in held:
+            pod = claimed(version, name)['pod']
+            api.pod(NAMESPACE, pod['name'], 'default', uid=pod['uid'])
+    if 'webhook_bound' in held:
+        hook = claimed(version, 'webhook_bound')[
+            'validatingwebhookconfiguration']
+        api.webhook('validating', hook['name'], hook['uid'])
+    for name, kind in (('pod_recreated', 'pod'),
+                       ('account_recreated', 'serviceaccount')):
+        if name in held:
+            again(api, kind, claimed(version, name)[kind]['name'],
+                  fixture(version, f'{name}.response.json'))
+
+
+def claimed(version, name):
+    """Return what the token of a case claims of Kubernetes' objects."""
+    return tokens.decode(recorded_token(version, name))[1]['kubernetes.io']
+
+
+def again(api, kind, name, response):
+    """Make an object anew, with the uid that the answer tells."""
+    uid = re.search(r'UID \(([^)]*)\)', response).group(1)
+    if kind == 'pod':
+        api.pod(NAMESPACE, name, 'default', uid=uid)
+    else:
+        api.account(NAMESPACE, name, uid)
 
 
 def recorded_time(version, name):

@@ -417,7 +417,9 @@ class Kube:
                 if pod is None:
                     self._bound('node', None, node)
                 extra['node-name'] = [node['name']]
-                extra['node-uid'] = [node['uid']]
+                # a pod may be told to be on a node that is not there
+                if node.get('uid'):
+                    extra['node-uid'] = [node['uid']]
         if pod is not None:
             self._bound('pod', namespace, pod)
             extra['pod-name'] = [pod['name']]

@@ -103,8 +103,13 @@ def not_acceptable(request, produced):
     for media in accept.split(','):
         if media.partition(';')[0].strip(' ') in ('*/*', produced):
             return None
-    return status(406, '406: Not Acceptable\n\nAvailable representations: '
-                  + produced, 'NotAcceptable', {})
+    answer = status(406, '406: Not Acceptable\n\nAvailable representations: '
+                    + produced, 'NotAcceptable', {})
+    if produced == 'application/json':
+        # the refusal itself is JSON, which is not accepted either: written
+        # by the serializer of last resort, which indents
+        answer.body = json.dumps(json.loads(answer.body), indent=2).encode()
+    return answer
 
 
 def not_allowed():

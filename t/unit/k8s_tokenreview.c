@@ -106,7 +106,7 @@ recorded_answers(void **state)
     akl_verdict_t    verdict;
     akl_pod_token_t  pod;
 
-    static const char  *versions[] = { "1.25", "1.32" };
+    static const char  *versions[] = { "1.25", "1.32", "1.37" };
 
     static const struct {
         const char    *name;
@@ -122,6 +122,9 @@ recorded_answers(void **state)
         { "secret_bound", AKL_OK, "" },
         { "node_bound", AKL_OK, "" },
         { "pod_not_scheduled", AKL_OK, NULL },
+        { "pod_node_unknown", AKL_OK, "elsewhere" },
+        { "without_kid", AKL_OK, "mypod1" },
+        { "webhook_bound", AKL_OK, "" },
         { "unbound", AKL_OK, "" },
         { "account_deleted", AKL_TOKEN_REVOKED, "" },
         { "bad_signature", AKL_TOKEN_REJECTED, "" },
@@ -135,6 +138,10 @@ recorded_answers(void **state)
         { "other_issuer", AKL_TOKEN_REJECTED, "" },
         { "pod_deleted", AKL_TOKEN_REVOKED, "" },
         { "pod_recreated", AKL_TOKEN_REVOKED, "" },
+        { "account_recreated", AKL_TOKEN_REVOKED, "" },
+        { "secret_deleted", AKL_TOKEN_REVOKED, "" },
+        { "legacy_deleted", AKL_TOKEN_REVOKED, "" },
+        { "wrong_base", AKL_API_NOT_FOUND, "" },
         { "reviewer_forbidden", AKL_REVIEWER_FORBIDDEN, "" },
         { "reviewer_is_the_pod", AKL_REVIEWER_FORBIDDEN, "" },
         { "reviewer_unauthorized", AKL_REVIEWER_UNAUTHORIZED, "" }
@@ -144,7 +151,7 @@ recorded_answers(void **state)
 
     n = 0;
 
-    for (v = 0; v < 2; v++) {
+    for (v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
         for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 
             text = fixture(versions[v], cases[i].name, ".request.json");
@@ -213,7 +220,7 @@ recorded_answers(void **state)
         }
     }
 
-    assert_true(n >= 40);
+    assert_true(n >= 71);
 }
 
 
