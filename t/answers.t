@@ -95,7 +95,8 @@ EXPECTED = {
     'error_500': ERROR, 'error_503': ERROR, 'error_504': ERROR,
     'error_502_html': ERROR,
     'audiences_500': (401, 'audience_mismatch'),
-    'unauthorized': (502, 'reviewer_unauthorized'), 'html_200': MISSING,
+    'unauthorized': (502, 'reviewer_unauthorized'),
+    'roles_unread': (502, 'reviewer_forbidden'), 'html_200': MISSING,
     'html_201': MISSING, 'html_404': MISSING, 'redirect': ERROR,
     'no_content': ERROR, 'empty_body': ERROR, 'truncated': ERROR,
     'chunked': OK, 'chunked_truncated': ERROR, 'until_close': OK,
@@ -249,9 +250,11 @@ for value, told in (('7', 7), ('999', 60), ('9' * 24, None), ('-5', None),
         t.is_(reviews(), 1, 'not asked again before')
     api.clear()
 
-# 5xx: asked again inside the deadline; but what no repetition can change
+# 5xx, and what a server says that has not read its roles yet: asked again
+# inside the deadline; but what no repetition can change
 
-for name in ('error_500', 'error_503', 'error_504', 'error_502_html'):
+for name in ('error_500', 'error_503', 'error_504', 'error_502_html',
+             'roles_unread'):
     api.reset_stats()
     api.fault(name, count=1)
     t.is_(result(login()), OK, f'{name}, once')

@@ -333,6 +333,7 @@ def misbehaviour():
         'close_after': 201, 'throttled': 429, 'throttled_bare': 429,
         'throttled_absurd': 429, 'error_500': 500, 'error_503': 503,
         'error_504': 504, 'audiences_500': 500, 'unauthorized': 401,
+        'roles_unread': 403,
         'error_502_html': 'JSONDecodeError', 'html_200': 'JSONDecodeError',
         'html_201': 'JSONDecodeError', 'html_404': 'JSONDecodeError',
         'redirect': 'JSONDecodeError', 'no_content': 'JSONDecodeError',

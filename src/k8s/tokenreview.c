@@ -237,16 +237,25 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         (void) akl_doc_string(doc, doc->nodes, "message", &message);
     }
 
-    /*
-     * A server tells what it does not serve only to those who may do all;
-     * to a reviewer such a path is one more thing without a right to it.
-     */
-
-    if (status == 403 && akl_review_contains(message, " cannot post path ")) {
-        reason = AKL_API_NOT_FOUND;
-    }
-
     verdict->again = (status == 429 || status >= 500);
+
+    if (status == 403) {
+
+        /*
+         * A server tells what it does not serve only to those who may do
+         * all; to a reviewer such a path is one more without a right to it.
+         * And a server that has just started has not read its roles yet.
+         */
+
+        if (akl_review_contains(message, " cannot post path ")) {
+            reason = AKL_API_NOT_FOUND;
+
+        } else if (akl_review_contains(message, "RBAC: ")
+                   && akl_review_contains(message, "\" not found"))
+        {
+            verdict->again = 1;
+        }
+    }
 
     if (status == 500
         && akl_review_contains(message, "error validating audiences"))

@@ -104,6 +104,14 @@ PRESETS = {
                 '{"causes":[{"message":"error validating audiences"}]},'
                 '"code":500}\n'},
     'unauthorized': _failure(401, 'Unauthorized', 'Unauthorized'),
+    'roles_unread': _failure(
+        403, 'tokenreviews.authentication.k8s.io is forbidden: User '
+        '"system:serviceaccount:akl-system:reviewer" cannot create resource '
+        '"tokenreviews" in API group "authentication.k8s.io" at the cluster '
+        'scope: RBAC: [clusterrole.rbac.authorization.k8s.io '
+        '"system:auth-delegator" not found, '
+        'clusterrole.rbac.authorization.k8s.io "system:discovery" not found]',
+        'Forbidden'),
     'html_200': {'status': 200, 'type': 'text/html', 'body': HTML},
     'html_201': {'status': 201, 'type': 'text/html', 'body': HTML},
     'html_404': {'status': 404, 'type': 'text/html', 'body': HTML},
