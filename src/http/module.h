@@ -289,7 +289,8 @@ typedef void (*ngx_http_akl_k8s_login_pt)(ngx_http_request_t *r);
  * Runs a login of "token" against "config" for r.  NGX_OK: done, the outcome
  * (reason, identity, token) is in the context; NGX_AGAIN: a review is under
  * way and "handler" will be called with r when the outcome is there (nothing
- * is called when the client leaves before); NGX_ERROR: out of memory.
+ * is called when the client leaves before); NGX_ERROR: there is no memory even
+ * for a context, which is logged.
  * "alias" (may be NULL) is the digest of the raw request that led to config
  * and token; on success it is remembered as a short cut.
  */
@@ -324,6 +325,14 @@ void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
 #define NGX_HTTP_AKL_K8S_LOG_LEN   128
 #define NGX_HTTP_AKL_K8S_LOG_SIZE  (NGX_HTTP_AKL_K8S_LOG_LEN * 4              \
                                     + sizeof("..."))
+
+/*
+ * The end of a request that memory is short for before anything was decided,
+ * or when the answer is made: sets and logs the outcome internal_error.  What
+ * was decided before is counted and stays so.  Returns
+ * NGX_HTTP_INTERNAL_SERVER_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_no_memory(ngx_http_request_t *r);
 
 /*
  * Writes "src", which may be anything, for a log line to "dst" (of

@@ -192,6 +192,27 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_no_memory(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
+    if (ctx) {
+        ngx_http_akl_k8s_outcome(r, ctx, AKL_INTERNAL_ERROR, "out of memory");
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "akl_k8s: login failed, %s: %s: out of memory",
+                      akl_reason_code(AKL_INTERNAL_ERROR).data,
+                      akl_reason_text(AKL_INTERNAL_ERROR).data);
+    }
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
 u_char *
 ngx_http_akl_k8s_log_text(u_char *dst, akl_str_t src)
 {

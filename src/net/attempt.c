@@ -53,6 +53,7 @@ ngx_akl_try_send(ngx_akl_try_t *t)
     t->connecting = 0;
     t->begun = 0;
     t->headed = 0;
+    t->no_memory = 0;
     t->sent = ngx_current_msec;
 
     if (t->answer) {
@@ -251,6 +252,7 @@ ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
 
         b = ngx_create_temp_buf(ex->pool, ngx_min(want, ex->max_answer));
         if (b == NULL) {
+            t->no_memory = 1;
             return 0;
         }
 
@@ -326,6 +328,9 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
     case CURLE_FAILED_INIT:
     case CURLE_URL_MALFORMAT:
         return NGX_AKL_FAILED;
+
+    case CURLE_WRITE_ERROR:
+        return t->no_memory ? NGX_AKL_FAILED : NGX_AKL_BAD_ANSWER;
 
     default:
         return NGX_AKL_BAD_ANSWER;

@@ -66,6 +66,7 @@ typedef struct {
     unsigned              fresh:1;      /* on a connection of its own now */
     unsigned              begun:1;      /* a line of an answer has come */
     unsigned              headed:1;     /* all header lines have */
+    unsigned              no_memory:1;  /* for what has come */
     unsigned              finished:1;   /* the handler has been called */
 
     ngx_event_t           timer;

@@ -63,7 +63,7 @@ ngx_http_akl_k8s_exchange_run(ngx_http_request_t *r)
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     if (ctx->login) {
@@ -114,10 +114,10 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
 
     if (rc == NGX_AGAIN) {
         return (ngx_http_akl_k8s_park(r) == NGX_OK)
-               ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
+               ? NGX_AGAIN : ngx_http_akl_k8s_no_memory(r);
     }
 
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;          /* logged */
 }
 
 
@@ -131,7 +131,7 @@ ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r)
     ctx->resumed = 1;
 
     if (ngx_http_akl_k8s_unpark(r) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
         return;
     }
 

@@ -182,7 +182,7 @@ ngx_http_akl_k8s_guard_run(ngx_http_request_t *r)
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     reason = ngx_http_akl_k8s_guard_check(r, ctx, alcf);
@@ -276,7 +276,7 @@ ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason)
     status = akl_reason_status(reason);
 
     if (ngx_http_akl_k8s_refusal_headers(r, reason, status) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
@@ -288,7 +288,7 @@ ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason)
     if (reason == AKL_CLAIM_NOT_ALLOWED && ctx->denied.len
         && ngx_http_akl_k8s_name_claim(r, ctx) != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);

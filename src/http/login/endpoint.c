@@ -105,7 +105,7 @@ ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r)
         rc = ngx_http_akl_k8s_endpoint_collect(r, &body);
 
         if (rc == NGX_ERROR) {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
             return;
         }
 
@@ -145,7 +145,7 @@ ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r)
     }
 
     if (ngx_http_akl_k8s_park(r) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
     }
 }
 
@@ -267,7 +267,7 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
 
     form = ngx_pcalloc(r->pool, sizeof(ngx_http_akl_k8s_form_t));
     if (form == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     if (r->args.len && ngx_http_akl_k8s_endpoint_query_token(r)) {
@@ -280,7 +280,7 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     if (form->reason != AKL_OK) {
@@ -304,8 +304,7 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
         return ngx_http_akl_k8s_endpoint_answer(r, form, ctx);
 
     default:
-        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
-        return ngx_http_akl_k8s_endpoint_failure(r, form);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;      /* logged */
     }
 }
 
@@ -415,7 +414,7 @@ ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r, ngx_uint_t status,
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     ngx_http_akl_k8s_outcome(r, ctx, form.reason, form.detail);
@@ -446,7 +445,7 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
 
     b = ngx_create_temp_buf(r->pool, out.len);
     if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     akl_json_out_init(&out, b->last, out.len);
@@ -454,7 +453,7 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
     b->last += out.len;
 
     if (ngx_http_akl_k8s_refusal_headers(r, form->reason, status) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     return ngx_http_akl_k8s_endpoint_send(r, status, b);
@@ -484,13 +483,14 @@ ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
     for ( ;; ) {
         b = ngx_create_temp_buf(r->pool, size);
         if (b == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return ngx_http_akl_k8s_no_memory(r);
         }
 
         akl_json_out_init(&out, b->last, size);
         dialect->success(r, form, ctx, &out);
 
         if (form->reason != AKL_OK) {
+            ngx_http_akl_k8s_outcome(r, ctx, form->reason, "out of memory");
             return ngx_http_akl_k8s_endpoint_failure(r, form);
         }
 

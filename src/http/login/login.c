@@ -19,6 +19,9 @@ struct ngx_http_akl_k8s_login_s {
 };
 
 
+static ngx_int_t ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, ngx_akl_key_t *alias,
+    ngx_http_akl_k8s_login_pt handler);
 static akl_reason_t ngx_http_akl_k8s_login_admit(ngx_http_request_t *r,
     ngx_http_akl_k8s_config_t *config);
 static ngx_uint_t ngx_http_akl_k8s_login_address(ngx_http_request_t *r,
@@ -26,7 +29,7 @@ static ngx_uint_t ngx_http_akl_k8s_login_address(ngx_http_request_t *r,
 static ngx_int_t ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
 static ngx_int_t ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
-    ngx_http_akl_k8s_verdict_t *verdict, ngx_uint_t established);
+    ngx_http_akl_k8s_verdict_t *verdict);
 static void ngx_http_akl_k8s_login_identify(ngx_http_akl_k8s_ctx_t *ctx,
     ngx_http_akl_k8s_verdict_t *verdict);
 static void ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
@@ -34,27 +37,51 @@ static void ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
 static void ngx_http_akl_k8s_login_cleanup(void *data);
 
 
+/* whichever way a login ends, it is logged, counted and told by a variable */
+
 ngx_int_t
 ngx_http_akl_k8s_login(ngx_http_request_t *r,
     ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
     ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler)
 {
-    ngx_int_t                    rc;
-    akl_reason_t                 reason;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_akl_k8s_ctx_t      *ctx;
-    ngx_http_akl_k8s_login_t    *login;
-    ngx_http_akl_k8s_review_t   *review;
-    ngx_http_akl_k8s_cluster_t  *cluster;
-    ngx_http_akl_k8s_verdict_t   verdict;
+    ngx_int_t                rc;
+    ngx_http_akl_k8s_ctx_t  *ctx;
 
     ctx = ngx_http_akl_k8s_ctx(r, 1);
     if (ctx == NULL) {
+        (void) ngx_http_akl_k8s_no_memory(r);
         return NGX_ERROR;
     }
 
     ctx->config = config;
     ctx->retry_after = 0;
+
+    rc = ngx_http_akl_k8s_login_start(r, ctx, token, alias, handler);
+
+    if (rc == NGX_ERROR) {
+        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
+                                              "out of memory");
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, ngx_akl_key_t *alias,
+    ngx_http_akl_k8s_login_pt handler)
+{
+    ngx_int_t                    rc;
+    akl_reason_t                 reason;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_akl_k8s_login_t    *login;
+    ngx_http_akl_k8s_config_t   *config;
+    ngx_http_akl_k8s_review_t   *review;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    config = ctx->config;
 
     reason = ngx_http_akl_k8s_login_admit(r, config);
     if (reason != AKL_OK) {
@@ -106,7 +133,7 @@ ngx_http_akl_k8s_login(ngx_http_request_t *r,
                      ? NGX_HTTP_AKL_K8S_CACHE_HIT
                      : NGX_HTTP_AKL_K8S_CACHE_REFUSED;
 
-        return ngx_http_akl_k8s_login_apply(login, &verdict, 0);
+        return ngx_http_akl_k8s_login_apply(login, &verdict);
     }
 
     review = ngx_http_akl_k8s_review_find(cluster, &login->key);
@@ -146,7 +173,7 @@ ngx_http_akl_k8s_login(ngx_http_request_t *r,
     case NGX_OK:
         ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
 
-        return ngx_http_akl_k8s_login_apply(login, &verdict, 0);
+        return ngx_http_akl_k8s_login_apply(login, &verdict);
 
     case NGX_BUSY:
         return ngx_http_akl_k8s_login_decided(r, ctx, AKL_OVERLOADED, NULL);
@@ -243,7 +270,7 @@ ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
-    ngx_http_akl_k8s_verdict_t *verdict, ngx_uint_t established)
+    ngx_http_akl_k8s_verdict_t *verdict)
 {
     akl_reason_t                   reason;
     ngx_http_request_t            *r;
@@ -286,8 +313,10 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    if (!ngx_http_akl_k8s_verdict_fresh(amcf, config, verdict)
-        && !(established && verdict->token.len))
+    /* what this worker has just minted needs no look, another's word does */
+
+    if (!(verdict->until == 0 && verdict->token.len)
+        && !ngx_http_akl_k8s_verdict_fresh(amcf, config, verdict))
     {
         reason = ngx_http_akl_k8s_mint(cluster, r, r->pool, verdict);
 
@@ -363,9 +392,9 @@ ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
 
     ngx_http_set_log_request(c->log, r);
 
-    if (ngx_http_akl_k8s_login_apply(login, &verdict, 1) != NGX_OK) {
+    if (ngx_http_akl_k8s_login_apply(login, &verdict) != NGX_OK) {
         (void) ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
-                                              NULL);
+                                              "out of memory");
     }
 
     login->handler(r);

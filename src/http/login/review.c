@@ -213,9 +213,17 @@ ngx_http_akl_k8s_review_timer(ngx_event_t *ev)
 
     left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
 
-    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED) {
+    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED
+        || (review->state == NGX_HTTP_AKL_K8S_REVIEW_FAILED && left <= 0))
+    {
         ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED,
                                      "waited too long for its turn");
+        return;
+    }
+
+    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_FAILED) {
+        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
+                                     "the API server could not be asked");
         return;
     }
 
@@ -335,9 +343,8 @@ ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster)
 
         /* its waiters are told from the event loop, not from here */
 
-        review->state = NGX_HTTP_AKL_K8S_REVIEW_WATCHING;
-        review->deadline = ngx_current_msec;
-        ngx_add_timer(&review->timer, 0);
+        review->state = NGX_HTTP_AKL_K8S_REVIEW_FAILED;
+        ngx_post_event(&review->timer, &ngx_posted_events);
     }
 }
 
@@ -371,6 +378,10 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
 
     if (review->timer.timer_set) {
         ngx_del_timer(&review->timer);
+    }
+
+    if (review->timer.posted) {
+        ngx_delete_posted_event(&review->timer);
     }
 
     switch (review->state) {

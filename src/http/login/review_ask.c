@@ -116,7 +116,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
 
     if (left <= 0) {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     ex = ngx_akl_exchange_create(ngx_cycle->log);
@@ -337,9 +337,20 @@ ngx_http_akl_k8s_review_again(ngx_http_akl_k8s_review_t *review)
     review->exchange = NULL;
     ngx_http_akl_k8s_review_asked(cluster, -1);
 
-    if (ngx_http_akl_k8s_review_ask(review) != NGX_AGAIN) {
+    switch (ngx_http_akl_k8s_review_ask(review)) {
+
+    case NGX_AGAIN:
+        break;
+
+    case NGX_DECLINED:
         ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
                                      "no time left to ask once more");
+        break;
+
+    default:
+        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
+                                     "the API server could not be asked");
+        break;
     }
 
     return 1;

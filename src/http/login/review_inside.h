@@ -13,7 +13,8 @@ typedef enum {
     NGX_HTTP_AKL_K8S_REVIEW_NEW = 0,
     NGX_HTTP_AKL_K8S_REVIEW_QUEUED,
     NGX_HTTP_AKL_K8S_REVIEW_WATCHING,
-    NGX_HTTP_AKL_K8S_REVIEW_ASKED
+    NGX_HTTP_AKL_K8S_REVIEW_ASKED,
+    NGX_HTTP_AKL_K8S_REVIEW_FAILED          /* its waiters do not know yet */
 } ngx_http_akl_k8s_review_e;
 
 
@@ -51,7 +52,10 @@ struct ngx_http_akl_k8s_review_s {
 /* The local checks of a token: AKL_OK or why it is not worth a review. */
 akl_reason_t ngx_http_akl_k8s_review_check(ngx_http_akl_k8s_review_t *review);
 
-/* Asks the API server.  NGX_AGAIN: it is asked, NGX_ERROR. */
+/*
+ * Asks the API server.  NGX_AGAIN: it is asked; NGX_DECLINED: its time is
+ * over; NGX_ERROR: for want of memory or connections.
+ */
 ngx_int_t ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review);
 
 /* Counts a review that is asked (1), or is not any more (-1). */

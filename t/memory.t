@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""Memory that is short at any place: each login ends well, and is told."""
+
+import os
+import platform
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+from akltest import CONFIG, Test, client, wait_for  # noqa: E402
+
+# fails the n-th allocation (or all, n 0) of that size (0: of any), as a file
+# says that is mapped; notes that it did
+
+SHIM = r'''
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+static volatile struct { int armed, size, nth, count, hit; }  *plan;
+
+__attribute__((constructor)) static void
+begin(void)
+{
+    int  fd = open(getenv("AKL_FAIL_MEMORY"), O_RDWR);
+
+    unsetenv("LD_PRELOAD");
+
+    if (fd != -1) {
+        plan = mmap(NULL, sizeof(*plan), PROT_READ|PROT_WRITE, MAP_SHARED,
+                    fd, 0);
+    }
+}
+
+static int
+fails(size_t size)
+{
+    if (plan == NULL || !plan->armed
+        || (plan->size && (size_t) plan->size != size)
+        || (plan->nth && ++plan->count != plan->nth))
+    {
+        return 0;
+    }
+
+    plan->hit = 1;
+
+    return 1;
+}
+
+void *
+malloc(size_t size)
+{
+    if (fails(size)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+
+    return __libc_malloc(size);
+}
+
+int
+posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    if (fails(size)) {
+        return ENOMEM;
+    }
+
+    *memory = __libc_memalign(alignment, size);
+
+    return *memory ? 0 : ENOMEM;
+}
+'''
+
+MOST = 600
+
+t = Test(need_module=True)
+compiler = shutil.which('cc') or shutil.which('gcc')
+if not compiler or platform.libc_ver()[0] != 'glibc' \
+        or {'AKL_WRAP', 'ASAN_OPTIONS'} & set(os.environ):
+    t.skip_all('needs a C compiler and plain glibc')
+source = t.write('shim.c', SHIM)
+shim = os.path.join(t.dir, 'shim.so')
+subprocess.run([compiler, '-shared', '-fPIC', '-o', shim, source],
+               check=True)
+plan = t.write('plan', '\0' * 20)
+
+cluster = t.cluster()
+api = cluster.api
+nginx = t.nginx('''
+    request_pool_size 8k;
+    akl_k8s_review_timeout 3s;
+    log_format outcome '$status $akl_k8s_status';
+    access_log @dir@/outcome.log outcome;
+    @method@
+    @configs@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /v2/auth { akl_k8s_auth; }
+        location = /file { akl_k8s_exchange @config@; empty_gif; }
+        location = /status { akl_k8s_status; }
+    }
+''', method=cluster.method(), config=CONFIG,
+    configs=cluster.config(kind='P-256') + cluster.config(
+        name='narrow', kind='P-256', akl_k8s_max_reviews='1 queue=8',
+        akl_k8s_review_timeout='60s connect=30s'),
+    env={'LD_PRELOAD': shim, 'AKL_FAIL_MEMORY': plan})
+nginx.expect(r'(malloc|posix_memalign)\(.*failed')
+
+
+def fail(size=0, nth=0):
+    """Let allocations fail from now on."""
+    with open(plan, 'r+b', buffering=0) as file:
+        file.write(struct.pack('=5i', 1, size, nth, 0, 0))
+
+
+def allow():
+    """Let them succeed; return whether any failed."""
+    with open(plan, 'r+b', buffering=0) as file:
+        hit = struct.unpack('=5i', file.read(20))[4]
+        file.seek(0)
+        file.write(bytes(20))
+    return hit
+
+
+def login(config=CONFIG):
+    """Log in by the endpoint; return the status, None: no answer."""
+    try:
+        return client.post(nginx.port, '/v2/auth', cluster.login(
+            cluster.issue(), config)).status
+    except (OSError, ValueError):
+        return None
+
+
+def exchange():
+    """Log in by a location, in the same manner."""
+    try:
+        return client.get(nginx.port, '/file', {
+            'Authorization': f'Bearer {cluster.issue()}'}).status
+    except (OSError, ValueError):
+        return None
+
+
+def figures(config=CONFIG):
+    """Return what the status page says of a config."""
+    return client.get(nginx.port, '/status').json()['configs'][config]
+
+
+worker = nginx.workers()
+for name, ask in (('a login', login), ('an exchange', exchange)):
+    t.ok(ask() == 200, f'{name}, with enough memory')
+    untold, odd, places, refused, nth = [], [], 0, 0, 0
+    for nth in range(1, MOST):
+        mark = nginx.mark()
+        fail(nth=nth)
+        status = ask()
+        if not allow():
+            break
+        places += 1
+        if status and status >= 500:
+            refused += status == 500
+            if not nginx.wait_log('akl_k8s: login failed, ', timeout=1,
+                                  since=mark):
+                untold.append((nth, status))
+
+        # libcurl may lose an event that it has no memory for: the deadline
+        # ends the review then
+
+        if status not in (200, None, 500, 504):
+            odd.append((nth, status))
+    t.diag(f'{name}: {places} allocations, {refused} answered 500')
+    t.ok(refused > 5 and nth < MOST - 1, 'each place was tried', refused, nth)
+    t.is_(untold, [], 'none ends without a line in the log')
+    t.is_(odd, [], 'nor by another status')
+    t.is_(nginx.workers(), worker, 'no worker dies of it')
+    t.is_(ask(), 200, 'and logins go on')
+t.is_((figures()['reviews_in_flight'], figures()['reviews_queued']), (0, 0),
+      'no review is left')
+t.ok(figures()['logins_total']['internal_error'] > 5, 'they are counted')
+with open(os.path.join(nginx.dir, 'outcome.log'), encoding='ascii') as file:
+    told = set(file.read().splitlines())
+t.ok('500 internal_error' in told, 'a variable tells', told)
+
+# A review that waits for its turn, and cannot be asked when that comes
+
+api.fault('hold')
+first = client.Background(login, 'narrow')
+t.ok(wait_for(lambda: figures('narrow')['reviews_in_flight']),
+     'a review is asked')
+second = client.Background(login, 'narrow')
+t.ok(wait_for(lambda: figures('narrow')['reviews_queued']), 'another waits')
+fail(size=4096)
+api.clear()
+api.release()
+t.is_((first.result(), second.result()), (500, 500), 'both fail as it is')
+t.ok(allow(), 'for want of memory')
+t.ok(nginx.grep('internal_error: .*: the API server could not be asked, '
+                'config "narrow"'), 'and says so')
+t.is_(nginx.grep("another worker's"), [], 'and nothing of other workers')
+t.is_(login('narrow'), 200, 'logins go on')
+
+t.done_testing()
