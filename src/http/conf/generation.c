@@ -228,6 +228,11 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
         ngx_http_akl_k8s_digest(config->ca.text);
     }
 
+    /* a shorter time, or none, holds for what was kept before as well */
+
+    ngx_http_akl_k8s_digest_int(md, config->cache_valid);
+    ngx_http_akl_k8s_digest_int(md, config->cache_refused);
+
     ngx_http_akl_k8s_digest_int(md, config->ca_system);
     ngx_http_akl_k8s_digest_int(md, config->reviewer_self);
     ngx_http_akl_k8s_digest_list(md, &config->issuers);
