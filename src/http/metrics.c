@@ -7,7 +7,7 @@
 
 static ngx_uint_t ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf,
     ngx_akl_zone_t *zone, const char *name, ngx_str_t *config,
-    const char *label, const char *value);
+    const char *label, const char *value, ngx_uint_t gauge);
 static ngx_http_akl_k8s_main_conf_t *ngx_http_akl_k8s_metrics_conf(void);
 
 
@@ -64,11 +64,12 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
                            ngx_http_akl_k8s_buckets[i]);
 
         metrics->duration[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
-                                              "duration", NULL, "le", value);
+                                                  "duration", NULL, "le",
+                                                  value, 0);
     }
 
     metrics->duration_sum = ngx_http_akl_k8s_metrics_series(cf, zone,
-                                         "duration_sum", NULL, NULL, NULL);
+                                         "duration_sum", NULL, NULL, NULL, 0);
 
     while (n--) {
         cm = &metrics->configs[n];
@@ -76,31 +77,31 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
         for (i = 0; i < AKL_REASON_N; i++) {
             cm->logins[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "logins",
                                 &config[n]->name, "reason",
-                                (char *) akl_reason_code(i).data);
+                                (char *) akl_reason_code(i).data, 0);
 
             cm->guards[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "guards",
                                 &config[n]->name, "reason",
-                                (char *) akl_reason_code(i).data);
+                                (char *) akl_reason_code(i).data, 0);
         }
 
         for (i = 0; i < NGX_HTTP_AKL_K8S_CACHE_N; i++) {
             cm->cache[i] = ngx_http_akl_k8s_metrics_series(cf, zone, "cache",
                                &config[n]->name, "result",
-                               ngx_http_akl_k8s_cache_names[i]);
+                               ngx_http_akl_k8s_cache_names[i], 0);
         }
 
         for (i = 0; i < NGX_HTTP_AKL_K8S_CODES; i++) {
             cm->reviews[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
                                  "reviews", &config[n]->name, "code",
-                                 ngx_http_akl_k8s_code_names[i]);
+                                 ngx_http_akl_k8s_code_names[i], 0);
         }
 
         cm->minted = ngx_http_akl_k8s_metrics_series(cf, zone, "minted",
-                                             &config[n]->name, NULL, NULL);
+                                             &config[n]->name, NULL, NULL, 0);
         cm->in_flight = ngx_http_akl_k8s_metrics_series(cf, zone, "in_flight",
-                                             &config[n]->name, NULL, NULL);
+                                             &config[n]->name, NULL, NULL, 1);
         cm->queued = ngx_http_akl_k8s_metrics_series(cf, zone, "queued",
-                                             &config[n]->name, NULL, NULL);
+                                             &config[n]->name, NULL, NULL, 1);
     }
 
     amcf->metrics = metrics;
@@ -113,7 +114,8 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
 
 static ngx_uint_t
 ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf, ngx_akl_zone_t *zone,
-    const char *name, ngx_str_t *config, const char *label, const char *value)
+    const char *name, ngx_str_t *config, const char *label, const char *value,
+    ngx_uint_t gauge)
 {
     u_char     *p;
     size_t      i, len;
@@ -154,7 +156,8 @@ ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf, ngx_akl_zone_t *zone,
     *p++ = '}';
     full.len = p - full.data;
 
-    series = ngx_akl_zone_series(zone, &full);
+    series = gauge ? ngx_akl_zone_gauge(zone, &full)
+                   : ngx_akl_zone_series(zone, &full);
 
     return (series == NGX_ERROR) ? 0 : (ngx_uint_t) series;
 }

@@ -82,6 +82,16 @@ ssize_t akl_store_get(akl_store_t *store, unsigned cls,
 int akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
     const void *data, size_t len, int64_t now, int64_t expires);
 
+/*
+ * Keeps the larger of *value and what is kept as a number of 64 bits under
+ * that key, until the latest of *expires, the end that was kept, and the
+ * number plus "life".  Both are set to what is kept now.  Returns as
+ * akl_store_set() does; what is kept but is no such number is left, and -1.
+ */
+int akl_store_raise(akl_store_t *store, unsigned cls,
+    const unsigned char *key, int64_t now, int64_t life, int64_t *value,
+    int64_t *expires);
+
 void akl_store_delete(akl_store_t *store, unsigned cls,
     const unsigned char *key);
 

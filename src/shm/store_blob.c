@@ -195,6 +195,33 @@ akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
 }
 
 
+int
+akl_store_raise(akl_store_t *store, unsigned cls, const unsigned char *key,
+    int64_t now, int64_t life, int64_t *value, int64_t *expires)
+{
+    int64_t  kept, end;
+    ssize_t  n;
+
+    end = 0;
+    n = akl_store_get(store, cls, key, now, &kept, sizeof(kept), &end);
+
+    if (n == (ssize_t) sizeof(kept)) {
+        *value = (*value > kept) ? *value : kept;
+        *expires = (*expires > end) ? *expires : end;
+
+    } else if (n != -1) {
+        return -1;
+    }
+
+    if (*expires < *value + life) {
+        *expires = *value + life;
+    }
+
+    return akl_store_set(store, cls, key, value, sizeof(*value), now,
+                         *expires);
+}
+
+
 void
 akl_store_delete(akl_store_t *store, unsigned cls, const unsigned char *key)
 {

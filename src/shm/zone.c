@@ -13,7 +13,7 @@
 #include "zone.h"
 
 
-#define NGX_AKL_ZONE_VERSION  2
+#define NGX_AKL_ZONE_VERSION  3
 
 /* counters take a thirty-second of the zone, but no fewer than it takes */
 
@@ -34,6 +34,7 @@ typedef struct {
     uint32_t             store_offset;
     uint64_t             store_size;
     u_char               key[NGX_AKL_KEY_LEN];
+    ngx_atomic_t         slots;             /* of processes that were used */
     ngx_akl_counter_t    counters[];        /* as many as size gives */
 } ngx_akl_shared_t;
 
@@ -41,6 +42,9 @@ typedef struct {
 typedef struct {
     ngx_str_t            name;
     ngx_akl_counter_t   *counter;           /* set by the zone's init */
+    ngx_akl_counter_t   *own;               /* a gauge: this worker's, or
+                                               NULL */
+    ngx_uint_t           gauge;             /* unsigned  gauge:1; */
 } ngx_akl_series_t;
 
 
@@ -60,10 +64,16 @@ static ngx_int_t ngx_akl_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_akl_zone_create(ngx_shm_zone_t *shm_zone,
     ngx_akl_zone_t *zone);
 static ngx_int_t ngx_akl_zone_bind(ngx_akl_zone_t *zone);
-static uint64_t ngx_akl_zone_hash(ngx_str_t *name);
+static ngx_akl_counter_t *ngx_akl_zone_counter(ngx_akl_zone_t *zone,
+    ngx_str_t *name, ngx_int_t slot, ngx_uint_t claim);
+static uint64_t ngx_akl_zone_hash(ngx_str_t *name, ngx_int_t slot);
+static ngx_uint_t ngx_akl_zone_lives(ngx_pid_t pid);
 static void ngx_akl_zone_lock(ngx_akl_zone_t *zone);
 static void ngx_akl_zone_unlock(ngx_akl_zone_t *zone);
 static int64_t ngx_akl_zone_now(void);
+
+
+static ngx_str_t  ngx_akl_zone_pid = ngx_string("pid");
 
 
 ngx_akl_zone_t *
@@ -202,46 +212,119 @@ ngx_akl_zone_create(ngx_shm_zone_t *shm_zone, ngx_akl_zone_t *zone)
 static ngx_int_t
 ngx_akl_zone_bind(ngx_akl_zone_t *zone)
 {
-    uint64_t            hash;
-    ngx_uint_t          i, n, max;
-    ngx_akl_series_t   *series;
-    ngx_akl_counter_t  *counter;
+    ngx_uint_t         i;
+    ngx_akl_series_t  *series;
 
     series = zone->series.elts;
-    counter = zone->shared->counters;
-    max = zone->max_series;
 
     for (i = 0; i < zone->series.nelts; i++) {
-
-        hash = ngx_akl_zone_hash(&series[i].name);
-
-        for (n = 0; n < max; n++) {
-            if (counter[(hash + n) % max].name == hash
-                || counter[(hash + n) % max].name == 0)
-            {
-                break;
-            }
-        }
+        series[i].counter = ngx_akl_zone_counter(zone, &series[i].name, -1, 1);
 
         /* a full table: series of former configurations stay in it */
 
-        if (n == max) {
+        if (series[i].counter == NULL) {
             series[i].counter = series[0].counter;
-            continue;
         }
-
-        series[i].counter = &counter[(hash + n) % max];
-        series[i].counter->name = hash;
     }
 
     return (zone->series.nelts && series[0].counter) ? NGX_OK : NGX_ERROR;
 }
 
 
+/*
+ * The counter of that name, or of a worker's part of it where "slot" is not
+ * -1; a free one is taken where "claim" is set.  Without a lock: old workers
+ * may still do the same.  NULL where there is none.
+ */
+
+static ngx_akl_counter_t *
+ngx_akl_zone_counter(ngx_akl_zone_t *zone, ngx_str_t *name, ngx_int_t slot,
+    ngx_uint_t claim)
+{
+    uint64_t            hash, have;
+    ngx_uint_t          n, max;
+    ngx_akl_counter_t  *counter;
+
+    hash = ngx_akl_zone_hash(name, slot);
+    max = zone->max_series;
+
+    for (n = 0; n < max; n++) {
+        counter = &zone->shared->counters[(hash + n) % max];
+        have = __atomic_load_n(&counter->name, __ATOMIC_ACQUIRE);
+
+        if (have == 0 && claim
+            && __atomic_compare_exchange_n(&counter->name, &have, hash, 0,
+                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        {
+            return counter;
+        }
+
+        /* where another was quicker, "have" is its name now */
+
+        if (have == hash) {
+            return counter;
+        }
+
+        if (have == 0) {
+            return NULL;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_akl_zone_enter_process(ngx_akl_zone_t *zone)
+{
+    ngx_uint_t          i;
+    ngx_atomic_uint_t   slots;
+    ngx_akl_series_t   *series;
+    ngx_akl_counter_t  *pid;
+
+    pid = ngx_akl_zone_counter(zone, &ngx_akl_zone_pid, ngx_process_slot, 1);
+
+    series = zone->series.elts;
+
+    for (i = 0; i < zone->series.nelts; i++) {
+
+        if (!series[i].gauge) {
+            continue;
+        }
+
+        series[i].own = pid ? ngx_akl_zone_counter(zone, &series[i].name,
+                                                   ngx_process_slot, 1)
+                            : NULL;
+
+        /* what a predecessor that was killed has left */
+
+        if (series[i].own) {
+            series[i].own->value = 0;
+        }
+    }
+
+    if (pid == NULL) {
+        return;
+    }
+
+    ngx_memory_barrier();
+    pid->value = ngx_pid;
+
+    /* how many slots there are to look at */
+
+    do {
+        slots = zone->shared->slots;
+
+    } while (slots <= (ngx_atomic_uint_t) ngx_process_slot
+             && !ngx_atomic_cmp_set(&zone->shared->slots, slots,
+                                    ngx_process_slot + 1));
+}
+
+
 /* FNV-1a */
 
 static uint64_t
-ngx_akl_zone_hash(ngx_str_t *name)
+ngx_akl_zone_hash(ngx_str_t *name, ngx_int_t slot)
 {
     size_t    i;
     uint64_t  hash;
@@ -250,6 +333,14 @@ ngx_akl_zone_hash(ngx_str_t *name)
 
     for (i = 0; i < name->len; i++) {
         hash = (hash ^ name->data[i]) * 0x100000001b3ull;
+    }
+
+    if (slot != -1) {
+
+        /* no name holds this byte */
+
+        hash = (hash ^ 0xff) * 0x100000001b3ull;
+        hash = (hash ^ (uint64_t) slot) * 0x100000001b3ull;
     }
 
     return hash ? hash : 1;
@@ -270,10 +361,27 @@ ngx_akl_zone_series(ngx_akl_zone_t *zone, ngx_str_t *name)
         return NGX_ERROR;
     }
 
+    ngx_memzero(series, sizeof(ngx_akl_series_t));
     series->name = *name;
-    series->counter = NULL;
 
     return zone->series.nelts - 1;
+}
+
+
+ngx_int_t
+ngx_akl_zone_gauge(ngx_akl_zone_t *zone, ngx_str_t *name)
+{
+    ngx_int_t          n;
+    ngx_akl_series_t  *series;
+
+    n = ngx_akl_zone_series(zone, name);
+
+    if (n != NGX_ERROR) {
+        series = zone->series.elts;
+        series[n].gauge = 1;
+    }
+
+    return n;
 }
 
 
@@ -281,22 +389,57 @@ void
 ngx_akl_zone_add_to(ngx_akl_zone_t *zone, ngx_uint_t index,
     ngx_atomic_int_t by)
 {
-    ngx_akl_series_t  *series;
+    ngx_akl_series_t   *series;
+    ngx_akl_counter_t  *counter;
 
     series = zone->series.elts;
 
-    (void) ngx_atomic_fetch_add(&series[index].counter->value, by);
+    counter = series[index].gauge ? series[index].own : series[index].counter;
+
+    if (counter) {
+        (void) ngx_atomic_fetch_add(&counter->value, by);
+    }
 }
 
 
 ngx_atomic_uint_t
 ngx_akl_zone_read(ngx_akl_zone_t *zone, ngx_uint_t index)
 {
-    ngx_akl_series_t  *series;
+    ngx_uint_t          i;
+    ngx_atomic_uint_t   sum;
+    ngx_akl_series_t   *series;
+    ngx_akl_counter_t  *pid, *part;
 
     series = zone->series.elts;
 
-    return series[index].counter->value;
+    if (!series[index].gauge) {
+        return series[index].counter->value;
+    }
+
+    sum = 0;
+
+    for (i = 0; i < zone->shared->slots; i++) {
+        pid = ngx_akl_zone_counter(zone, &ngx_akl_zone_pid, i, 0);
+
+        if (pid == NULL || !ngx_akl_zone_lives((ngx_pid_t) pid->value)) {
+            continue;
+        }
+
+        part = ngx_akl_zone_counter(zone, &series[index].name, i, 0);
+
+        if (part) {
+            sum += part->value;
+        }
+    }
+
+    return sum;
+}
+
+
+static ngx_uint_t
+ngx_akl_zone_lives(ngx_pid_t pid)
+{
+    return pid > 0 && (kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH);
 }
 
 
@@ -425,6 +568,26 @@ ngx_akl_zone_set(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
 }
 
 
+ngx_int_t
+ngx_akl_zone_raise(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
+    ngx_akl_key_t *key, time_t life, int64_t *value, time_t *expires)
+{
+    int      rc;
+    int64_t  end;
+
+    end = *expires;
+
+    ngx_akl_zone_lock(zone);
+    rc = akl_store_raise(zone->store, cls, key->data, ngx_time(), life, value,
+                         &end);
+    ngx_akl_zone_unlock(zone);
+
+    *expires = (time_t) end;
+
+    return (rc == 0) ? NGX_OK : NGX_DECLINED;
+}
+
+
 void
 ngx_akl_zone_delete(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
     ngx_akl_key_t *key)
@@ -450,9 +613,7 @@ ngx_akl_zone_join(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
                         &owner);
     ngx_akl_zone_unlock(zone);
 
-    if (rc == 1 && owner != ngx_pid && kill(owner, 0) == -1
-        && ngx_errno == NGX_ESRCH)
-    {
+    if (rc == 1 && !ngx_akl_zone_lives(owner)) {
         /* it died on the way: its mark is taken over */
 
         ngx_akl_zone_lock(zone);

@@ -82,6 +82,15 @@ ngx_int_t ngx_akl_zone_get_alias(ngx_akl_zone_t *zone, ngx_akl_key_t *alias,
 ngx_int_t ngx_akl_zone_set(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
     ngx_akl_key_t *key, u_char *data, size_t len, time_t expires);
 
+/*
+ * Keeps the larger of *value and the number that is kept under that key, for
+ * "life" seconds after it and until *expires at least; both are set to what
+ * is kept now.  One look and one write under one lock: of two who do so at
+ * once, neither takes the other's back.  As ngx_akl_zone_set() else.
+ */
+ngx_int_t ngx_akl_zone_raise(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
+    ngx_akl_key_t *key, time_t life, int64_t *value, time_t *expires);
+
 void ngx_akl_zone_delete(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
     ngx_akl_key_t *key);
 
@@ -106,6 +115,19 @@ void ngx_akl_zone_leave(ngx_akl_zone_t *zone, ngx_akl_key_t *key);
  * the index 0 series "overflow" is a valid fallback).
  */
 ngx_int_t ngx_akl_zone_series(ngx_akl_zone_t *zone, ngx_str_t *name);
+
+/*
+ * The same for a gauge: each worker counts for itself, and only those that
+ * live are summed up, so that nothing stays of one that was killed.
+ */
+ngx_int_t ngx_akl_zone_gauge(ngx_akl_zone_t *zone, ngx_str_t *name);
+
+/*
+ * To be called by each worker when it starts, before any gauge is changed:
+ * takes the place of whoever had this worker's slot among the processes.
+ */
+void ngx_akl_zone_enter_process(ngx_akl_zone_t *zone);
+
 void ngx_akl_zone_add_to(ngx_akl_zone_t *zone, ngx_uint_t series,
     ngx_atomic_int_t by);
 ngx_atomic_uint_t ngx_akl_zone_read(ngx_akl_zone_t *zone, ngx_uint_t series);

@@ -492,6 +492,57 @@ what_goes_is_wiped(void **state)
 }
 
 
+/* what two who read first and write then would take from each other */
+
+static void
+a_number_is_only_ever_raised(void **state)
+{
+    int64_t         value, kept, end;
+    akl_store_t    *store;
+    unsigned char   key[AKL_STORE_KEY];
+
+    (void) state;
+
+    store = store_new(SMALL);
+    memset(key, 7, sizeof(key));
+
+    value = NOW + 50;
+    end = NOW + 10;
+    assert_int_equal(akl_store_raise(store, AKL_STORE_REVOKED, key, NOW, 100,
+                                     &value, &end), 0);
+    assert_int_equal(value, NOW + 50);
+    assert_int_equal(end, NOW + 150);
+
+    value = NOW + 20;
+    end = NOW + 10;
+    assert_int_equal(akl_store_raise(store, AKL_STORE_REVOKED, key, NOW, 100,
+                                     &value, &end), 0);
+    assert_int_equal(value, NOW + 50);
+    assert_int_equal(end, NOW + 150);
+
+    assert_int_equal(akl_store_get(store, AKL_STORE_REVOKED, key, NOW, &kept,
+                                   sizeof(kept), &end), sizeof(kept));
+    assert_int_equal(kept, NOW + 50);
+    assert_int_equal(end, NOW + 150);
+
+    value = NOW + 60;
+    end = NOW + 400;
+    assert_int_equal(akl_store_raise(store, AKL_STORE_REVOKED, key, NOW, 100,
+                                     &value, &end), 0);
+    assert_int_equal(value, NOW + 60);
+    assert_int_equal(end, NOW + 400);
+
+    /* something else under that key is no number to compare with */
+
+    assert_int_equal(akl_store_set(store, AKL_STORE_REVOKED, key, key, 5, NOW,
+                                   NOW + 10), 0);
+    assert_int_equal(akl_store_raise(store, AKL_STORE_REVOKED, key, NOW, 100,
+                                     &value, &end), -1);
+
+    store_free(store);
+}
+
+
 int
 main(void)
 {
@@ -506,6 +557,7 @@ main(void)
         cmocka_unit_test(an_alias_outlives_what_it_names),
         cmocka_unit_test(a_blob_ends_to_the_second),
         cmocka_unit_test(no_blob_gains_life_by_a_clock_set_back),
+        cmocka_unit_test(a_number_is_only_ever_raised),
         cmocka_unit_test(what_goes_is_wiped)
     };
 

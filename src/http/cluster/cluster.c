@@ -36,6 +36,8 @@ ngx_http_akl_k8s_init_clusters(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_akl_zone_enter_process(amcf->zone);
+
     config = amcf->configs.elts;
 
     for (i = 0; i < amcf->configs.nelts; i++) {

@@ -95,10 +95,8 @@ ngx_int_t
 ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_revocation_t *rev)
 {
-    size_t                         len;
-    u_char                         blob[sizeof(int64_t)];
     time_t                         ttl;
-    int64_t                        before;
+    ngx_int_t                      rc;
     ngx_str_t                     *name;
     ngx_uint_t                     i;
     const char                    *kind;
@@ -130,40 +128,26 @@ ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
     } else {
         kind = "revoked sub";
         name = &rev->sub;
-
-        if (rev->time + ttl + 1 > rev->until) {
-            rev->until = rev->time + ttl + 1;
-        }
     }
 
     if (ngx_http_akl_k8s_revoke_key(amcf->zone, kind, name, &key) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (rev->sub.len) {
+    if (rev->jti.len) {
+        rc = ngx_akl_zone_set(amcf->zone, NGX_AKL_REVOKED, &key,
+                              (u_char *) &rev->time, sizeof(int64_t),
+                              rev->until);
+
+    } else {
 
         /* an earlier time takes nothing back */
 
-        len = sizeof(blob);
-
-        if (ngx_akl_zone_get(amcf->zone, NGX_AKL_REVOKED, &key, ngx_time(),
-                             blob, &len, NULL)
-            == NGX_OK
-            && len == sizeof(int64_t))
-        {
-            ngx_memcpy(&before, blob, sizeof(int64_t));
-
-            rev->time = ngx_max(rev->time, before);
-            rev->until = ngx_max(rev->until, (time_t) (rev->time + ttl + 1));
-        }
+        rc = ngx_akl_zone_raise(amcf->zone, NGX_AKL_REVOKED, &key, ttl + 1,
+                                &rev->time, &rev->until);
     }
 
-    ngx_memcpy(blob, &rev->time, sizeof(int64_t));
-
-    if (ngx_akl_zone_set(amcf->zone, NGX_AKL_REVOKED, &key, blob,
-                         sizeof(blob), rev->until)
-        != NGX_OK)
-    {
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
