@@ -5,7 +5,20 @@
  * stands in src/.
  */
 
+#include "src/http/cluster/cluster.h"
+#include "src/http/conf/conf.h"
+#include "src/http/conf/guard.h"
+#include "src/http/conf/location.h"
+#include "src/http/conf/main.h"
+#include "src/http/conf/publish.h"
+#include "src/http/conf/serve.h"
+#include "src/http/guard/exchange.h"
+#include "src/http/guard/guard.h"
+#include "src/http/login/review.h"
 #include "src/http/metrics.h"
+#include "src/http/request.h"
+#include "src/http/token/revocations.h"
+#include "src/http/variables.h"
 
 
 #define NGX_HTTP_AKL_K8S_ANY_LEVEL                                            \
@@ -291,6 +304,6 @@ ngx_http_akl_k8s_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
-    ngx_http_akl_k8s_exit_clusters(cycle);
+    ngx_http_akl_k8s_exit_clusters(ngx_http_akl_k8s_review_abort_all);
     ngx_akl_client_exit_process(cycle);
 }

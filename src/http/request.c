@@ -3,8 +3,8 @@
  * token it carries, and the headers of a refusal.
  */
 
-#include "module.h"
 #include "respond.h"
+#include "request.h"
 
 
 #define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
@@ -12,6 +12,8 @@
 
 static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
     ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_name_claim(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
@@ -471,4 +473,88 @@ ngx_http_akl_k8s_find_config(ngx_http_akl_k8s_main_conf_t *amcf,
     }
 
     return NULL;
+}
+
+
+void
+ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx)
+{
+    ctx->established = 0;
+    ctx->foreign = NULL;
+    ctx->reason = AKL_OK;
+    ctx->config = NULL;
+    ctx->cache = NGX_HTTP_AKL_K8S_CACHE_NONE;
+    ctx->review_time = -1;
+    ctx->token_expires = 0;
+    ctx->exchanged = 0;
+    ctx->unreadable = 0;
+
+    ngx_memzero(&ctx->identity, sizeof(akl_identity_t));
+
+    ngx_str_null(&ctx->jti);
+    ngx_str_null(&ctx->token);
+    ngx_str_null(&ctx->claims);
+    ngx_str_null(&ctx->denied);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason)
+{
+    ngx_uint_t                 status;
+    ngx_http_akl_k8s_ctx_t    *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    status = akl_reason_status(reason);
+
+    if (ngx_http_akl_k8s_refusal_headers(r, reason, status) != NGX_OK) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
+        return status;
+    }
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
+    if (reason == AKL_CLAIM_NOT_ALLOWED && ctx->denied.len
+        && ngx_http_akl_k8s_name_claim(r, ctx) != NGX_OK)
+    {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY && r == r->main) {
+
+        /* something else may let the request pass, and nginx takes only the
+           challenge back then */
+
+        ctx->no_store->hash = 0;
+    }
+
+    return status;
+}
+
+
+/* names are of the configuration, and were checked there */
+
+static ngx_int_t
+ngx_http_akl_k8s_name_claim(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t  *value;
+
+    value = &ctx->challenge->value;
+
+    p = ngx_pnalloc(r->pool, value->len + sizeof(", claim=\"\"") - 1
+                             + ctx->denied.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(p, "%V, claim=\"%V\"", value, &ctx->denied) - p;
+    value->data = p;
+
+    return NGX_OK;
 }

@@ -4,7 +4,12 @@
  * which have identities of their own.
  */
 
-#include "guard/guard.h"
+#include <ngx_config.h>
+
+#include "../k8s/subclaims.h"
+#include "guard/claims.h"
+#include "request.h"
+#include "variables.h"
 
 
 #define NGX_HTTP_AKL_K8S_TIME_LEN  (NGX_TIME_T_LEN + 4)
@@ -107,31 +112,6 @@ static ngx_http_variable_t  ngx_http_akl_k8s_variables[] = {
 };
 
 
-/* the claim that holds a part of the identity */
-
-typedef struct {
-    uintptr_t   offset;             /* in the context */
-    akl_str_t   claim;
-} ngx_http_akl_k8s_identity_claim_t;
-
-#define ngx_http_akl_k8s_identity_claim(member, name)                         \
-    { offsetof(ngx_http_akl_k8s_ctx_t, identity.member),                      \
-      { sizeof(name) - 1, (const unsigned char *) name } }
-
-static const ngx_http_akl_k8s_identity_claim_t
-    ngx_http_akl_k8s_identity_claims[] =
-{
-    ngx_http_akl_k8s_identity_claim(namespace, "namespace"),
-    ngx_http_akl_k8s_identity_claim(sa_name, "service_account_name"),
-    ngx_http_akl_k8s_identity_claim(sa_uid, "service_account_uid"),
-    ngx_http_akl_k8s_identity_claim(secret_name,
-                                    "service_account_secret_name"),
-    ngx_http_akl_k8s_identity_claim(pod_name, "pod_name"),
-    ngx_http_akl_k8s_identity_claim(pod_uid, "pod_uid"),
-    ngx_http_akl_k8s_identity_claim(node_name, "node_name")
-};
-
-
 ngx_int_t
 ngx_http_akl_k8s_add_variables(ngx_conf_t *cf)
 {
@@ -148,39 +128,6 @@ ngx_http_akl_k8s_add_variables(ngx_conf_t *cf)
     }
 
     return NGX_OK;
-}
-
-
-void
-ngx_http_akl_k8s_identify(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
-{
-    size_t      i;
-    akl_str_t   claims, *part;
-    ngx_str_t  *flat;
-
-    flat = ngx_http_akl_k8s_claims(r, ctx);
-
-    if (flat->len == 0) {
-        return;
-    }
-
-    claims = ngx_http_akl_k8s_str(flat);
-
-    for (i = 0; i < sizeof(ngx_http_akl_k8s_identity_claims)
-                    / sizeof(ngx_http_akl_k8s_identity_claims[0]);
-         i++)
-    {
-        part = (akl_str_t *) ((u_char *) ctx
-                              + ngx_http_akl_k8s_identity_claims[i].offset);
-
-        if (part->len == 0
-            && !akl_claims_find(claims,
-                                ngx_http_akl_k8s_identity_claims[i].claim,
-                                part))
-        {
-            part->len = 0;
-        }
-    }
 }
 
 

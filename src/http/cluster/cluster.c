@@ -2,7 +2,9 @@
  * Clusters: made when a worker starts, gone when it ends.
  */
 
-#include "../login/review.h"
+#include "credentials.h"
+#include "keys.h"
+#include "cluster.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
@@ -95,7 +97,8 @@ ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
 
 
 void
-ngx_http_akl_k8s_exit_clusters(ngx_cycle_t *cycle)
+ngx_http_akl_k8s_exit_clusters(
+    void (*leave)(ngx_http_akl_k8s_cluster_t *cluster))
 {
     ngx_uint_t                   i;
     ngx_http_akl_k8s_cluster_t  *cluster;
@@ -103,7 +106,8 @@ ngx_http_akl_k8s_exit_clusters(ngx_cycle_t *cycle)
     for (i = 0; i < ngx_http_akl_k8s_clusters_n; i++) {
         cluster = &ngx_http_akl_k8s_clusters[i];
 
-        ngx_http_akl_k8s_review_abort_all(cluster);
+        leave(cluster);
+
         ngx_http_akl_k8s_keys_free(cluster);
         ngx_http_akl_k8s_credentials_free(cluster);
         akl_signer_free(cluster->signer);

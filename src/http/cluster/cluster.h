@@ -64,65 +64,21 @@ struct ngx_http_akl_k8s_cluster_s {
 
 
 /*
- * Sets the credentials from what was read at configuration, gives the target
- * its TLS material and starts the timer of re-reading (10 s, cancelable).
+ * Makes this worker's clusters, when it starts.  NGX_OK, or NGX_ERROR after
+ * logging.
  */
-ngx_int_t ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
-    ngx_http_akl_k8s_cluster_t *cluster);
+ngx_int_t ngx_http_akl_k8s_init_clusters(ngx_cycle_t *cycle);
 
 /*
- * Looks at the files now.  A changed one replaces the credential when it
- * parses, and is kept out and logged once when it does not, or cannot be
- * read.  Returns 1 where any was replaced, else 0.  Cheap: one stat() a file.
+ * Ends them with the worker; each is handed to "leave" before, which takes out
+ * of it what others have put there.
  */
-ngx_uint_t ngx_http_akl_k8s_credentials_refresh(
-    ngx_http_akl_k8s_cluster_t *cluster);
+void ngx_http_akl_k8s_exit_clusters(
+    void (*leave)(ngx_http_akl_k8s_cluster_t *cluster));
 
-/* Stops the timer, wipes and frees. */
-void ngx_http_akl_k8s_credentials_free(ngx_http_akl_k8s_cluster_t *cluster);
-
-
-/*
- * k8s_jwks auto: asks the API server for its keys, every 10 s until they are
- * there, and every quarter of an hour afterwards; a failure keeps those that
- * are there.  Call when the target has its credentials.  Nothing without auto.
- */
-void ngx_http_akl_k8s_keys_init(ngx_cycle_t *cycle,
-    ngx_http_akl_k8s_cluster_t *cluster);
-
-/* Stops the timer, cancels a fetch, frees the set. */
-void ngx_http_akl_k8s_keys_free(ngx_http_akl_k8s_cluster_t *cluster);
-
-/* Replaces the set; takes over what *set owns. */
-void ngx_http_akl_k8s_keys_take(ngx_http_akl_k8s_cluster_t *cluster,
-    akl_jwks_t *set);
-
-/* Seconds since a known set was fetched, or read from its file. */
-time_t ngx_http_akl_k8s_keys_age(ngx_http_akl_k8s_cluster_t *cluster);
-
-/*
- * The API server accepts a token that no known key verifies: it must have
- * another one.  Fetches with auto, at most every 10 s; the next fetch is put
- * forward where the last one is not as long ago.
- */
-void ngx_http_akl_k8s_keys_wanted(ngx_http_akl_k8s_cluster_t *cluster);
-
-
-/*
- * Reads a source at configuration: value is the directive's argument, a path
- * (relative to the configuration's prefix) or "data:" and text.  Fills *src
- * with memory of cf->pool.  NGX_CONF_OK, or NGX_CONF_ERROR after logging.
- */
-char *ngx_http_akl_k8s_source(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *value, akl_credential_type_t type,
-    ngx_http_akl_k8s_source_t *src);
-
-/*
- * Normalises raw file content in place for its type: trims, decodes base64d
- * PEM.  NULL, or a static cause ("empty", "neither PEM nor base64 of it").
- */
-const char *ngx_http_akl_k8s_source_normalize(akl_credential_type_t type,
-    ngx_str_t *text);
+/* This worker's cluster of a config. */
+ngx_http_akl_k8s_cluster_t *ngx_http_akl_k8s_cluster(
+    ngx_http_akl_k8s_config_t *config);
 
 
 #endif /* NGX_HTTP_AKL_K8S_CLUSTER_H */

@@ -7,7 +7,9 @@
 
 #include <openssl/crypto.h>
 
-#include "../conf/conf.h"
+#include "keys.h"
+#include "source.h"
+#include "credentials.h"
 
 
 #define NGX_HTTP_AKL_K8S_REFRESH  10000         /* ms */

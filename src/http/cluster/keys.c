@@ -4,7 +4,7 @@
  * then afterwards.
  */
 
-#include "cluster.h"
+#include "keys.h"
 
 
 #define NGX_HTTP_AKL_K8S_KEYS_RETRY    10000    /* ms, while there are none */

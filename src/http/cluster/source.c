@@ -5,7 +5,7 @@
 
 #include <ngx_config.h>
 
-#include "../conf/conf.h"
+#include "source.h"
 
 
 #define NGX_HTTP_AKL_K8S_SOURCE_MAX  (1024 * 1024)

@@ -9,7 +9,26 @@
 
 #include "../../k8s/check.h"
 #include "../../k8s/look.h"
-#include "../cluster/cluster.h"
+#include "../cluster/source.h"
+#include "../module.h"
+
+
+/* The blocks, as nginx's table of commands has them. */
+
+char *ngx_http_akl_k8s_auth_method(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_akl_k8s_auth_config(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Where the configuration is being read. */
+void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
+
+/*
+ * The end of a message about a value that will not do: a question where the
+ * value is the name of a directive of any module of nginx's, swallowed since
+ * a ';' before it is missing; else "".
+ */
+const char *ngx_http_akl_k8s_swallowed(ngx_conf_t *cf, ngx_str_t *value);
 
 
 typedef struct ngx_http_akl_k8s_block_s  ngx_http_akl_k8s_block_t;
@@ -143,14 +162,6 @@ char *ngx_http_akl_k8s_block(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block);
 char *ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
     akl_name_kind_t kind, akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
 
-/* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
-char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,
-    time_t *valid, time_t *refused);
-char *ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
-    ngx_msec_t *timeout, ngx_msec_t *connect);
-char *ngx_http_akl_k8s_parse_reviews(ngx_str_t *args, ngx_uint_t n,
-    ngx_uint_t *reviews, ngx_uint_t *queue);
-
 /* "on" or "off": 1, 0, or NGX_ERROR. */
 ngx_int_t ngx_http_akl_k8s_parse_flag(ngx_str_t *value);
 
@@ -160,14 +171,5 @@ ngx_int_t ngx_http_akl_k8s_parse_flag(ngx_str_t *value);
  */
 char *ngx_http_akl_k8s_check(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf);
-
-/*
- * What a credential's text must be: NULL, or a static cause.  Used at
- * configuration and when a file has changed.  *warn (may be NULL) is set to a
- * static text where it is good but for something.
- */
-const char *ngx_http_akl_k8s_check_ca(ngx_str_t *pem, const char **warn);
-const char *ngx_http_akl_k8s_check_jwt(ngx_str_t *jwt, const char **warn);
-
 
 #endif /* NGX_HTTP_AKL_K8S_CONF_H */

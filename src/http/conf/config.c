@@ -4,6 +4,7 @@
 
 #include <ngx_config.h>
 
+#include "../request.h"
 #include "conf.h"
 
 

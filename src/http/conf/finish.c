@@ -2,8 +2,10 @@
  * What an akl_k8s_auth_config comes to when its block ends.
  */
 
-#include "conf.h"
+#include <ngx_config.h>
+
 #include "../../k8s/auth_config.h"
+#include "conf.h"
 
 
 #define NGX_HTTP_AKL_K8S_REVIEWS                                              \

@@ -7,6 +7,7 @@
 
 #include "../../k8s/claims.h"
 #include "conf.h"
+#include "main.h"
 
 
 ngx_http_akl_k8s_setter(jwks)

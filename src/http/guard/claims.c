@@ -5,9 +5,35 @@
 
 #include <ngx_config.h>
 
+#include "../../k8s/subclaims.h"
 #include "../../jose/base64.h"
 #include "../../jose/json.h"
-#include "guard.h"
+#include "claims.h"
+
+
+/* the claim that holds a part of the identity */
+
+typedef struct {
+    uintptr_t   offset;             /* in the context */
+    akl_str_t   claim;
+} ngx_http_akl_k8s_identity_claim_t;
+
+#define ngx_http_akl_k8s_identity_claim(member, name)                         \
+    { offsetof(ngx_http_akl_k8s_ctx_t, identity.member),                      \
+      { sizeof(name) - 1, (const unsigned char *) name } }
+
+static const ngx_http_akl_k8s_identity_claim_t
+    ngx_http_akl_k8s_identity_claims[] =
+{
+    ngx_http_akl_k8s_identity_claim(namespace, "namespace"),
+    ngx_http_akl_k8s_identity_claim(sa_name, "service_account_name"),
+    ngx_http_akl_k8s_identity_claim(sa_uid, "service_account_uid"),
+    ngx_http_akl_k8s_identity_claim(secret_name,
+                                    "service_account_secret_name"),
+    ngx_http_akl_k8s_identity_claim(pod_name, "pod_name"),
+    ngx_http_akl_k8s_identity_claim(pod_uid, "pod_uid"),
+    ngx_http_akl_k8s_identity_claim(node_name, "node_name")
+};
 
 
 static ngx_int_t ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
@@ -146,4 +172,37 @@ ngx_http_akl_k8s_claim(ngx_http_request_t *r, ngx_str_t *claims,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_akl_k8s_identify(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
+{
+    size_t      i;
+    akl_str_t   claims, *part;
+    ngx_str_t  *flat;
+
+    flat = ngx_http_akl_k8s_claims(r, ctx);
+
+    if (flat->len == 0) {
+        return;
+    }
+
+    claims = ngx_http_akl_k8s_str(flat);
+
+    for (i = 0; i < sizeof(ngx_http_akl_k8s_identity_claims)
+                    / sizeof(ngx_http_akl_k8s_identity_claims[0]);
+         i++)
+    {
+        part = (akl_str_t *) ((u_char *) ctx
+                              + ngx_http_akl_k8s_identity_claims[i].offset);
+
+        if (part->len == 0
+            && !akl_claims_find(claims,
+                                ngx_http_akl_k8s_identity_claims[i].claim,
+                                part))
+        {
+            part->len = 0;
+        }
+    }
 }

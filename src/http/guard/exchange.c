@@ -4,7 +4,10 @@
  * content handler asks for it.
  */
 
-#include "guard.h"
+#include "../login/login.h"
+#include "../request.h"
+#include "require.h"
+#include "exchange.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
@@ -12,30 +15,6 @@ static ngx_int_t ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
 static void ngx_http_akl_k8s_exchange_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
-
-
-char *
-ngx_http_akl_k8s_exchange(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
-
-    ngx_str_t  *value;
-
-    if (alcf->exchange_name.data) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        return "needs the name of an auth config";
-    }
-
-    alcf->exchange_name = value[1];
-    ngx_http_akl_k8s_here(cf, &alcf->where_exchange);
-
-    return NGX_CONF_OK;
-}
 
 
 ngx_int_t

@@ -6,8 +6,10 @@
 
 #include <ngx_config.h>
 
+#include "../../k8s/subclaims.h"
 #include "../../jose/json.h"
-#include "guard.h"
+#include "../token/revocations.h"
+#include "token.h"
 
 
 /* what the zone keeps; the flattened claims follow */

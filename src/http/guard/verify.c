@@ -4,21 +4,15 @@
  * exchange have decided before; this says 204, and who it is.
  */
 
+#include "../request.h"
 #include "../respond.h"
-#include "guard.h"
+#include "verify.h"
 
 
 typedef struct {
     const char  *header;
     const char  *variable;
 } ngx_http_akl_k8s_verify_header_t;
-
-
-typedef struct {
-    ngx_http_akl_k8s_loc_conf_t  *conf;
-    u_char                       *file;         /* where it was configured */
-    ngx_uint_t                    line;
-} ngx_http_akl_k8s_verification_t;
 
 
 static const ngx_http_akl_k8s_verify_header_t
@@ -34,73 +28,10 @@ static const ngx_http_akl_k8s_verify_header_t
 };
 
 
-static ngx_int_t ngx_http_akl_k8s_verify_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_verify_identity(ngx_http_request_t *r);
 
 
-char *
-ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_akl_k8s_main_conf_t     *amcf;
-    ngx_http_akl_k8s_verification_t  *v;
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
-
-    if (amcf->verifications == NULL) {
-        amcf->verifications = ngx_array_create(cf->pool, 4,
-                                      sizeof(ngx_http_akl_k8s_verification_t));
-        if (amcf->verifications == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    v = ngx_array_push(amcf->verifications);
-    if (v == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    v->conf = conf;
-    v->file = cf->conf_file->file.name.data;
-    v->line = cf->conf_file->line;
-
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_verify_handler);
-}
-
-
 ngx_int_t
-ngx_http_akl_k8s_verify_check(ngx_conf_t *cf)
-{
-    ngx_uint_t                        i;
-    ngx_http_akl_k8s_main_conf_t     *amcf;
-    ngx_http_akl_k8s_verification_t  *v;
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
-
-    if (amcf->verifications == NULL) {
-        return NGX_OK;
-    }
-
-    v = amcf->verifications->elts;
-
-    for (i = 0; i < amcf->verifications->nelts; i++) {
-
-        if (v[i].conf->guard || v[i].conf->exchange) {
-            continue;
-        }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"akl_k8s_verify\" needs \"akl_k8s_guard\" or "
-                      "\"akl_k8s_exchange\" in its location in %s:%ui",
-                      v[i].file, v[i].line);
-
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_akl_k8s_verify_handler(ngx_http_request_t *r)
 {
     ngx_http_akl_k8s_ctx_t       *ctx;

@@ -6,6 +6,7 @@
 #include <ngx_config.h>
 
 #include "../../k8s/time.h"
+#include "../request.h"
 #include "endpoint.h"
 
 

@@ -4,7 +4,9 @@
  * that no token ever reaches a temporary file.
  */
 
+#include "../request.h"
 #include "../respond.h"
+#include "login.h"
 #include "endpoint.h"
 
 

@@ -90,4 +90,8 @@ ngx_uint_t ngx_http_akl_k8s_content_type(ngx_http_request_t *r,
     const char *type);
 
 
+/* The content handler of akl_k8s_auth. */
+ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);
+
+
 #endif /* NGX_HTTP_AKL_K8S_ENDPOINT_H */

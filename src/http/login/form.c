@@ -6,6 +6,7 @@
 #include <ngx_config.h>
 
 #include "../../jose/base64.h"
+#include "../request.h"
 #include "endpoint.h"
 
 

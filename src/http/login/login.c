@@ -4,8 +4,11 @@
  * both come here.
  */
 
+#include "../cluster/cluster.h"
 #include "../metrics.h"
+#include "../request.h"
 #include "review.h"
+#include "login.h"
 
 
 struct ngx_http_akl_k8s_login_s {
@@ -315,10 +318,12 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
 
     /* what this worker has just minted needs no look, another's word does */
 
-    if (!(verdict->until == 0 && verdict->token.len)
+    if (!(verdict->until == 0 && verdict->minted.token.len)
         && !ngx_http_akl_k8s_verdict_fresh(amcf, config, verdict))
     {
-        reason = ngx_http_akl_k8s_mint(cluster, r, r->pool, verdict);
+        reason = ngx_http_akl_k8s_mint(cluster, r, r->pool,
+                                       &verdict->identity, verdict->aud,
+                                       verdict->expires, &verdict->minted);
 
         if (reason != AKL_OK) {
             ctx->identity = verdict->identity;
@@ -348,9 +353,9 @@ ngx_http_akl_k8s_login_identify(ngx_http_akl_k8s_ctx_t *ctx,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
     ctx->identity = verdict->identity;
-    ctx->token = ngx_http_akl_k8s_ngx_str(&verdict->token);
-    ctx->token_expires = verdict->token_expires;
-    ctx->jti = ngx_http_akl_k8s_ngx_str(&verdict->jti);
+    ctx->token = ngx_http_akl_k8s_ngx_str(&verdict->minted.token);
+    ctx->token_expires = verdict->minted.expires;
+    ctx->jti = ngx_http_akl_k8s_ngx_str(&verdict->minted.jti);
 }
 
 

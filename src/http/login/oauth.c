@@ -3,8 +3,10 @@
  * 5.2.
  */
 
-#include "endpoint.h"
+#include <ngx_config.h>
+
 #include "../../k8s/pod_token.h"
+#include "endpoint.h"
 
 
 #define NGX_HTTP_AKL_K8S_OAUTH_GRANT                                          \

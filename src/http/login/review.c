@@ -3,8 +3,10 @@
  * worker's.  Whichever way it ends, its waiters are called and it is gone.
  */
 
+#include "../cluster/cluster.h"
 #include "../metrics.h"
 #include "review_inside.h"
+#include "review.h"
 
 
 #define NGX_HTTP_AKL_K8S_WATCH_MIN  4           /* ms between two looks */

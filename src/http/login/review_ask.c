@@ -2,6 +2,8 @@
  * The checks before a review, the question, and what is made of the answer.
  */
 
+#include "../cluster/credentials.h"
+#include "../cluster/keys.h"
 #include "../metrics.h"
 #include "review_inside.h"
 
@@ -399,5 +401,7 @@ ngx_http_akl_k8s_review_establish(ngx_http_akl_k8s_review_t *review,
     }
 
     verdict->reason = ngx_http_akl_k8s_mint(review->cluster, NULL,
-                                            review->pool, verdict);
+                                            review->pool, &verdict->identity,
+                                            verdict->aud, verdict->expires,
+                                            &verdict->minted);
 }

@@ -5,6 +5,7 @@
 #include <ngx_config.h>
 
 #include "../../jose/base64.h"
+#include "../request.h"
 #include "endpoint.h"
 
 

@@ -5,7 +5,7 @@
 #include <ngx_config.h>
 
 #include "../../k8s/claims.h"
-#include "../guard/guard.h"
+#include "../token/revocations.h"
 #include "verdict.h"
 
 
@@ -166,8 +166,8 @@ ngx_http_akl_k8s_verdict_set(ngx_akl_zone_t *zone,
     ngx_memzero(&head, sizeof(ngx_http_akl_k8s_verdict_head_t));
 
     head.expires = verdict->expires;
-    head.minted = verdict->minted;
-    head.token_expires = verdict->token_expires;
+    head.minted = verdict->minted.issued;
+    head.token_expires = verdict->minted.expires;
     head.reason = verdict->reason;
 
     ngx_http_akl_k8s_verdict_strings(verdict, s);
@@ -261,11 +261,11 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
 {
     time_t  end, left;
 
-    if (verdict->token.len == 0) {
+    if (verdict->minted.token.len == 0) {
         return 0;
     }
 
-    left = verdict->token_expires - ngx_time();
+    left = verdict->minted.expires - ngx_time();
 
     if (left <= 0 || ngx_http_akl_k8s_verdict_revoked(amcf, verdict)) {
         return 0;
@@ -285,7 +285,7 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
         end = config->method->access_expires;
     }
 
-    return end != 0 && verdict->token_expires >= end;
+    return end != 0 && verdict->minted.expires >= end;
 }
 
 
@@ -303,10 +303,10 @@ ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
 
     subject = akl_claims_sub(buf, &verdict->identity);
 
-    jti = ngx_http_akl_k8s_ngx_str(&verdict->jti);
+    jti = ngx_http_akl_k8s_ngx_str(&verdict->minted.jti);
     sub = ngx_http_akl_k8s_ngx_str(&subject);
 
-    return ngx_http_akl_k8s_revoked(amcf, &jti, &sub, verdict->minted);
+    return ngx_http_akl_k8s_revoked(amcf, &jti, &sub, verdict->minted.issued);
 }
 
 
@@ -344,8 +344,8 @@ ngx_http_akl_k8s_verdict_decode(ngx_http_akl_k8s_verdict_t *verdict,
 
     verdict->reason = head.reason;
     verdict->expires = head.expires;
-    verdict->minted = head.minted;
-    verdict->token_expires = head.token_expires;
+    verdict->minted.issued = head.minted;
+    verdict->minted.expires = head.token_expires;
     verdict->retry_after = 0;
     verdict->detail = NULL;
 
@@ -373,8 +373,8 @@ static void
 ngx_http_akl_k8s_verdict_strings(ngx_http_akl_k8s_verdict_t *verdict,
     akl_str_t **s)
 {
-    s[0] = &verdict->token;
-    s[1] = &verdict->jti;
+    s[0] = &verdict->minted.token;
+    s[1] = &verdict->minted.jti;
     s[2] = &verdict->aud;
     s[3] = &verdict->identity.namespace;
     s[4] = &verdict->identity.sa_name;

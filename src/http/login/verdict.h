@@ -6,7 +6,7 @@
 #ifndef NGX_HTTP_AKL_K8S_VERDICT_H
 #define NGX_HTTP_AKL_K8S_VERDICT_H
 
-#include "../cluster/cluster.h"
+#include "../token/mint.h"
 
 
 typedef struct {
@@ -14,10 +14,8 @@ typedef struct {
     akl_identity_t   identity;
     akl_str_t        aud;               /* the pod token's, JSON; len 0: none */
     time_t           expires;           /* the pod token's exp; 0: none */
-    akl_str_t        token;             /* minted; len 0: each login mints */
-    akl_str_t        jti;
-    time_t           minted;            /* the token's iat */
-    time_t           token_expires;
+    ngx_http_akl_k8s_minted_t
+                     minted;            /* token of len 0: each login mints */
     time_t           until;             /* end in the zone; 0: not from it */
     time_t           retry_after;       /* s, of an outage; 0: not told */
     const char      *detail;            /* for the log, or NULL; not kept */
@@ -68,16 +66,5 @@ ngx_int_t ngx_http_akl_k8s_verdict_copy(ngx_pool_t *pool,
  */
 ngx_uint_t ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict);
-
-/*
- * Signs a token for the verdict's identity, with memory of "pool"; sets token,
- * jti, minted and token_expires.  "r" gives the values of token_claims that
- * hold variables and may be NULL where there are none.  AKL_OK, or
- * AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED, AKL_INTERNAL_ERROR.
- */
-akl_reason_t ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
-    ngx_http_request_t *r, ngx_pool_t *pool,
-    ngx_http_akl_k8s_verdict_t *verdict);
-
 
 #endif /* NGX_HTTP_AKL_K8S_VERDICT_H */

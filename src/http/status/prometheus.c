@@ -2,7 +2,9 @@
  * The status page in Prometheus' text format.
  */
 
-#include "status.h"
+#include "../cluster/keys.h"
+#include "families.h"
+#include "prometheus.h"
 
 
 static void ngx_http_akl_k8s_status_text_family(

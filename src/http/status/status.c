@@ -5,11 +5,13 @@
 #include <ngx_config.h>
 
 #include "../../jose/json.h"
+#include "../cluster/keys.h"
 #include "../respond.h"
+#include "families.h"
+#include "prometheus.h"
 #include "status.h"
 
 
-static ngx_int_t ngx_http_akl_k8s_status_handler(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_t *out);
 static void ngx_http_akl_k8s_status_json_config(
@@ -17,69 +19,9 @@ static void ngx_http_akl_k8s_status_json_config(
     akl_json_out_t *out);
 static void ngx_http_akl_k8s_status_json_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_json_out_t *out);
-static const char *ngx_http_akl_k8s_reason_name(ngx_uint_t i);
-static const char *ngx_http_akl_k8s_cache_name(ngx_uint_t i);
-static const char *ngx_http_akl_k8s_code_name(ngx_uint_t i);
 
 
-#define ngx_http_akl_k8s_family_offset(member)                                \
-    offsetof(ngx_http_akl_k8s_config_metrics_t, member)
-
-
-const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
-
-    { "logins_total", "counter", "Logins by outcome.", "reason",
-      ngx_http_akl_k8s_family_offset(logins), AKL_REASON_N,
-      ngx_http_akl_k8s_reason_name },
-
-    { "cache_total", "counter", "Logins by the way to their verdict.",
-      "result", ngx_http_akl_k8s_family_offset(cache),
-      NGX_HTTP_AKL_K8S_CACHE_N, ngx_http_akl_k8s_cache_name },
-
-    { "reviews_total", "counter", "TokenReview calls by HTTP status.", "code",
-      ngx_http_akl_k8s_family_offset(reviews), NGX_HTTP_AKL_K8S_CODES,
-      ngx_http_akl_k8s_code_name },
-
-    { "guard_total", "counter", "Guarded requests by outcome.", "reason",
-      ngx_http_akl_k8s_family_offset(guards), AKL_REASON_N,
-      ngx_http_akl_k8s_reason_name },
-
-    { "minted_tokens_total", "counter", "Tokens signed.", NULL,
-      ngx_http_akl_k8s_family_offset(minted), 1, NULL },
-
-    { "reviews_in_flight", "gauge", "TokenReview calls under way.", NULL,
-      ngx_http_akl_k8s_family_offset(in_flight), 1, NULL },
-
-    { "reviews_queued", "gauge", "Reviews waiting for room.", NULL,
-      ngx_http_akl_k8s_family_offset(queued), 1, NULL },
-
-    { NULL, NULL, NULL, NULL, 0, 0, NULL }
-};
-
-
-const ngx_http_akl_k8s_expiry_t
-    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS] =
-{
-    { "token_reviewer_jwt", offsetof(ngx_http_akl_k8s_cluster_t, reviewer) },
-    { "k8s_ca_cert", offsetof(ngx_http_akl_k8s_cluster_t, ca) },
-    { "k8s_client_certificate",
-      offsetof(ngx_http_akl_k8s_cluster_t, client_cert) }
-};
-
-
-const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N] = {
-    "verdict", "refusal", "guard", "alias", "revoked"
-};
-
-
-char *
-ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_status_handler);
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
 {
     size_t                         size;
@@ -286,23 +228,6 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
 }
 
 
-time_t
-ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
-    const ngx_http_akl_k8s_expiry_t *expiry)
-{
-    ngx_http_akl_k8s_cluster_t  *cluster;
-
-    cluster = ngx_http_akl_k8s_cluster(config);
-
-    if (cluster == NULL) {
-        return 0;
-    }
-
-    return ((ngx_http_akl_k8s_credential_t *)
-            ((u_char *) cluster + expiry->offset))->expires;
-}
-
-
 static void
 ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_t *out)
@@ -341,25 +266,4 @@ ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_int(out, "exchanges", client.in_flight);
     akl_json_out_int(out, "connections", client.connections);
     akl_json_out_close(out, '}');
-}
-
-
-static const char *
-ngx_http_akl_k8s_reason_name(ngx_uint_t i)
-{
-    return (const char *) akl_reason_code((akl_reason_t) i).data;
-}
-
-
-static const char *
-ngx_http_akl_k8s_cache_name(ngx_uint_t i)
-{
-    return ngx_http_akl_k8s_cache_names[i];
-}
-
-
-static const char *
-ngx_http_akl_k8s_code_name(ngx_uint_t i)
-{
-    return ngx_http_akl_k8s_code_names[i];
 }

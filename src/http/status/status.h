@@ -1,63 +1,15 @@
 /*
- * The status page: what its two formats share.
+ * The status page.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_STATUS_H
 #define NGX_HTTP_AKL_K8S_STATUS_H
 
-#include "../cluster/cluster.h"
-#include "../metrics.h"
+#include "../module.h"
 
 
-/* a family of series: an array of indices in each config's metrics */
-
-typedef struct {
-    const char                     *name;
-    const char                     *type;
-    const char                     *help;
-    const char                     *label;      /* NULL: one series */
-    size_t                          offset;
-    ngx_uint_t                      n;
-    const char                  *(*value)(ngx_uint_t i);
-} ngx_http_akl_k8s_family_t;
-
-
-typedef struct {
-    u_char                         *pos;
-    u_char                         *end;        /* NULL pos: only counts */
-    size_t                          len;
-} ngx_http_akl_k8s_text_t;
-
-
-/* ends with an entry without a name */
-extern const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[];
-
-/* what expires: labels, and this worker's credential in a cluster */
-
-#define NGX_HTTP_AKL_K8S_CREDENTIALS  3
-
-typedef struct {
-    const char                     *label;      /* the directive */
-    size_t                          offset;     /* in the cluster */
-} ngx_http_akl_k8s_expiry_t;
-
-extern const ngx_http_akl_k8s_expiry_t
-    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS];
-
-/* Seconds since the epoch, or 0 where it is not there or never expires. */
-time_t ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
-    const ngx_http_akl_k8s_expiry_t *expiry);
-
-/* by class of entry in the zone */
-extern const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N];
-
-
-/*
- * All metrics in Prometheus' text format (version 0.0.4): written to
- * text->pos up to text->end, or only counted into text->len where pos is NULL.
- */
-void ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
-    ngx_http_akl_k8s_text_t *text);
+/* The content handler of akl_k8s_status. */
+ngx_int_t ngx_http_akl_k8s_status_handler(ngx_http_request_t *r);
 
 
 #endif /* NGX_HTTP_AKL_K8S_STATUS_H */

@@ -7,8 +7,9 @@
 #include <openssl/rand.h>
 
 #include "../../k8s/claims.h"
+#include "../cluster/cluster.h"
 #include "../metrics.h"
-#include "../login/verdict.h"
+#include "mint.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_mint_extra(ngx_http_request_t *r,
@@ -18,8 +19,8 @@ static ngx_int_t ngx_http_akl_k8s_mint_extra(ngx_http_request_t *r,
 
 akl_reason_t
 ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
-    ngx_http_request_t *r, ngx_pool_t *pool,
-    ngx_http_akl_k8s_verdict_t *verdict)
+    ngx_http_request_t *r, ngx_pool_t *pool, akl_identity_t *identity,
+    akl_str_t aud, time_t expires, ngx_http_akl_k8s_minted_t *minted)
 {
     u_char                     *jti, *token, random[AKL_JTI_BYTES];
     u_char                      small[2048];
@@ -38,7 +39,7 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
 
     claims.iat = ngx_time();
     claims.exp = akl_claims_exp(claims.iat, method->token_ttl,
-                                verdict->expires, method->access_expires);
+                                expires, method->access_expires);
 
     if (claims.exp <= claims.iat) {
         return (method->access_expires
@@ -59,10 +60,10 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
 
     claims.issuer = ngx_http_akl_k8s_str(&config->token_issuer);
     claims.audience = ngx_http_akl_k8s_str(&config->token_audience);
-    claims.pod_aud = verdict->aud;
+    claims.pod_aud = aud;
     claims.jti.data = jti;
     claims.jti.len = AKL_JTI_LEN;
-    claims.identity = verdict->identity;
+    claims.identity = *identity;
     claims.access_id = ngx_http_akl_k8s_str(&config->access_id);
     claims.config_name = ngx_http_akl_k8s_str(&config->name);
 
@@ -114,11 +115,11 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
         return AKL_INTERNAL_ERROR;
     }
 
-    verdict->token.data = token;
-    verdict->token.len = n;
-    verdict->jti = claims.jti;
-    verdict->minted = claims.iat;
-    verdict->token_expires = claims.exp;
+    minted->token.data = token;
+    minted->token.len = n;
+    minted->jti = claims.jti;
+    minted->issued = claims.iat;
+    minted->expires = claims.exp;
 
     ngx_http_akl_k8s_metrics_minted(config);
 

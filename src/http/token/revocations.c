@@ -3,8 +3,7 @@
  * without a lock that the list has grown.
  */
 
-#include "../guard/guard.h"
-#include "revoke.h"
+#include "revocations.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_revoke_key(ngx_akl_zone_t *zone,

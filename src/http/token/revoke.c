@@ -8,6 +8,7 @@
 #include "../../jose/json.h"
 #include "../../k8s/time.h"
 #include "../respond.h"
+#include "revocations.h"
 #include "revoke.h"
 
 
@@ -15,7 +16,6 @@
 #define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
 
 
-static ngx_int_t ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r,
@@ -34,14 +34,7 @@ static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
     ngx_http_akl_k8s_revocation_t *rev, const char *error);
 
 
-char *
-ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_revoke_handler);
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;

@@ -1,0 +1,35 @@
+/*
+ * The main configuration.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_CONF_MAIN_H
+#define NGX_HTTP_AKL_K8S_CONF_MAIN_H
+
+#include "../module.h"
+
+
+/* As nginx calls them; see ngx_http_module_t. */
+
+void *ngx_http_akl_k8s_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_akl_k8s_init_main_conf(ngx_conf_t *cf, void *conf);
+
+/* The directives of http, as nginx's table of commands has them. */
+
+char *ngx_http_akl_k8s_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_akl_k8s_cache_valid(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_akl_k8s_review_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_akl_k8s_max_reviews(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
+char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,
+    time_t *valid, time_t *refused);
+char *ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
+    ngx_msec_t *timeout, ngx_msec_t *connect);
+char *ngx_http_akl_k8s_parse_reviews(ngx_str_t *args, ngx_uint_t n,
+    ngx_uint_t *reviews, ngx_uint_t *queue);
+
+
+#endif /* NGX_HTTP_AKL_K8S_CONF_MAIN_H */

@@ -1,0 +1,181 @@
+/*
+ * The directives that make a location serve something of ours: its content
+ * handler.
+ */
+
+#include "../guard/verify.h"
+#include "../login/endpoint.h"
+#include "../status/status.h"
+#include "../token/revoke.h"
+#include "conf.h"
+#include "serve.h"
+
+
+typedef struct {
+    ngx_http_akl_k8s_loc_conf_t  *conf;
+    u_char                       *file;         /* where it was configured */
+    ngx_uint_t                    line;
+} ngx_http_akl_k8s_verification_t;
+
+
+char *
+ngx_http_akl_k8s_serve(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (alcf->handler == handler) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "has a location that another handler serves already";
+    }
+
+    clcf->handler = handler;
+    alcf->handler = handler;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i, named;
+
+    if (alcf->dialect != NGX_HTTP_AKL_K8S_DIALECT_N) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    named = 0;
+
+    ngx_http_akl_k8s_here(cf, &alcf->where_auth);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "config=", 7) == 0) {
+
+            if (alcf->auth_config_name.len || value[i].len == 7) {
+                goto invalid;
+            }
+
+            alcf->auth_config_name.data = value[i].data + 7;
+            alcf->auth_config_name.len = value[i].len - 7;
+            continue;
+        }
+
+        if (named++) {
+            goto invalid;
+        }
+
+        if (ngx_strcmp(value[i].data, "akeyless") == 0) {
+            alcf->dialect = NGX_HTTP_AKL_K8S_AKEYLESS;
+
+        } else if (ngx_strcmp(value[i].data, "vault") == 0) {
+            alcf->dialect = NGX_HTTP_AKL_K8S_VAULT;
+
+        } else if (ngx_strcmp(value[i].data, "oauth") == 0) {
+            alcf->dialect = NGX_HTTP_AKL_K8S_OAUTH;
+
+        } else {
+            goto invalid;
+        }
+    }
+
+    if (!named) {
+        alcf->dialect = NGX_HTTP_AKL_K8S_AKEYLESS;
+    }
+
+    return ngx_http_akl_k8s_serve(cf, alcf, ngx_http_akl_k8s_auth_handler);
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of akl_k8s_auth%s", &value[i],
+                       ngx_http_akl_k8s_swallowed(cf, &value[i]));
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_main_conf_t     *amcf;
+    ngx_http_akl_k8s_verification_t  *v;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    if (amcf->verifications == NULL) {
+        amcf->verifications = ngx_array_create(cf->pool, 4,
+                                      sizeof(ngx_http_akl_k8s_verification_t));
+        if (amcf->verifications == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    v = ngx_array_push(amcf->verifications);
+    if (v == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    v->conf = conf;
+    v->file = cf->conf_file->file.name.data;
+    v->line = cf->conf_file->line;
+
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_verify_handler);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_verify_check(ngx_conf_t *cf)
+{
+    ngx_uint_t                        i;
+    ngx_http_akl_k8s_main_conf_t     *amcf;
+    ngx_http_akl_k8s_verification_t  *v;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    if (amcf->verifications == NULL) {
+        return NGX_OK;
+    }
+
+    v = amcf->verifications->elts;
+
+    for (i = 0; i < amcf->verifications->nelts; i++) {
+
+        if (v[i].conf->guard || v[i].conf->exchange) {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"akl_k8s_verify\" needs \"akl_k8s_guard\" or "
+                      "\"akl_k8s_exchange\" in its location in %s:%ui",
+                      v[i].file, v[i].line);
+
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_status_handler);
+}
+
+
+char *
+ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_revoke_handler);
+}

@@ -1,0 +1,32 @@
+/*
+ * The directives that make a location serve something of ours.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_CONF_SERVE_H
+#define NGX_HTTP_AKL_K8S_CONF_SERVE_H
+
+#include "../module.h"
+
+
+/*
+ * Has "handler" serve the location.  NGX_CONF_OK, or the cause where it or
+ * another handler serves there already.
+ */
+char *ngx_http_akl_k8s_serve(ngx_conf_t *cf,
+    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler);
+
+/* The directives, as nginx's table of commands has them. */
+
+char *ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Refuses an akl_k8s_verify that nothing guards, once locations are merged.
+ * NGX_OK, or NGX_ERROR after logging.
+ */
+ngx_int_t ngx_http_akl_k8s_verify_check(ngx_conf_t *cf);
+
+
+#endif /* NGX_HTTP_AKL_K8S_CONF_SERVE_H */

@@ -1,0 +1,23 @@
+/*
+ * Minted tokens, verified.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_GUARD_TOKEN_H
+#define NGX_HTTP_AKL_K8S_GUARD_TOKEN_H
+
+#include "../module.h"
+
+
+#define NGX_HTTP_AKL_K8S_GUARD_TIME  60     /* s that a verified token stands */
+
+
+/*
+ * Verifies "token" as one that one of these auth configs (of .._config_t *)
+ * minted, from memory where it was seen before, and sets the context's
+ * config, claims and token_expires.  AKL_OK or why not; sets no outcome.
+ */
+akl_reason_t ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
+
+
+#endif /* NGX_HTTP_AKL_K8S_GUARD_TOKEN_H */

@@ -1,0 +1,101 @@
+/*
+ * What is known of a request: its context, the outcome and its log line, the
+ * token it carries, parking, and the headers of a refusal.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_REQUEST_H
+#define NGX_HTTP_AKL_K8S_REQUEST_H
+
+#include "module.h"
+
+
+/*
+ * The request's context, made when "create" is set; NULL when out of memory.
+ * Without "create" that of the parent of a clone, to be read only, or NULL
+ * where there is none.
+ */
+ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
+    ngx_uint_t create);
+
+/*
+ * Sets the outcome, and logs it where it is no ok: a refusal at the location's
+ * level, an outage as an error.  "detail" (may be NULL) goes to the log only.
+ */
+void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
+
+/* bytes of a text in a log line, and the most that they take when escaped */
+#define NGX_HTTP_AKL_K8S_LOG_LEN   128
+#define NGX_HTTP_AKL_K8S_LOG_SIZE  (NGX_HTTP_AKL_K8S_LOG_LEN * 4              \
+                                    + sizeof("..."))
+
+/*
+ * The end of a request that memory is short for before anything was decided,
+ * or when the answer is made: sets and logs the outcome internal_error.  What
+ * was decided before is counted and stays so.  Returns
+ * NGX_HTTP_INTERNAL_SERVER_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_no_memory(ngx_http_request_t *r);
+
+/*
+ * Writes "src", which may be anything, for a log line to "dst" (of
+ * NGX_HTTP_AKL_K8S_LOG_SIZE bytes): quotes, backslashes and all that is not
+ * printable ASCII as \xXX, the rest of a long text as "...", and a NUL.
+ * Returns dst.
+ */
+u_char *ngx_http_akl_k8s_log_text(u_char *dst, akl_str_t src);
+
+/* The auth config called "name", or NULL. */
+ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_find_config(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_str_t *name);
+
+/*
+ * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
+ * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (the scheme
+ * only).  *token points into the request; its bytes are akl_jws_parse()'s to
+ * judge.
+ */
+ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
+    ngx_http_complex_value_t *source, ngx_str_t *token);
+
+/*
+ * Parks a request that waits for a review: a client that leaves meanwhile is
+ * noticed, a body that was not read stays unread.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
+
+/*
+ * The contrary, before its phases go on: what the client sends is left for
+ * the one who reads the body.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_unpark(ngx_http_request_t *r);
+
+/*
+ * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
+ * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
+ * server asks for, a minute at most) with 503, Cache-Control: no-store.
+ * NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
+    akl_reason_t reason, ngx_uint_t status);
+
+/*
+ * Forgets what another location established for r: called where guard or
+ * exchange begin.
+ */
+void ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx);
+
+/*
+ * The answer of guard and exchange to a reason other than AKL_OK: the headers
+ * are set, and the status returned for the phase engine; or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason);
+
+/*
+ * In the server rewrite phase, as nginx's phase engine calls it: gives each
+ * subrequest but clones a context of its own.
+ */
+ngx_int_t ngx_http_akl_k8s_subrequest(ngx_http_request_t *r);
+
+
+#endif /* NGX_HTTP_AKL_K8S_REQUEST_H */

@@ -1,0 +1,99 @@
+/*
+ * What the formats of the status page have in common: families of series,
+ * classes of the zone, what expires.
+ */
+
+#include "families.h"
+
+
+static const char *ngx_http_akl_k8s_reason_name(ngx_uint_t i);
+static const char *ngx_http_akl_k8s_cache_name(ngx_uint_t i);
+static const char *ngx_http_akl_k8s_code_name(ngx_uint_t i);
+
+
+#define ngx_http_akl_k8s_family_offset(member)                                \
+    offsetof(ngx_http_akl_k8s_config_metrics_t, member)
+
+
+const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
+
+    { "logins_total", "counter", "Logins by outcome.", "reason",
+      ngx_http_akl_k8s_family_offset(logins), AKL_REASON_N,
+      ngx_http_akl_k8s_reason_name },
+
+    { "cache_total", "counter", "Logins by the way to their verdict.",
+      "result", ngx_http_akl_k8s_family_offset(cache),
+      NGX_HTTP_AKL_K8S_CACHE_N, ngx_http_akl_k8s_cache_name },
+
+    { "reviews_total", "counter", "TokenReview calls by HTTP status.", "code",
+      ngx_http_akl_k8s_family_offset(reviews), NGX_HTTP_AKL_K8S_CODES,
+      ngx_http_akl_k8s_code_name },
+
+    { "guard_total", "counter", "Guarded requests by outcome.", "reason",
+      ngx_http_akl_k8s_family_offset(guards), AKL_REASON_N,
+      ngx_http_akl_k8s_reason_name },
+
+    { "minted_tokens_total", "counter", "Tokens signed.", NULL,
+      ngx_http_akl_k8s_family_offset(minted), 1, NULL },
+
+    { "reviews_in_flight", "gauge", "TokenReview calls under way.", NULL,
+      ngx_http_akl_k8s_family_offset(in_flight), 1, NULL },
+
+    { "reviews_queued", "gauge", "Reviews waiting for room.", NULL,
+      ngx_http_akl_k8s_family_offset(queued), 1, NULL },
+
+    { NULL, NULL, NULL, NULL, 0, 0, NULL }
+};
+
+
+const ngx_http_akl_k8s_expiry_t
+    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS] =
+{
+    { "token_reviewer_jwt", offsetof(ngx_http_akl_k8s_cluster_t, reviewer) },
+    { "k8s_ca_cert", offsetof(ngx_http_akl_k8s_cluster_t, ca) },
+    { "k8s_client_certificate",
+      offsetof(ngx_http_akl_k8s_cluster_t, client_cert) }
+};
+
+
+const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N] = {
+    "verdict", "refusal", "guard", "alias", "revoked"
+};
+
+
+time_t
+ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_expiry_t *expiry)
+{
+    ngx_http_akl_k8s_cluster_t  *cluster;
+
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (cluster == NULL) {
+        return 0;
+    }
+
+    return ((ngx_http_akl_k8s_credential_t *)
+            ((u_char *) cluster + expiry->offset))->expires;
+}
+
+
+static const char *
+ngx_http_akl_k8s_reason_name(ngx_uint_t i)
+{
+    return (const char *) akl_reason_code((akl_reason_t) i).data;
+}
+
+
+static const char *
+ngx_http_akl_k8s_cache_name(ngx_uint_t i)
+{
+    return ngx_http_akl_k8s_cache_names[i];
+}
+
+
+static const char *
+ngx_http_akl_k8s_code_name(ngx_uint_t i)
+{
+    return ngx_http_akl_k8s_code_names[i];
+}

@@ -1,0 +1,48 @@
+/*
+ * What the formats of the status page have in common.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_FAMILIES_H
+#define NGX_HTTP_AKL_K8S_FAMILIES_H
+
+#include "../cluster/cluster.h"
+#include "../metrics.h"
+
+
+/* a family of series: an array of indices in each config's metrics */
+
+typedef struct {
+    const char                     *name;
+    const char                     *type;
+    const char                     *help;
+    const char                     *label;      /* NULL: one series */
+    size_t                          offset;
+    ngx_uint_t                      n;
+    const char                  *(*value)(ngx_uint_t i);
+} ngx_http_akl_k8s_family_t;
+
+
+/* ends with an entry without a name */
+extern const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[];
+
+/* what expires: labels, and this worker's credential in a cluster */
+
+#define NGX_HTTP_AKL_K8S_CREDENTIALS  3
+
+typedef struct {
+    const char                     *label;      /* the directive */
+    size_t                          offset;     /* in the cluster */
+} ngx_http_akl_k8s_expiry_t;
+
+extern const ngx_http_akl_k8s_expiry_t
+    ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS];
+
+/* Seconds since the epoch, or 0 where it is not there or never expires. */
+time_t ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_expiry_t *expiry);
+
+/* by class of entry in the zone */
+extern const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N];
+
+
+#endif /* NGX_HTTP_AKL_K8S_FAMILIES_H */

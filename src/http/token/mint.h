@@ -1,0 +1,33 @@
+/*
+ * Minting: a signed token for an identity.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_MINT_H
+#define NGX_HTTP_AKL_K8S_MINT_H
+
+#include "../module.h"
+
+
+/* a minted token; strings of len 0 where none was minted */
+
+typedef struct {
+    akl_str_t    token;
+    akl_str_t    jti;
+    time_t       issued;            /* its iat */
+    time_t       expires;           /* its exp */
+} ngx_http_akl_k8s_minted_t;
+
+
+/*
+ * Signs a token for "identity", with the pod token's audiences "aud" (JSON,
+ * len 0: none) and its end "expires" (0: none); memory of "pool".  "r" gives
+ * the values of token_claims that hold variables and may be NULL where there
+ * are none.  AKL_OK and *minted, or AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED,
+ * AKL_TOKEN_TOO_LARGE, AKL_INTERNAL_ERROR.
+ */
+akl_reason_t ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_request_t *r, ngx_pool_t *pool, akl_identity_t *identity,
+    akl_str_t aud, time_t expires, ngx_http_akl_k8s_minted_t *minted);
+
+
+#endif /* NGX_HTTP_AKL_K8S_MINT_H */
