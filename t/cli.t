@@ -47,7 +47,7 @@ with open(manual, encoding='utf-8') as file:
 for name in names:
     done = command(name, '--help')
     t.is_((done.code, done.err), (0, ''), f'{name} --help')
-    t.like(done.out, rf'example:\n  akl-k8s {name} ', f'{name}: an example')
+    t.like(done.out, rf'example:\n  akl-k8s {name}\b', f'{name}: an example')
     wide = [line for line in done.out.splitlines() if len(line) > 80]
     t.is_(wide, [], f'{name}: help fits a terminal')
     options = re.findall(r'^  (?:-\w, |    )--([a-z0-9-]+)', done.out, re.M)

@@ -9,8 +9,10 @@
 
 
 extern const akl_command_t  akl_command_create_auth_method;
+extern const akl_command_t  akl_command_gateway_create;
 extern const akl_command_t  akl_command_auth;
 extern const akl_command_t  akl_command_inspect;
+extern const akl_command_t  akl_command_doctor;
 extern const akl_command_t  akl_command_keys;
 extern const akl_command_t  akl_command_completion;
 

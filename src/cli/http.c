@@ -395,14 +395,39 @@ akl_http(const akl_http_peer_t *peer, const akl_http_request_t *request,
 }
 
 
+/* in place of a verification: keeps what the server has shown */
+
+static int
+akl_http_seen(X509_STORE_CTX *ctx, void *arg)
+{
+    STACK_OF(X509)  **chain = arg;
+
+    if (*chain == NULL && X509_STORE_CTX_get0_untrusted(ctx)) {
+        *chain = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(ctx));
+    }
+
+    return 1;
+}
+
+
+static CURLcode
+akl_http_context(CURL *easy, void *ctx, void *arg)
+{
+    (void) easy;
+
+    SSL_CTX_set_cert_verify_callback(ctx, akl_http_seen, arg);
+
+    return CURLE_OK;
+}
+
+
 void
 akl_http_probe(const akl_http_peer_t *peer, akl_http_answer_t *answer,
     STACK_OF(X509) **chain, char **address)
 {
-    char                   *ip;
-    CURLcode                code;
-    akl_http_call_t         call;
-    struct curl_tlssessioninfo  *tls;
+    char             *ip;
+    CURLcode          code;
+    akl_http_call_t   call;
 
     *chain = NULL;
     *address = NULL;
@@ -413,6 +438,9 @@ akl_http_probe(const akl_http_peer_t *peer, akl_http_answer_t *answer,
 
     /* what is wrong with the certificate is for the caller to find out */
 
+    (void) curl_easy_setopt(call.easy, CURLOPT_SSL_CTX_FUNCTION,
+                            akl_http_context);
+    (void) curl_easy_setopt(call.easy, CURLOPT_SSL_CTX_DATA, chain);
     (void) curl_easy_setopt(call.easy, CURLOPT_CONNECT_ONLY, 1L);
     (void) curl_easy_setopt(call.easy, CURLOPT_SSL_VERIFYPEER, 0L);
     (void) curl_easy_setopt(call.easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -426,16 +454,6 @@ akl_http_probe(const akl_http_peer_t *peer, akl_http_answer_t *answer,
 
     if (ip && *ip) {
         *address = akl_mem_str(ip);
-    }
-
-    tls = NULL;
-
-    if (code == CURLE_OK
-        && curl_easy_getinfo(call.easy, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK
-        && tls && tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals
-        && SSL_get_peer_cert_chain(tls->internals))
-    {
-        *chain = X509_chain_up_ref(SSL_get_peer_cert_chain(tls->internals));
     }
 
     akl_http_close(&call);

@@ -12,8 +12,10 @@
 
 const akl_command_t *const  akl_commands[] = {
     &akl_command_create_auth_method,
+    &akl_command_gateway_create,
     &akl_command_auth,
     &akl_command_inspect,
+    &akl_command_doctor,
     &akl_command_keys,
     &akl_command_completion,
     NULL

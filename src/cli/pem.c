@@ -67,15 +67,11 @@ akl_credential_argument(akl_credential_type_t type, const char *value,
     } else {
         *text = akl_str_of(value);
 
-        /* a wrong name is rather a wrong name than wrong base64 */
+        /* no credential begins so: a wrong name */
 
-        cause = akl_credential_own(type, text);
-
-        if (cause && (*value == '/' || *value == '.')) {
+        if (*value == '/' || *value == '.') {
             return strerror(ENOENT);
         }
-
-        return cause;
     }
 
     return akl_credential_own(type, text);

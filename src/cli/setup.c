@@ -180,6 +180,7 @@ akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
 {
     int             n;
     char            text[2048];
+    size_t          len;
     va_list         args;
     akl_problem_t  *problem;
 
@@ -193,13 +194,21 @@ akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
 
     problem = akl_mem(sizeof(akl_problem_t));
 
-    problem->text = akl_clean(akl_str_of(text), 0);
-
     /* a line of a block that is not written yet helps nobody */
 
-    if (!setup->alone) {
-        problem->text = akl_mem_printf("%s in %s:%zu", problem->text, d->file,
-                                       d->line);
+    if (setup->alone) {
+        len = strlen(text);
+
+        if (len && text[len - 1] == ',') {
+            text[len - 1] = '\0';
+        }
+
+        problem->text = akl_clean(akl_str_of(text), 0);
+
+    } else {
+        problem->text = akl_mem_printf("%s in %s:%zu",
+                                       akl_clean(akl_str_of(text), 0),
+                                       d->file, d->line);
     }
 
     problem->directive = d;
@@ -207,6 +216,24 @@ akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
 
     *setup->last_problem = problem;
     setup->last_problem = &problem->next;
+}
+
+
+void
+akl_setup_cause(akl_setup_t *setup, akl_source_t *source, int error,
+    const char *cause, const char *look)
+{
+    akl_directive_t  *d;
+
+    d = source->directive;
+
+    if (source->path) {
+        akl_setup_problem(setup, d, error, "%s \"%s\": %s%s", d->args[0],
+                          source->path, cause, look);
+    } else {
+        akl_setup_problem(setup, d, error, "%s: %s%s", d->args[0], cause,
+                          look);
+    }
 }
 
 
@@ -319,6 +346,10 @@ akl_setup_source(akl_setup_t *setup, akl_directive_t *d, const char *value,
         }
 
         if (file) {
+
+            /* nobody knows that name yet */
+
+            source->path = NULL;
             text = file->text;
 
         } else {

@@ -126,6 +126,10 @@ void akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
     const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* What is wrong with a source, as nginx -t says it; "look" or "" ends it. */
+void akl_setup_cause(akl_setup_t *setup, akl_source_t *source, int error,
+    const char *cause, const char *look);
+
 /* Reads a source; problems are noted. */
 void akl_setup_source(akl_setup_t *setup, akl_directive_t *d,
     const char *value, akl_credential_type_t type, akl_source_t *source);

@@ -6,6 +6,7 @@
 
 #include "../k8s/auth_config.h"
 #include "../k8s/host.h"
+#include "../k8s/look.h"
 #include "setup_inside.h"
 
 
@@ -66,7 +67,8 @@ akl_setup_signing_key(akl_setup_block_t *b, akl_directive_t *d)
     }
 
     if (akl_jwk_private_from_pem(&jwk, key->text, &cause) != 0) {
-        akl_setup_problem(b->setup, d, 1, "signing_key: %s", cause);
+        akl_setup_cause(b->setup, key, 1, cause,
+                        akl_look_text(AKL_USE_PRIVATE_KEY, key->text));
         key->text.len = 0;
         key->cause = cause;
         return;
@@ -91,7 +93,8 @@ akl_setup_verification_key(akl_setup_block_t *b, akl_directive_t *d)
     }
 
     if (akl_jwk_public_from_pem(&jwk, key.text, &cause) != 0) {
-        akl_setup_problem(b->setup, d, 1, "verification_key: %s", cause);
+        akl_setup_cause(b->setup, &key, 1, cause,
+                        akl_look_text(AKL_USE_PUBLIC_KEY, key.text));
         return;
     }
 
@@ -167,12 +170,12 @@ akl_setup_ca_text(akl_setup_block_t *b, akl_directive_t *d, const char *value)
     cause = akl_credential_ca(ca->text, &warn);
 
     if (cause) {
-        akl_setup_problem(b->setup, d, 1, "%s: %s", d->args[0], cause);
+        akl_setup_cause(b->setup, ca, 1, cause, "");
         ca->text.len = 0;
         ca->cause = cause;
 
     } else if (warn) {
-        akl_setup_problem(b->setup, d, 0, "%s: %s", d->args[0], warn);
+        akl_setup_cause(b->setup, ca, 0, warn, "");
     }
 }
 
@@ -209,11 +212,11 @@ akl_setup_reviewer_text(akl_setup_block_t *b, akl_directive_t *d,
                                quiet ? NULL : &warn);
 
     if (cause) {
-        akl_setup_problem(b->setup, d, 1, "%s: %s", d->args[0], cause);
+        akl_setup_cause(b->setup, reviewer, 1, cause, "");
         reviewer->cause = cause;
 
     } else if (warn) {
-        akl_setup_problem(b->setup, d, 0, "%s: %s", d->args[0], warn);
+        akl_setup_cause(b->setup, reviewer, 0, warn, "");
     }
 }
 
@@ -341,7 +344,7 @@ akl_setup_jwks(akl_setup_block_t *b, akl_directive_t *d)
     }
 
     if (akl_jwks_parse(&keys, jwks->text, &cause) != 0) {
-        akl_setup_problem(b->setup, d, 1, "k8s_jwks: %s", cause);
+        akl_setup_cause(b->setup, jwks, 1, cause, "");
         jwks->text.len = 0;
         jwks->cause = cause;
         return;

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "../k8s/look.h"
 #include "../k8s/time.h"
 #include "out.h"
 #include "setup.h"
@@ -118,7 +119,9 @@ akl_setup_public_key(akl_setup_t *setup, akl_directive_t *d,
     }
 
     if (akl_jwk_public_from_pem(&jwk, method->public_key.text, &cause) != 0) {
-        akl_setup_problem(setup, d, 1, "public_key: %s", cause);
+        akl_setup_cause(setup, &method->public_key, 1, cause,
+                        akl_look_text(AKL_USE_PUBLIC_KEY,
+                                      method->public_key.text));
         method->public_key.text.len = 0;
         return;
     }

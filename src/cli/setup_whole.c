@@ -68,19 +68,23 @@ akl_setup_credentials(akl_setup_block_t *b)
         cause = akl_credential_pair(config->client_cert.text,
                                     config->client_key.text, &warn);
         if (cause) {
-            akl_setup_problem(b->setup, config->client_cert.directive, 1,
-                              "k8s_client_certificate: %s", cause);
+            akl_setup_cause(b->setup, &config->client_cert, 1, cause, "");
 
         } else if (warn) {
-            akl_setup_problem(b->setup, config->client_cert.directive, 0,
-                              "k8s_client_certificate: %s", warn);
+            akl_setup_cause(b->setup, &config->client_cert, 0, warn, "");
         }
     }
 
     if (!config->rancher && !config->certificate
-        && config->reviewer.directive == NULL)
+        && config->reviewer.directive == NULL && !config->self)
     {
         config->self = 1;
+
+        akl_setup_problem(b->setup, config->directive, 0,
+                          "token_reviewer_jwt of akl_k8s_auth_config \"%s\" "
+                          "is left at \"self\", so the account of each pod "
+                          "needs the right to create tokenreviews,",
+                          config->name);
     }
 
     if (config->self && config->jwks_auto) {

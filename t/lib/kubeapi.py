@@ -142,8 +142,10 @@ class Api:
     """Answers requests from the state of a Kube."""
 
     def __init__(self, kube):
+        import kubemake     # which is made of what stands here
         self.kube = kube
         self.base = ''
+        self.objects = kubemake.Objects(kube)
 
     def answer(self, request):
         """Return the Answer to a Request."""
@@ -227,10 +229,13 @@ class Api:
             f'path {json.dumps(path)}', {})
 
     def _elsewhere(self, request, path, user):
-        """A path we do not serve: only those who may do all learn of it.
+        """Objects; of other paths only those who may do all learn more.
 
         A reviewer may create tokenreviews and nothing else.
         """
+        answer = self.objects.answer(request, path, user)
+        if answer is not None:
+            return answer
         if 'system:masters' not in user.groups:
             return self._no_path(request, path, user)
         return status(404, 'the server could not find the requested '

@@ -1,0 +1,65 @@
+/*
+ * What doctor's files share: one examination of one auth config.
+ */
+
+#ifndef AKL_CLI_DOCTOR_H
+#define AKL_CLI_DOCTOR_H
+
+#include "kube.h"
+#include "login.h"
+#include "setup.h"
+
+
+typedef enum {
+    AKL_FINDING_OK = 0,
+    AKL_FINDING_SKIPPED,                /* cannot be said, and why */
+    AKL_FINDING_WARN,
+    AKL_FINDING_FAILED,
+    AKL_FINDING_DOWN                    /* nobody answers */
+} akl_finding_t;
+
+
+typedef struct {
+    akl_setup_t          *setup;
+    akl_setup_config_t   *config;
+    json_t               *list;         /* findings as JSON; NULL: printed */
+    akl_finding_t         worst;
+    akl_kube_t            kube;         /* with the reviewer's credential */
+    long                  timeout;      /* of one call, seconds */
+    akl_str_t             token;        /* a pod's, len 0: none given */
+    unsigned              asked_clock:1;
+    unsigned              skewed:1;     /* the clocks differ by too much */
+} akl_exam_t;
+
+
+/* A line; "cure" may be NULL.  Texts are cleaned by the caller. */
+void akl_finding(akl_exam_t *exam, akl_finding_t finding, const char *check,
+    const char *cure, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Rights of the config's files. */
+void akl_exam_files(akl_exam_t *exam);
+
+/*
+ * The way to the API server: name, port, certificate.  1 where it can be
+ * asked, else 0.
+ */
+int akl_exam_reach(akl_exam_t *exam, akl_str_t url);
+
+/* What the API server says: rights, issuer, keys, clock, the pod's token. */
+void akl_exam_cluster(akl_exam_t *exam);
+
+/* Its parts about issuer, keys and audience. */
+void akl_exam_issuer(akl_exam_t *exam);
+void akl_exam_keys(akl_exam_t *exam);
+void akl_exam_audience(akl_exam_t *exam);
+
+/* The command that gives the reviewer a cluster role. */
+const char *akl_exam_bind(akl_exam_t *exam, const char *role);
+
+/* The reviewer's name in commands, as its token has it: "NS" and "NAME". */
+void akl_exam_reviewer_name(akl_exam_t *exam, const char **namespace,
+    const char **name);
+
+
+#endif /* AKL_CLI_DOCTOR_H */

@@ -1,0 +1,201 @@
+"""Objects that clients make at the pretended API server.
+
+What it takes to set up a reviewer: service accounts, tokens for them by
+TokenRequest and by Secret, cluster role bindings, and the question what one
+may do.  Rights are those of a real cluster's default roles: anyone who is
+authenticated may ask about himself, only system:masters may do the rest.
+"""
+
+import base64
+import json
+import re
+import time
+
+from kubeapi import Answer, go_json, not_allowed, status
+
+RBAC = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
+ACCESS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
+NAMESPACED = re.compile(r'/api/v1/namespaces/([^/]+)/'
+                        r'(serviceaccounts|secrets)(?:/([^/]+))?(/token)?$')
+NAME = re.compile(r'[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')
+DELEGATOR = 'system:auth-delegator'
+
+
+class Invalid(Exception):
+    """A body that the server does not take; the argument says why."""
+
+
+def body_of(request, kind, version):
+    """Return the object of a request's body."""
+    if request.headers.get('content-type', '').partition(';')[0] \
+            != 'application/json':
+        raise Invalid('the body of the request was in an unknown format')
+    try:
+        body = json.loads(request.body)
+        if body['kind'] != kind or body['apiVersion'] != version:
+            raise Invalid(f'no {kind} of {version}')
+    except (ValueError, KeyError, TypeError) as error:
+        raise Invalid(f'{type(error).__name__}: {error}') from error
+    return body
+
+
+def name_of(body):
+    """Return the name of an object that is to be made."""
+    name = body.get('metadata', {}).get('name', '')
+    if not NAME.match(name):
+        raise Invalid(f'invalid name {json.dumps(name)}')
+    return name
+
+
+def made(body, code=201):
+    """Return an Answer with an object."""
+    return Answer(code, (go_json(body) + '\n').encode())
+
+
+def not_found(what, name):
+    """Return the Answer about an object that is not there."""
+    return status(404, f'{what} {json.dumps(name)} not found', 'NotFound',
+                  {'name': name, 'kind': what})
+
+
+class Objects:
+    """Answers requests about objects, from and into the state of a Kube."""
+
+    def __init__(self, kube):
+        self.kube = kube
+        self.bindings = {}
+        self.secrets = {}
+
+    def answer(self, request, path, user):
+        """Return the Answer, or None where the path is not ours."""
+        namespaced = NAMESPACED.match(path)
+        try:
+            if path == ACCESS:
+                return self._access(request, user)
+            if not namespaced and path != RBAC \
+                    and not path.startswith(RBAC + '/'):
+                return None
+            if 'system:masters' not in user.groups:
+                return self._forbidden(request, path, user)
+            if not namespaced:
+                return self._binding(request, path[len(RBAC) + 1:])
+            namespace, kind, name, token = namespaced.groups()
+            if token:
+                return self._token(request, namespace, name)
+            if request.method == 'POST' and namespace not in (
+                    'default', 'kube-system', *(pair[0] for pair in
+                                                self.kube.accounts)):
+                return not_found('namespaces', namespace)
+            if kind == 'secrets':
+                return self._secret(request, namespace, name)
+            return self._account(request, namespace, name)
+        except Invalid as error:
+            return status(400, str(error), 'BadRequest')
+
+    @staticmethod
+    def _forbidden(request, path, user):
+        kind = path.strip('/').split('/')[-1]
+        return status(403, f'{kind} is forbidden: User '
+                      f'{json.dumps(user.username)} cannot '
+                      f'{"create" if request.method == "POST" else "get"} '
+                      f'resource in {path}', 'Forbidden', {})
+
+    def _access(self, request, user):
+        if request.method != 'POST':
+            return not_allowed()
+        if 'system:authenticated' not in user.groups:
+            return self._forbidden(request, ACCESS, user)
+        body = body_of(request, 'SelfSubjectAccessReview',
+                       'authorization.k8s.io/v1')
+        wanted = body.get('spec', {}).get('resourceAttributes')
+        if not isinstance(wanted, dict):
+            raise Invalid('exactly one of nonResourceAttributes or '
+                          'resourceAttributes must be specified')
+        allowed = 'system:masters' in user.groups
+        if (wanted.get('group'), wanted.get('resource'),
+                wanted.get('verb')) == ('authentication.k8s.io',
+                                        'tokenreviews', 'create'):
+            allowed = self.kube.may_review(user)
+        return made({**body, 'status': {'allowed': allowed}})
+
+    def _account(self, request, namespace, name):
+        if request.method == 'GET' and name:
+            held = self.kube.accounts.get((namespace, name))
+            if held is None:
+                return not_found('serviceaccounts', name)
+            return made({'kind': 'ServiceAccount', 'apiVersion': 'v1',
+                         'metadata': {'name': name, 'namespace': namespace,
+                                      'uid': held['uid']}}, 200)
+        if request.method != 'POST' or name:
+            return not_allowed()
+        body = body_of(request, 'ServiceAccount', 'v1')
+        name = name_of(body)
+        if (namespace, name) in self.kube.accounts:
+            return status(409, f'serviceaccounts {json.dumps(name)} already '
+                          'exists', 'AlreadyExists')
+        body['metadata']['uid'] = self.kube.account(namespace, name)
+        return made(body)
+
+    def _token(self, request, namespace, name):
+        if request.method != 'POST':
+            return not_allowed()
+        body = body_of(request, 'TokenRequest', 'authentication.k8s.io/v1')
+        if (namespace, name) not in self.kube.accounts:
+            return not_found('serviceaccounts', name)
+        ttl = body['spec'].get('expirationSeconds', 3600)
+        if ttl < 600:
+            raise Invalid('may not specify a duration less than 10 minutes')
+        ends = time.strftime('%Y-%m-%dT%H:%M:%SZ',
+                             time.gmtime(self.kube.now() + ttl))
+        return made({**body, 'status': {
+            'token': self.kube.issue(namespace, name, ttl=ttl),
+            'expirationTimestamp': ends}})
+
+    def _secret(self, request, namespace, name):
+        if request.method == 'GET' and name:
+            held = self.secrets.get((namespace, name))
+            if held is None:
+                return not_found('secrets', name)
+            # the controller fills it, after a while
+            held['looks'] += 1
+            if held['looks'] > 1 and 'data' not in held['body']:
+                token = self.kube.secret(namespace, name, held['account'])
+                held['body']['data'] = {
+                    'token': base64.b64encode(token.encode()).decode()}
+            return made(held['body'], 200)
+        if request.method != 'POST' or name:
+            return not_allowed()
+        body = body_of(request, 'Secret', 'v1')
+        name = name_of(body)
+        account = body['metadata'].get('annotations', {}).get(
+            'kubernetes.io/service-account.name')
+        if body.get('type') != 'kubernetes.io/service-account-token' \
+                or (namespace, account) not in self.kube.accounts:
+            raise Invalid('no token of a service account that is there')
+        self.secrets[namespace, name] = {'body': body, 'account': account,
+                                         'looks': 0}
+        return made(body)
+
+    def _binding(self, request, name):
+        if request.method == 'GET' and name:
+            held = self.bindings.get(name)
+            return made(held, 200) if held else not_found(
+                'clusterrolebindings.rbac.authorization.k8s.io', name)
+        if request.method != 'POST' or name:
+            return not_allowed()
+        body = body_of(request, 'ClusterRoleBinding',
+                       'rbac.authorization.k8s.io/v1')
+        role = body.get('roleRef', {})
+        if role.get('apiGroup') != 'rbac.authorization.k8s.io' \
+                or role.get('kind') != 'ClusterRole':
+            raise Invalid('roleRef is none')
+        name = body.get('metadata', {}).get('name')
+        if not name:
+            raise Invalid('it has no name')
+        self.bindings[name] = body
+        if role.get('name') == DELEGATOR:
+            for subject in body.get('subjects', ()):
+                self.kube.delegators.add(
+                    'system:serviceaccount:'
+                    f'{subject["namespace"]}:{subject["name"]}')
+        return made(body)
