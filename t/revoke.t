@@ -13,10 +13,10 @@ from akltest import Test, client, wait_for  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
 SUB = 'system:serviceaccount:my-namespace-a:builder'
-
-t = Test(need_module=True)
-cluster = t.cluster()
-nginx = t.nginx('''
+JSON = {'Content-Type': 'application/json'}
+FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
+HTTP = '''
+    @zone@
     akl_k8s_cache_valid 1h;
     @method@
     @config@
@@ -28,88 +28,53 @@ nginx = t.nginx('''
         location = /denied { akl_k8s_revoke; deny all; }
         location / { akl_k8s_guard k8s-conf; root @dir@/html; }
     }
-''', start=False, workers=2, method=cluster.method(token_ttl='15m'),
-    config=cluster.config(kind='P-256', token_issuer=ISSUER))
-os.makedirs(os.path.join(nginx.dir, 'html'))
-t.write(os.path.join(nginx.dir, 'html', 'f'), 'file')
-nginx.start()
+'''
 
-JSON = {'Content-Type': 'application/json'}
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
+t = Test(need_module=True)
 
 
-def status(token):
-    """Present a token to both workers, some times."""
-    seen = {client.get(nginx.port, '/f', bearer(token)).status
-            for _ in range(8)}
-    return seen.pop() if len(seen) == 1 else seen
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def revoke(body, headers=None, path='/revoke'):
-    """Ask for a revocation."""
-    return client.post(nginx.port, path, body, headers or JSON)
+class Gateway:
+    """An nginx with a list of revocations."""
+
+    def __init__(self, cluster, workers=2, zone=''):
+        self.cluster = cluster
+        self.nginx = t.nginx(
+            HTTP, start=False, workers=workers, zone=zone,
+            method=cluster.method(token_ttl='15m'),
+            config=cluster.config(kind='P-256', token_issuer=ISSUER))
+        os.makedirs(os.path.join(self.nginx.dir, 'html'))
+        t.write(os.path.join(self.nginx.dir, 'html', 'f'), 'file')
+        self.nginx.start()
+
+    def present(self, token):
+        """Present a token; return the answer."""
+        return client.get(self.nginx.port, '/f', bearer(token))
+
+    def status(self, token):
+        """Present a token to both workers, some times."""
+        seen = {self.present(token).status for _ in range(8)}
+        return seen.pop() if len(seen) == 1 else seen
+
+    def revoke(self, body, headers=None, path='/revoke'):
+        """Ask for a revocation."""
+        return client.post(self.nginx.port, path, body, headers or JSON)
+
+    def logins(self, body):
+        """Log in some times; return the tokens."""
+        return {client.post(self.nginx.port, '/v2/auth', body).json()['token']
+                for _ in range(8)}
 
 
-now = int(time.time())
-
-# By jti
-
-hot, cold, other = (mint(jti=f'token-{n}') for n in range(3))
-t.is_((status(hot), status(other)), (200, 200), 'tokens are fine')
-before = int(time.time())
-answer = revoke({'jti': 'token-0'})
-t.is_((answer.status, answer.json()['jti'], answer.header('content-type'),
-       answer.header('cache-control')),
-      (200, 'token-0', 'application/json', 'no-store'), 'a revocation')
-t.ok(before + 890 < answer.json()['until'] < time.time() + 990,
-     'for as long as a token may live', answer)
-t.is_(status(hot), 401, 'a token that was remembered')
-answer = client.get(nginx.port, '/f', bearer(hot))
-t.is_(answer.header('www-authenticate'),
-      'Bearer realm="akl_k8s", error="invalid_token", '
-      'error_description="token_revoked"', 'and why')
-t.is_(revoke('jti=token-1&x=y', FORM).status, 200, 'as a form')
-t.is_(status(cold), 401, 'a token that was never seen')
-t.is_(status(other), 200, 'another one')
-t.is_(revoke('jti=a%2fb+c', FORM).json()['jti'], 'a/b c', 'escapes')
-
-# By subject and time
-
-old = mint(iat=now - 100, nbf=now - 100)
-new = mint(iat=now - 10, nbf=now - 10)
-stranger = mint(iat=now - 100, nbf=now - 100,
-                sub='system:serviceaccount:my-namespace-a:default')
-t.is_([status(token) for token in (old, new, stranger)], [200] * 3,
-      'subjects are fine')
-answer = revoke({'sub': SUB, 'before': now - 50})
-t.is_((answer.status, answer.json()['before']), (200, now - 50),
-      'a subject, before a time')
-t.is_([status(token) for token in (old, new, stranger)], [401, 200, 200],
-      'what was issued before is refused')
-t.is_(revoke({'sub': SUB, 'before': now - 80}).json()['before'], now - 50,
-      'an earlier time takes nothing back')
-t.is_((status(old), status(new)), (401, 200), 'nor opens')
-stamp = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now - 5))
-t.is_(revoke({'sub': SUB, 'before': stamp}).json()['before'], now - 5,
-      'RFC 3339')
-t.is_(status(new), 401, 'the other one too')
-present = mint(iat=int(time.time()), nbf=int(time.time()))
-t.is_(status(present), 200, 'a token of now')
-t.is_(revoke(f'sub={SUB}', FORM).status, 200, 'without a time: till now')
-t.is_(status(present), 401, 'and it is gone')
-later = int(time.time()) + 2
-t.is_(status(mint(iat=later, nbf=later)), 200, 'but not what comes after')
-
-# Who may still log in gets another token, with no review
-
-pod = cluster.issue()
-body = cluster.login(pod)
-
-
-def logins():
-    """Log in some times; return the tokens."""
-    return {client.post(nginx.port, '/v2/auth', body).json()['token']
-            for _ in range(8)}
+@t.own
+def gateway(cluster):
+    """A gateway with nothing on its list, which outlives all else."""
+    return Gateway(cluster)
 
 
 def second():
@@ -118,97 +83,182 @@ def second():
     wait_for(lambda: int(time.time()) > started)
 
 
-second()
-first = logins()
-t.is_(len(first), 1, 'a token that is kept')
-first = first.pop()
-t.is_(status(first), 200, 'and good')
-revoke({'jti': tokens.decode(first)[1]['jti']})
-other = logins()
-t.ok(first not in other and len(other) == 1, 'its jti is revoked: another')
-other = other.pop()
-t.is_((status(first), status(other)), (401, 200), 'one is bad, one is good')
-revoke({'sub': SUB})
-second()
-third = logins()
-t.ok(other not in third and len(third) == 1, 'the subject is: another')
-third = third.pop()
-t.is_((status(other), status(third)), (401, 200), 'one is bad, one is good')
-t.is_(cluster.api.stats()['review'], 1, 'by one review in all')
+# By jti
 
-# Over a reload, and until the end
+@t.story
+def a_token_is_revoked_by_its_jti(gateway):
+    hot, other = mint(jti='token-0'), mint(jti='token-2')
+    t.is_((gateway.status(hot), gateway.status(other)), (200, 200),
+          'tokens are fine')
+    before = int(time.time())
+    answer = gateway.revoke({'jti': 'token-0'})
+    t.is_((answer.status, answer.json()['jti'], answer.header('content-type'),
+           answer.header('cache-control')),
+          (200, 'token-0', 'application/json', 'no-store'), 'a revocation')
+    t.ok(before + 890 < answer.json()['until'] < time.time() + 990,
+         'for as long as a token may live', answer)
+    t.is_(gateway.status(hot), 401, 'a token that was remembered')
+    t.is_(gateway.present(hot).header('www-authenticate'),
+          'Bearer realm="akl_k8s", error="invalid_token", '
+          'error_description="token_revoked"', 'and why')
+    t.is_(gateway.status(other), 200, 'another one')
 
-t.ok(nginx.reload(wait_old=True), 'a reload')
-t.is_((status(hot), status(old)), (401, 401), 'the list outlives it')
-t.is_(status(stranger), 200, 'and so does what is not on it')
 
-# What else a token says, at whatever length, does not hide its name
+@t.story
+def a_revocation_may_be_a_form(gateway):
+    t.is_(gateway.revoke('jti=token-1&x=y', FORM).status, 200, 'as a form')
+    t.is_(gateway.status(mint(jti='token-1')), 401,
+          'a token that was never seen')
+    t.is_(gateway.revoke('jti=a%2fb+c', FORM).json()['jti'], 'a/b c',
+          'escapes')
 
-for audience in ('a' * 7900, 'a' * 8100, 'a' * 11000,
-                 [f'{n:x}' for n in range(1900)]):
-    long = mint(aud=audience, jti='long')
-    t.ok(8200 < len(long) <= 16384, f'a token of {len(long)} bytes')
-    t.is_(status(long), 200, 'with a long audience it is good')
-t.is_(revoke({'jti': 'long'}).status, 200, 'revoked')
-for audience in ('a', 'a' * 7900, 'a' * 8100, 'a' * 11000,
-                 [f'{n:x}' for n in range(1900)]):
-    for more in ({}, {'note': 'x'}):
-        t.is_(status(mint(aud=audience, jti='long', **more)), 401,
-              'and it is refused with any audience')
 
-# While anything is revoked, what has no name is refused
+# By subject and time
 
-for members in ({'jti': None}, {'jti': ''}, {'jti': 5}, {'jti': ['token-1']},
-                {'jti': {}}, {'sub': None}, {'sub': 7}, {'sub': [SUB]}):
-    t.is_(status(mint(iat=int(time.time()) + 5, **members)), 401,
-          f'{members} while there are revocations')
-t.is_(status(mint(iat=int(time.time()) + 5)), 200, 'but not what has one')
+@t.story
+def what_a_subject_got_before_a_time_is_revoked(gateway):
+    now = int(time.time())
+    old = mint(iat=now - 100, nbf=now - 100)
+    new = mint(iat=now - 10, nbf=now - 10)
+    stranger = mint(iat=now - 100, nbf=now - 100,
+                    sub='system:serviceaccount:my-namespace-a:default')
+    t.is_([gateway.status(token) for token in (old, new, stranger)],
+          [200] * 3, 'subjects are fine')
+    answer = gateway.revoke({'sub': SUB, 'before': now - 50})
+    t.is_((answer.status, answer.json()['before']), (200, now - 50),
+          'a subject, before a time')
+    t.is_([gateway.status(token) for token in (old, new, stranger)],
+          [401, 200, 200], 'what was issued before is refused')
+    t.is_(gateway.revoke({'sub': SUB, 'before': now - 80}).json()['before'],
+          now - 50, 'an earlier time takes nothing back')
+    t.is_((gateway.status(old), gateway.status(new)), (401, 200),
+          'nor opens')
+    stamp = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now - 5))
+    t.is_(gateway.revoke({'sub': SUB, 'before': stamp}).json()['before'],
+          now - 5, 'RFC 3339')
+    t.is_(gateway.status(new), 401, 'the other one too')
 
-# Requests that are none
 
-for body, headers in (
-        ('', JSON), ('{}', JSON), ('[]', JSON), ('x', JSON), ('x', FORM),
-        ('{"jti":5}', JSON), ('{"jti":""}', JSON),
-        ('{"jti":"a","sub":"b"}', JSON), ('{"jti":"a","jti":"b"}', JSON),
-        ('{"jti":"a","before":5}', JSON), ('{"sub":"a","before":"x"}', JSON),
-        ('{"sub":"a","before":-1}', JSON), ('{"sub":"a","before":null}', JSON),
-        ('{"before":5}', JSON), ('jti=a&jti=b', FORM), ('jti=', FORM),
-        ('jti=' + 'x' * 2000, FORM), ('sub=a&before=soon', FORM)):
-    answer = revoke(body, headers)
-    t.is_((answer.status, answer.header('content-type')),
-          (400, 'application/json'),
-          f'{body[:30]!r}')
-t.is_(revoke('jti=' + 'x' * 20000, FORM).status, 413, 'a body too large')
-answer = client.get(nginx.port, '/revoke')
-t.is_((answer.status, answer.header('allow')), (405, 'POST'), 'GET')
-t.is_(revoke({'jti': 'token-2'}, path='/denied').status, 403,
-      'guarded by what the operator puts there')
+@t.story
+def without_a_time_what_a_subject_got_until_now_is_revoked(gateway):
+    present = mint(iat=int(time.time()), nbf=int(time.time()))
+    t.is_(gateway.status(present), 200, 'a token of now')
+    t.is_(gateway.revoke(f'sub={SUB}', FORM).status, 200,
+          'without a time: till now')
+    t.is_(gateway.status(present), 401, 'and it is gone')
+    later = int(time.time()) + 2
+    t.is_(gateway.status(mint(iat=later, nbf=later)), 200,
+          'but not what comes after')
 
-# A list that is full takes no more, and loses nothing
 
-small = t.nginx('''
-    akl_k8s_zone small:256k;
-    @method@
-    @config@
-    server {
-        listen 127.0.0.1:@port@;
-        location = /revoke { akl_k8s_revoke; }
-        location / { akl_k8s_guard k8s-conf; root @dir@/html; }
-    }
-''', method=cluster.method(), config=cluster.config(kind='P-256',
-                                                      token_issuer=ISSUER))
-os.makedirs(os.path.join(small.dir, 'html'))
-t.write(os.path.join(small.dir, 'html', 'f'), 'file')
-answers = []
-while len(answers) < 1000 and (not answers or answers[-1].status == 200):
-    answers.append(client.post(small.port, '/revoke',
-                               {'jti': f'full-{len(answers)}'}, JSON))
-t.ok(30 < len(answers) < 1000, f'{len(answers) - 1} revocations fit')
-t.is_((answers[-1].status, answers[-1].json()['error']),
-      (503, 'the list of revocations is full'), 'one more does not')
-t.is_({client.get(small.port, '/f', bearer(mint(jti=f'full-{n}'))).status
-       for n in range(len(answers) - 1)}, {401}, 'all of them still count')
-t.is_(client.get(small.port, '/f', bearer(mint())).status, 200,
-      'and nothing else does')
+@t.story
+def who_may_still_log_in_gets_another_token_without_a_review(
+        cluster, gateway):
+    body = cluster.login(cluster.issue())
+    first = gateway.logins(body)
+    t.is_(len(first), 1, 'a token that is kept')
+    first = first.pop()
+    t.is_(gateway.status(first), 200, 'and good')
+    gateway.revoke({'jti': tokens.decode(first)[1]['jti']})
+    other = gateway.logins(body)
+    t.ok(first not in other and len(other) == 1,
+         'its jti is revoked: another')
+    other = other.pop()
+    t.is_((gateway.status(first), gateway.status(other)), (401, 200),
+          'one is bad, one is good')
+    gateway.revoke({'sub': SUB})
+    second()
+    third = gateway.logins(body)
+    t.ok(other not in third and len(third) == 1, 'the subject is: another')
+    third = third.pop()
+    t.is_((gateway.status(other), gateway.status(third)), (401, 200),
+          'one is bad, one is good')
+    t.is_(cluster.api.stats()['review'], 1, 'by one review in all')
 
-t.done_testing()
+
+@t.story
+def the_list_outlives_a_reload(gateway):
+    now = int(time.time())
+    hot, old = mint(jti='token-0'), mint(iat=now - 100, nbf=now - 100)
+    stranger = mint(iat=now - 100, nbf=now - 100,
+                    sub='system:serviceaccount:my-namespace-a:default')
+    gateway.revoke({'jti': 'token-0'})
+    gateway.revoke({'sub': SUB, 'before': now - 50})
+    t.ok(gateway.nginx.reload(wait_old=True), 'a reload')
+    t.is_((gateway.status(hot), gateway.status(old)), (401, 401),
+          'the list outlives it')
+    t.is_(gateway.status(stranger), 200, 'and so does what is not on it')
+
+
+@t.story
+def what_else_a_token_says_does_not_hide_its_name(gateway):
+    for audience in ('a' * 7900, 'a' * 8100, 'a' * 11000,
+                     [f'{n:x}' for n in range(1900)]):
+        long = mint(aud=audience, jti='long')
+        t.ok(8200 < len(long) <= 16384, f'a token of {len(long)} bytes')
+        t.is_(gateway.status(long), 200, 'with a long audience it is good')
+    t.is_(gateway.revoke({'jti': 'long'}).status, 200, 'revoked')
+    for audience in ('a', 'a' * 7900, 'a' * 8100, 'a' * 11000,
+                     [f'{n:x}' for n in range(1900)]):
+        for more in ({}, {'note': 'x'}):
+            t.is_(gateway.status(mint(aud=audience, jti='long', **more)), 401,
+                  'and it is refused with any audience')
+
+
+@t.story
+def while_anything_is_revoked_what_has_no_name_is_refused(gateway):
+    t.is_(gateway.revoke({'jti': 'token-0'}).status, 200, 'a revocation')
+    for members in ({'jti': None}, {'jti': ''}, {'jti': 5},
+                    {'jti': ['token-1']}, {'jti': {}}, {'sub': None},
+                    {'sub': 7}, {'sub': [SUB]}):
+        t.is_(gateway.status(mint(**members)), 401,
+              f'{members} while there are revocations')
+    t.is_(gateway.status(mint()), 200, 'but not what has one')
+
+
+# Requests
+
+@t.story
+def a_request_that_is_no_revocation_is_told_so(gateway):
+    for body, headers in (
+            ('', JSON), ('{}', JSON), ('[]', JSON), ('x', JSON), ('x', FORM),
+            ('{"jti":5}', JSON), ('{"jti":""}', JSON),
+            ('{"jti":"a","sub":"b"}', JSON), ('{"jti":"a","jti":"b"}', JSON),
+            ('{"jti":"a","before":5}', JSON),
+            ('{"sub":"a","before":"x"}', JSON),
+            ('{"sub":"a","before":-1}', JSON),
+            ('{"sub":"a","before":null}', JSON),
+            ('{"before":5}', JSON), ('jti=a&jti=b', FORM), ('jti=', FORM),
+            ('jti=' + 'x' * 2000, FORM), ('sub=a&before=soon', FORM)):
+        answer = gateway.revoke(body, headers)
+        t.is_((answer.status, answer.header('content-type')),
+              (400, 'application/json'), f'{body[:30]!r}')
+    t.is_(gateway.revoke('jti=' + 'x' * 20000, FORM).status, 413,
+          'a body too large')
+    answer = client.get(gateway.nginx.port, '/revoke')
+    t.is_((answer.status, answer.header('allow')), (405, 'POST'), 'GET')
+
+
+@t.story
+def the_operator_guards_the_location_of_revocations(gateway):
+    t.is_(gateway.revoke({'jti': 'token-2'}, path='/denied').status, 403,
+          'guarded by what the operator puts there')
+    t.is_(gateway.status(mint(jti='token-2')), 200, 'and nothing is revoked')
+
+
+@t.story
+def a_list_that_is_full_takes_no_more_and_loses_nothing(cluster):
+    small = Gateway(cluster, workers=1, zone='akl_k8s_zone small:256k;')
+    answers = []
+    while len(answers) < 1000 and (not answers or answers[-1].status == 200):
+        answers.append(small.revoke({'jti': f'full-{len(answers)}'}))
+    t.ok(30 < len(answers) < 1000, f'{len(answers) - 1} revocations fit')
+    t.is_((answers[-1].status, answers[-1].json()['error']),
+          (503, 'the list of revocations is full'), 'one more does not')
+    t.is_({small.present(mint(jti=f'full-{n}')).status
+           for n in range(len(answers) - 1)}, {401},
+          'all of them still count')
+    t.is_(small.present(mint()).status, 200, 'and nothing else does')
+
+
+t.tell()
