@@ -6,9 +6,9 @@
 
 #include "../metrics.h"
 #include "../request.h"
+#include "../token/minted.h"
 #include "exchange.h"
 #include "require.h"
-#include "token.h"
 #include "guard.h"
 
 
@@ -155,7 +155,7 @@ ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
 
         token = ctx->token;
 
-        return ngx_http_akl_k8s_guard_token(r, ctx, alcf->guard, &token);
+        return ngx_http_akl_k8s_minted(r, ctx, alcf->guard, &token);
     }
 
     ngx_http_akl_k8s_forget(ctx);
@@ -167,7 +167,7 @@ ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
     switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &token)) {
 
     case NGX_OK:
-        return ngx_http_akl_k8s_guard_token(r, ctx, alcf->guard, &token);
+        return ngx_http_akl_k8s_minted(r, ctx, alcf->guard, &token);
 
     case NGX_DECLINED:
         return AKL_TOKEN_MISSING;

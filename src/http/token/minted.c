@@ -8,8 +8,8 @@
 
 #include "../../k8s/subclaims.h"
 #include "../../jose/json.h"
-#include "../token/revocations.h"
-#include "token.h"
+#include "revocations.h"
+#include "minted.h"
 
 
 /* what the zone keeps; the flattened claims follow */
@@ -20,42 +20,42 @@ typedef struct {
     uint64_t  revocations;          /* how many there were when looked at */
     u_char    generation[32];       /* of the auth config */
     char      thumbprint[44];       /* of the key */
-} ngx_http_akl_k8s_guard_head_t;
+} ngx_http_akl_k8s_minted_head_t;
 
 
-_Static_assert(sizeof(ngx_http_akl_k8s_guard_head_t) + AKL_CLAIMS_MAX
+_Static_assert(sizeof(ngx_http_akl_k8s_minted_head_t) + AKL_CLAIMS_MAX
                <= NGX_AKL_BLOB_MAX, "claims fit a blob");
 
 
-static ngx_int_t ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
+static ngx_int_t ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
     akl_reason_t *reason);
-static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_guard_config(
-    ngx_array_t *configs, ngx_http_akl_k8s_guard_head_t *head);
-static akl_reason_t ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
+static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_minted_config(
+    ngx_array_t *configs, ngx_http_akl_k8s_minted_head_t *head);
+static akl_reason_t ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
     ngx_akl_key_t *key);
-static akl_reason_t ngx_http_akl_k8s_guard_signature(akl_jws_t *jws,
+static akl_reason_t ngx_http_akl_k8s_minted_signature(akl_jws_t *jws,
     ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
-static ngx_uint_t ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
+static ngx_uint_t ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config);
-static akl_reason_t ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
-    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head);
-static ngx_uint_t ngx_http_akl_k8s_guard_audience(akl_doc_t *payload,
+static akl_reason_t ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_minted_head_t *head);
+static ngx_uint_t ngx_http_akl_k8s_minted_audience(akl_doc_t *payload,
     ngx_str_t *audience);
-static akl_reason_t ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
+static akl_reason_t ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
-    ngx_http_akl_k8s_guard_head_t *head, ngx_akl_key_t *key);
-static ngx_uint_t ngx_http_akl_k8s_guard_revoked(
+    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key);
+static ngx_uint_t ngx_http_akl_k8s_minted_revoked(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat);
-static akl_reason_t ngx_http_akl_k8s_guard_reason(akl_jws_error_t error);
+static akl_reason_t ngx_http_akl_k8s_minted_reason(akl_jws_error_t error);
 
 
-static u_char  ngx_http_akl_k8s_guard_buf[NGX_AKL_BLOB_MAX];
+static u_char  ngx_http_akl_k8s_minted_buf[NGX_AKL_BLOB_MAX];
 
 
 akl_reason_t
-ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
+ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token)
 {
     ngx_str_t                      parts[2];
@@ -76,20 +76,20 @@ ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
         return AKL_INTERNAL_ERROR;
     }
 
-    if (ngx_http_akl_k8s_guard_recall(r, ctx, configs, &key, &reason)
+    if (ngx_http_akl_k8s_minted_recall(r, ctx, configs, &key, &reason)
         == NGX_OK)
     {
         return reason;
     }
 
-    return ngx_http_akl_k8s_guard_verify(r, ctx, configs, token, &key);
+    return ngx_http_akl_k8s_minted_verify(r, ctx, configs, token, &key);
 }
 
 
 /* NGX_OK with a reason, or NGX_DECLINED where it has to be verified */
 
 static ngx_int_t
-ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
+ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
     akl_reason_t *reason)
 {
@@ -99,7 +99,7 @@ ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
     akl_str_t                       claims;
     ngx_http_akl_k8s_config_t      *config;
     ngx_http_akl_k8s_main_conf_t   *amcf;
-    ngx_http_akl_k8s_guard_head_t   head;
+    ngx_http_akl_k8s_minted_head_t   head;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
@@ -108,31 +108,31 @@ ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
     len = NGX_AKL_BLOB_MAX;
 
     if (ngx_akl_zone_get(amcf->zone, NGX_AKL_GUARD, key, ngx_time(),
-                         ngx_http_akl_k8s_guard_buf, &len, &expires)
+                         ngx_http_akl_k8s_minted_buf, &len, &expires)
         != NGX_OK
-        || len < sizeof(ngx_http_akl_k8s_guard_head_t))
+        || len < sizeof(ngx_http_akl_k8s_minted_head_t))
     {
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(&head, ngx_http_akl_k8s_guard_buf,
-               sizeof(ngx_http_akl_k8s_guard_head_t));
+    ngx_memcpy(&head, ngx_http_akl_k8s_minted_buf,
+               sizeof(ngx_http_akl_k8s_minted_head_t));
 
-    config = ngx_http_akl_k8s_guard_config(configs, &head);
+    config = ngx_http_akl_k8s_minted_config(configs, &head);
 
     if (config == NULL || head.exp <= ngx_time()) {
         return NGX_DECLINED;
     }
 
-    claims.data = ngx_http_akl_k8s_guard_buf
-                  + sizeof(ngx_http_akl_k8s_guard_head_t);
-    claims.len = len - sizeof(ngx_http_akl_k8s_guard_head_t);
+    claims.data = ngx_http_akl_k8s_minted_buf
+                  + sizeof(ngx_http_akl_k8s_minted_head_t);
+    claims.len = len - sizeof(ngx_http_akl_k8s_minted_head_t);
 
     *reason = AKL_OK;
 
     if (head.revocations != revocations) {
 
-        if (ngx_http_akl_k8s_guard_revoked(amcf, claims, head.iat)) {
+        if (ngx_http_akl_k8s_minted_revoked(amcf, claims, head.iat)) {
             ctx->config = config;
             *reason = AKL_TOKEN_REVOKED;
             return NGX_OK;
@@ -140,11 +140,11 @@ ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
 
         head.revocations = revocations;
 
-        ngx_memcpy(ngx_http_akl_k8s_guard_buf, &head,
-                   sizeof(ngx_http_akl_k8s_guard_head_t));
+        ngx_memcpy(ngx_http_akl_k8s_minted_buf, &head,
+                   sizeof(ngx_http_akl_k8s_minted_head_t));
 
         (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
-                                ngx_http_akl_k8s_guard_buf, len, expires);
+                                ngx_http_akl_k8s_minted_buf, len, expires);
     }
 
     ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
@@ -167,8 +167,8 @@ ngx_http_akl_k8s_guard_recall(ngx_http_request_t *r,
 /* the config still in force, and still with the key, that verified a token */
 
 static ngx_http_akl_k8s_config_t *
-ngx_http_akl_k8s_guard_config(ngx_array_t *configs,
-    ngx_http_akl_k8s_guard_head_t *head)
+ngx_http_akl_k8s_minted_config(ngx_array_t *configs,
+    ngx_http_akl_k8s_minted_head_t *head)
 {
     size_t                       k;
     ngx_uint_t                   i;
@@ -200,7 +200,7 @@ ngx_http_akl_k8s_guard_config(ngx_array_t *configs,
 
 
 static akl_reason_t
-ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
+ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
     ngx_akl_key_t *key)
 {
@@ -208,17 +208,17 @@ ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
     akl_jws_t                       jws;
     akl_reason_t                    reason;
     ngx_http_akl_k8s_config_t      *config;
-    ngx_http_akl_k8s_guard_head_t   head;
+    ngx_http_akl_k8s_minted_head_t   head;
 
     ctx->cache = NGX_HTTP_AKL_K8S_CACHE_MISS;
 
-    ngx_memzero(&head, sizeof(ngx_http_akl_k8s_guard_head_t));
+    ngx_memzero(&head, sizeof(ngx_http_akl_k8s_minted_head_t));
 
-    reason = ngx_http_akl_k8s_guard_reason(
+    reason = ngx_http_akl_k8s_minted_reason(
                           akl_jws_parse(&jws, ngx_http_akl_k8s_str(token)));
 
     if (reason == AKL_OK) {
-        reason = ngx_http_akl_k8s_guard_signature(&jws, configs, &config,
+        reason = ngx_http_akl_k8s_minted_signature(&jws, configs, &config,
                                                   &used);
     }
 
@@ -230,11 +230,11 @@ ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
         ngx_memcpy(head.thumbprint, config->keys.keys[used].thumbprint,
                    sizeof(head.thumbprint));
 
-        reason = ngx_http_akl_k8s_guard_claims(&jws, config, &head);
+        reason = ngx_http_akl_k8s_minted_claims(&jws, config, &head);
     }
 
     if (reason == AKL_OK) {
-        reason = ngx_http_akl_k8s_guard_keep(r, ctx, &jws, &head, key);
+        reason = ngx_http_akl_k8s_minted_keep(r, ctx, &jws, &head, key);
     }
 
     akl_jws_clear(&jws);
@@ -249,7 +249,7 @@ ngx_http_akl_k8s_guard_verify(ngx_http_request_t *r,
  */
 
 static akl_reason_t
-ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
+ngx_http_akl_k8s_minted_signature(akl_jws_t *jws, ngx_array_t *configs,
     ngx_http_akl_k8s_config_t **config, size_t *used)
 {
     ngx_uint_t                    i, algorithm;
@@ -266,7 +266,7 @@ ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
         switch (error) {
 
         case AKL_JWS_OK:
-            if (ngx_http_akl_k8s_guard_names(&jws->payload, elts[i])) {
+            if (ngx_http_akl_k8s_minted_names(&jws->payload, elts[i])) {
                 *config = elts[i];
                 return AKL_OK;
             }
@@ -301,7 +301,7 @@ ngx_http_akl_k8s_guard_signature(akl_jws_t *jws, ngx_array_t *configs,
 /* token_claims may have put something else in the place of the name */
 
 static ngx_uint_t
-ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
+ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config)
 {
     akl_str_t                  name, expected;
@@ -348,8 +348,8 @@ ngx_http_akl_k8s_guard_names(akl_doc_t *payload,
 
 
 static akl_reason_t
-ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
-    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_guard_head_t *head)
+ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_minted_head_t *head)
 {
     int64_t     nbf;
     akl_str_t   iss;
@@ -390,7 +390,7 @@ ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
     }
 
     if (config->token_audience.len
-        && !ngx_http_akl_k8s_guard_audience(&jws->payload,
+        && !ngx_http_akl_k8s_minted_audience(&jws->payload,
                                             &config->token_audience))
     {
         return AKL_AUDIENCE_MISMATCH;
@@ -401,7 +401,7 @@ ngx_http_akl_k8s_guard_claims(akl_jws_t *jws,
 
 
 static ngx_uint_t
-ngx_http_akl_k8s_guard_audience(akl_doc_t *payload, ngx_str_t *audience)
+ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, ngx_str_t *audience)
 {
     akl_str_t          wanted;
     const akl_node_t  *aud, *elt;
@@ -436,9 +436,9 @@ ngx_http_akl_k8s_guard_audience(akl_doc_t *payload, ngx_str_t *audience)
 
 
 static akl_reason_t
-ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
+ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
-    ngx_http_akl_k8s_guard_head_t *head, ngx_akl_key_t *key)
+    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key)
 {
     u_char                        *p;
     time_t                         expires;
@@ -448,7 +448,7 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    p = ngx_http_akl_k8s_guard_buf + sizeof(ngx_http_akl_k8s_guard_head_t);
+    p = ngx_http_akl_k8s_minted_buf + sizeof(ngx_http_akl_k8s_minted_head_t);
 
     n = akl_claims_flatten(&jws->payload, p, AKL_CLAIMS_MAX);
 
@@ -464,7 +464,7 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     head->revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);
 
     if (head->revocations
-        && ngx_http_akl_k8s_guard_revoked(amcf, claims, head->iat))
+        && ngx_http_akl_k8s_minted_revoked(amcf, claims, head->iat))
     {
         return AKL_TOKEN_REVOKED;
     }
@@ -479,14 +479,14 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
     ctx->claims.len = claims.len;
     ctx->token_expires = head->exp;
 
-    ngx_memcpy(ngx_http_akl_k8s_guard_buf, head,
-               sizeof(ngx_http_akl_k8s_guard_head_t));
+    ngx_memcpy(ngx_http_akl_k8s_minted_buf, head,
+               sizeof(ngx_http_akl_k8s_minted_head_t));
 
-    expires = ngx_time() + NGX_HTTP_AKL_K8S_GUARD_TIME;
+    expires = ngx_time() + NGX_HTTP_AKL_K8S_MINTED_TIME;
 
     (void) ngx_akl_zone_set(amcf->zone, NGX_AKL_GUARD, key,
-                            ngx_http_akl_k8s_guard_buf,
-                            sizeof(ngx_http_akl_k8s_guard_head_t) + claims.len,
+                            ngx_http_akl_k8s_minted_buf,
+                            sizeof(ngx_http_akl_k8s_minted_head_t) + claims.len,
                             ngx_min(expires, (time_t) head->exp));
 
     return AKL_OK;
@@ -496,7 +496,7 @@ ngx_http_akl_k8s_guard_keep(ngx_http_request_t *r,
 /* a token that cannot be named cannot be found on the list either */
 
 static ngx_uint_t
-ngx_http_akl_k8s_guard_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
+ngx_http_akl_k8s_minted_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_str_t claims, time_t iat)
 {
     akl_str_t  jti, sub;
@@ -516,7 +516,7 @@ ngx_http_akl_k8s_guard_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
 
 
 static akl_reason_t
-ngx_http_akl_k8s_guard_reason(akl_jws_error_t error)
+ngx_http_akl_k8s_minted_reason(akl_jws_error_t error)
 {
     switch (error) {
 

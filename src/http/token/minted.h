@@ -2,13 +2,13 @@
  * Minted tokens, verified.
  */
 
-#ifndef NGX_HTTP_AKL_K8S_GUARD_TOKEN_H
-#define NGX_HTTP_AKL_K8S_GUARD_TOKEN_H
+#ifndef NGX_HTTP_AKL_K8S_MINTED_H
+#define NGX_HTTP_AKL_K8S_MINTED_H
 
 #include "../module.h"
 
 
-#define NGX_HTTP_AKL_K8S_GUARD_TIME  60     /* s that a verified token stands */
+#define NGX_HTTP_AKL_K8S_MINTED_TIME  60    /* s that a verified token stands */
 
 
 /*
@@ -16,8 +16,8 @@
  * minted, from memory where it was seen before, and sets the context's
  * config, claims and token_expires.  AKL_OK or why not; sets no outcome.
  */
-akl_reason_t ngx_http_akl_k8s_guard_token(ngx_http_request_t *r,
+akl_reason_t ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
 
 
-#endif /* NGX_HTTP_AKL_K8S_GUARD_TOKEN_H */
+#endif /* NGX_HTTP_AKL_K8S_MINTED_H */
