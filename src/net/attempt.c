@@ -3,7 +3,7 @@
  * failure means.
  */
 
-#include "target.h"
+#include "attempt.h"
 
 
 static ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
@@ -15,6 +15,8 @@ static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
 #define NGX_AKL_BEARER  "Authorization: Bearer "
 #define NGX_AKL_ACCEPT  "Accept: "
 
+#define NGX_AKL_CAUSE_LEN  64           /* of an error of the system */
+
 
 /* the lines that all requests with a body have; libcurl only reads the list */
 
@@ -22,6 +24,63 @@ static struct curl_slist  ngx_akl_try_lines[] = {
     { (char *) "Content-Type: application/json", &ngx_akl_try_lines[1] },
     { (char *) "Expect:", NULL }
 };
+
+
+void
+ngx_akl_try_begin(ngx_akl_try_t *t)
+{
+    t->place = t->ex->target->preferred;
+    t->addr = 0;
+    t->visited = 0;
+    t->skipped = 0;
+    t->fresh = 0;
+}
+
+
+ngx_int_t
+ngx_akl_try_next(ngx_akl_try_t *t)
+{
+    ngx_int_t           rc;
+    ngx_akl_place_t    *place;
+    ngx_akl_target_t   *target;
+    ngx_akl_address_t  *addr;
+
+    target = t->ex->target;
+
+    while (t->visited < target->nplaces) {
+
+        place = &target->places[t->place];
+
+        rc = ngx_akl_place_resolve(place, &t->waiter);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (t->addr == 0) {
+
+            /* known here only: a name looked up anew changes the order */
+            t->first = place->first;
+        }
+
+        for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
+
+            addr = &place->addrs[(t->first + t->addr) % place->naddrs];
+
+            if (ngx_akl_address_may(addr)) {
+                return NGX_OK;
+            }
+
+            t->skipped++;
+        }
+
+        t->place = (t->place + 1) % target->nplaces;
+        t->addr = 0;
+        t->visited++;
+    }
+
+    return NGX_DECLINED;
+}
 
 
 ngx_int_t
@@ -338,7 +397,72 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 }
 
 
-/* gives the handle back */
+/* a connection that was kept, and was dead when it was used again */
+
+ngx_uint_t
+ngx_akl_try_died(ngx_akl_try_t *t, CURLcode rc)
+{
+    long  connects;
+
+    connects = 1;
+    (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+
+    return connects == 0 && !t->begun
+           && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
+               || rc == CURLE_GOT_NOTHING);
+}
+
+
+void
+ngx_akl_try_heard(ngx_akl_try_t *t)
+{
+    ngx_akl_place_heard(&t->ex->target->places[t->place], t->address,
+                        t->headed);
+}
+
+
+void
+ngx_akl_try_silent(ngx_akl_try_t *t)
+{
+    ngx_akl_place_silent(&t->ex->target->places[t->place], t->address,
+                         t->sent);
+}
+
+
+void
+ngx_akl_try_say(ngx_akl_try_t *t, const char *what, CURLcode rc)
+{
+    long              err;
+    u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
+    ngx_akl_place_t  *place;
+
+    place = &t->ex->target->places[t->place];
+
+    err = 0;
+
+    if (rc == CURLE_COULDNT_CONNECT) {
+        (void) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
+    }
+
+    p = t->text;
+    last = t->text + sizeof(t->text) - 1;
+
+    p = ngx_slprintf(p, last, "%s", what);
+
+    if (err) {
+        p = ngx_slprintf(p, last, ": %*s",
+                         (size_t) (ngx_strerror((ngx_err_t) err, cause,
+                                                sizeof(cause)) - cause),
+                         cause);
+    }
+
+    p = ngx_slprintf(p, last, " (%s, %V)", t->address + 2, &place->host->url);
+    *p = '\0';
+
+    t->ex->error.data = t->text;
+    t->ex->error.len = p - t->text;
+}
+
 
 void
 ngx_akl_try_stop(ngx_akl_try_t *t)

@@ -3,9 +3,7 @@
  * to go on.
  */
 
-#include "target.h"
-
-#include <openssl/err.h>
+#include "attempt.h"
 
 
 #define NGX_AKL_BACKOFF        50       /* ms before the first repetition */
@@ -13,20 +11,17 @@
 #define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
 #define NGX_AKL_LOOKS          8        /* turns of the loop after a limit */
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
-#define NGX_AKL_CAUSE_LEN      64       /* of an error of the system */
 
 
-static void ngx_akl_try_begin(ngx_akl_try_t *t);
 static void ngx_akl_try_step(ngx_akl_try_t *t);
 static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
-static ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
 static void ngx_akl_try_done(CURL *easy, CURLcode rc);
 static void ngx_akl_try_answered(ngx_akl_try_t *t);
-static void ngx_akl_try_say(ngx_akl_try_t *t, const char *what, long err);
 static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
 static void ngx_akl_try_unreachable(ngx_akl_try_t *t);
 static void ngx_akl_try_connecting(CURL *easy, curl_socket_t s);
 static void ngx_akl_try_overdue(ngx_akl_try_t *t);
+static void ngx_akl_try_resolved(ngx_akl_waiter_t *waiter);
 static void ngx_akl_try_timer(ngx_event_t *ev);
 static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
     const char *error);
@@ -112,6 +107,8 @@ ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
     t->timer.data = &ngx_akl_try_dumb;
     t->timer.log = ngx_cycle->log;
 
+    t->waiter.handler = ngx_akl_try_resolved;
+
     if (ngx_akl_try_copy(t) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -179,19 +176,6 @@ ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex)
 }
 
 
-/* a round: each place once, from the one that answered last */
-
-static void
-ngx_akl_try_begin(ngx_akl_try_t *t)
-{
-    t->place = t->ex->target->preferred;
-    t->addr = 0;
-    t->visited = 0;
-    t->skipped = 0;
-    t->fresh = 0;
-}
-
-
 static void
 ngx_akl_try_step(ngx_akl_try_t *t)
 {
@@ -216,7 +200,7 @@ ngx_akl_try_step(ngx_akl_try_t *t)
 
         /* the resolver has not answered yet */
 
-        if (t->waits_for->naddrs) {
+        if (t->waiter.place->naddrs) {
             left = ngx_min(left, NGX_AKL_RESOLVE_WAIT);
         }
 
@@ -247,54 +231,6 @@ ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time)
 }
 
 
-/* moves to an address worth trying, beginning with the one at hand */
-
-static ngx_int_t
-ngx_akl_try_next(ngx_akl_try_t *t)
-{
-    ngx_int_t           rc;
-    ngx_akl_place_t    *place;
-    ngx_akl_target_t   *target;
-    ngx_akl_address_t  *addr;
-
-    target = t->ex->target;
-
-    while (t->visited < target->nplaces) {
-
-        place = &target->places[t->place];
-
-        rc = ngx_akl_place_resolve(place, t);
-
-        if (rc == NGX_AGAIN) {
-            return NGX_AGAIN;
-        }
-
-        if (t->addr == 0) {
-
-            /* known here only: a name looked up anew changes the order */
-            t->first = place->first;
-        }
-
-        for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
-
-            addr = &place->addrs[(t->first + t->addr) % place->naddrs];
-
-            if (ngx_akl_address_may(addr)) {
-                return NGX_OK;
-            }
-
-            t->skipped++;
-        }
-
-        t->place = (t->place + 1) % target->nplaces;
-        t->addr = 0;
-        t->visited++;
-    }
-
-    return NGX_DECLINED;
-}
-
-
 /* libcurl has ended a transfer */
 
 static void
@@ -309,7 +245,7 @@ ngx_akl_try_done(CURL *easy, CURLcode rc)
     t = (ngx_akl_try_t *) private;
 
     if (rc == CURLE_OK && t->headed) {
-        ngx_akl_place_heard(t);
+        ngx_akl_try_heard(t);
         t->ex->target->preferred = t->place;
 
         ngx_akl_try_answered(t);
@@ -352,71 +288,26 @@ ngx_akl_try_answered(ngx_akl_try_t *t)
 }
 
 
-/* for the log: what went wrong, the system's error, and of which address */
-
-static void
-ngx_akl_try_say(ngx_akl_try_t *t, const char *what, long err)
-{
-    u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
-    ngx_akl_place_t  *place;
-
-    place = &t->ex->target->places[t->place];
-
-    p = t->text;
-    last = t->text + sizeof(t->text) - 1;
-
-    p = ngx_slprintf(p, last, "%s", what);
-
-    if (err) {
-        p = ngx_slprintf(p, last, ": %*s",
-                         (size_t) (ngx_strerror((ngx_err_t) err, cause,
-                                                sizeof(cause)) - cause),
-                         cause);
-    }
-
-    p = ngx_slprintf(p, last, " (%s, %V)", t->address + 2, &place->host->url);
-    *p = '\0';
-
-    t->ex->error.data = t->text;
-    t->ex->error.len = p - t->text;
-}
-
-
 static void
 ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
 {
-    long                connects, err;
-    ngx_uint_t          died;
-    ngx_akl_outcome_e   outcome;
+    ngx_uint_t         died;
+    ngx_akl_outcome_e  outcome;
 
+    died = ngx_akl_try_died(t, rc);
     outcome = ngx_akl_try_outcome(t, rc);
 
     if (rc != CURLE_OPERATION_TIMEDOUT) {
-        ngx_akl_place_heard(t);
+        ngx_akl_try_heard(t);
 
     } else if (outcome == NGX_AKL_UNREACHABLE) {
-        ngx_akl_place_silent(t);
-    }
-
-    /* a connection that was kept, and was dead when it was used again */
-
-    connects = 1;
-    (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-
-    died = (connects == 0 && !t->begun
-            && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
-                || rc == CURLE_GOT_NOTHING));
-
-    err = 0;
-
-    if (rc == CURLE_COULDNT_CONNECT) {
-        (void) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
+        ngx_akl_try_silent(t);
     }
 
     ngx_akl_try_say(t, rc == CURLE_OK ? "the answer's head is not whole"
                        : t->curl_error[0] ? t->curl_error
                        : curl_easy_strerror(rc),
-                    err);
+                    rc);
     ngx_akl_try_stop(t);
 
     if (outcome != NGX_AKL_UNREACHABLE) {
@@ -513,9 +404,9 @@ ngx_akl_try_overdue(ngx_akl_try_t *t)
     t->looks = 0;
 
     if (t->connecting && !ngx_akl_curl_established(t->socket)) {
-        ngx_akl_place_silent(t);
+        ngx_akl_try_silent(t);
 
-        ngx_akl_try_say(t, "connect timed out", 0);
+        ngx_akl_try_say(t, "connect timed out", CURLE_OK);
         ngx_akl_try_stop(t);
 
         ngx_akl_try_unreachable(t);
@@ -533,15 +424,22 @@ ngx_akl_try_overdue(ngx_akl_try_t *t)
     (void) curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME, &secured);
 
     ngx_akl_try_say(t, (t->connecting && secured == 0)
-                       ? "TLS handshake timed out" : "no answer in time", 0);
+                       ? "TLS handshake timed out" : "no answer in time",
+                    CURLE_OK);
 
     ngx_akl_try_finish(t, NGX_AKL_TIMED_OUT);
 }
 
 
-void
-ngx_akl_try_resolved(ngx_akl_try_t *t)
+/* a place that was waited for knows more now */
+
+static void
+ngx_akl_try_resolved(ngx_akl_waiter_t *waiter)
 {
+    ngx_akl_try_t  *t;
+
+    t = (ngx_akl_try_t *) ((u_char *) waiter - offsetof(ngx_akl_try_t, waiter));
+
     if (t->timer.timer_set) {
         ngx_del_timer(&t->timer);
     }
@@ -571,13 +469,13 @@ ngx_akl_try_timer(ngx_event_t *ev)
         return;
     }
 
-    if (t->waits_for) {
+    if (t->waiter.place) {
 
         /* the resolver is slow: known addresses are better than none */
-        ngx_akl_place_extend(t->waits_for);
+        ngx_akl_place_extend(t->waiter.place);
     }
 
-    ngx_akl_place_leave(t);
+    ngx_akl_place_leave(&t->waiter);
 
     if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
 
@@ -646,7 +544,7 @@ ngx_akl_try_end(ngx_akl_try_t *t)
     t->finished = 1;
 
     ngx_akl_try_stop(t);
-    ngx_akl_place_leave(t);
+    ngx_akl_place_leave(&t->waiter);
 
     if (t->timer.timer_set) {
         ngx_del_timer(&t->timer);
@@ -692,7 +590,7 @@ ngx_akl_exchanges_abort(void)
         next = ngx_queue_next(q);
         t = ngx_queue_data(q, ngx_akl_try_t, all);
 
-        ngx_akl_place_leave(t);
+        ngx_akl_place_leave(&t->waiter);
         ngx_akl_try_later(t, NGX_AKL_FAILED, "the worker is shutting down");
     }
 }

@@ -2,11 +2,13 @@
  * Hosts as they are configured.
  */
 
-#include "target.h"
+#include <ngx_config.h>
 
+#include <curl/curl.h>
 #include <openssl/crypto.h>
 
 #include "../k8s/host.h"
+#include "client.h"
 
 
 static char *ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host);

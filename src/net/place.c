@@ -3,7 +3,7 @@
  * while the worker runs; and which of them are worth a try.
  */
 
-#include "target.h"
+#include "place.h"
 
 
 #define NGX_AKL_RESOLVE_AGAIN  5        /* s until after a failure */
@@ -11,12 +11,51 @@
 #define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
 
 
+static ngx_int_t ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
+    ngx_resolver_addr_t *resolved, ngx_uint_t n);
 static ngx_akl_address_t *ngx_akl_place_address(ngx_akl_place_t *place,
-    ngx_akl_try_t *t);
+    u_char *connect_to);
 static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
 
 
 ngx_int_t
+ngx_akl_place_init(ngx_akl_place_t *place, ngx_akl_host_t *host,
+    ngx_str_t *target, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout)
+{
+    place->host = host;
+    place->target = target;
+    place->resolver = resolver;
+    place->resolver_timeout = resolver_timeout;
+
+    ngx_queue_init(&place->waiting);
+
+    return host->naddrs ? ngx_akl_place_set(place, host->addrs, NULL,
+                                            host->naddrs)
+                        : NGX_OK;
+}
+
+
+void
+ngx_akl_place_free(ngx_akl_place_t *place)
+{
+    if (place->resolving) {
+        ngx_resolve_name_done(place->resolving);
+        place->resolving = NULL;
+    }
+
+    free(place->addrs);
+
+    place->addrs = NULL;
+    place->naddrs = 0;
+}
+
+
+/*
+ * Gives a place "n" addresses, those of "addrs" or else of "resolved"; copied.
+ * NGX_OK, or NGX_ERROR where it keeps those that it had.
+ */
+
+static ngx_int_t
 ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
     ngx_resolver_addr_t *resolved, ngx_uint_t n)
 {
@@ -65,7 +104,7 @@ ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
         }
     }
 
-    ngx_akl_place_clear(place);
+    free(place->addrs);
 
     place->addrs = fresh;
     place->naddrs = n;
@@ -75,30 +114,17 @@ ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
 }
 
 
-void
-ngx_akl_place_clear(ngx_akl_place_t *place)
-{
-    free(place->addrs);
-
-    place->addrs = NULL;
-    place->naddrs = 0;
-}
-
-
 ngx_int_t
-ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t)
+ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
 {
-    ngx_akl_target_t    *target;
     ngx_resolver_ctx_t  *ctx;
-
-    target = place->target;
 
     if (place->host->naddrs || ngx_time() < place->valid) {
         return place->naddrs ? NGX_OK : NGX_ERROR;
     }
 
     if (place->resolving == NULL) {
-        ctx = ngx_resolve_start(target->resolver, NULL);
+        ctx = ngx_resolve_start(place->resolver, NULL);
 
         if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
             return place->naddrs ? NGX_OK : NGX_ERROR;
@@ -107,7 +133,7 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t)
         ctx->name = place->host->host;
         ctx->handler = ngx_akl_place_resolved;
         ctx->data = place;
-        ctx->timeout = target->resolver_timeout;
+        ctx->timeout = place->resolver_timeout;
         ctx->cancelable = 1;
 
         place->resolving = ctx;
@@ -124,22 +150,22 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_try_t *t)
         }
     }
 
-    t->waits_for = place;
-    ngx_queue_insert_tail(&place->waiting, &t->waiting);
+    waiter->place = place;
+    ngx_queue_insert_tail(&place->waiting, &waiter->queue);
 
     return NGX_AGAIN;
 }
 
 
-/* the address at hand, or NULL where it has gone from the place since */
+/* an address of the place, or NULL where it has gone from it since */
 
 static ngx_akl_address_t *
-ngx_akl_place_address(ngx_akl_place_t *place, ngx_akl_try_t *t)
+ngx_akl_place_address(ngx_akl_place_t *place, u_char *connect_to)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < place->naddrs; i++) {
-        if (ngx_strcmp(place->addrs[i].connect_to, t->address) == 0) {
+        if (ngx_strcmp(place->addrs[i].connect_to, connect_to) == 0) {
             return &place->addrs[i];
         }
     }
@@ -168,14 +194,12 @@ ngx_akl_address_may(ngx_akl_address_t *addr)
 
 
 void
-ngx_akl_place_heard(ngx_akl_try_t *t)
+ngx_akl_place_heard(ngx_akl_place_t *place, u_char *connect_to,
+    ngx_uint_t answered)
 {
-    ngx_akl_place_t    *place;
     ngx_akl_address_t  *addr;
 
-    place = &t->ex->target->places[t->place];
-
-    addr = ngx_akl_place_address(place, t);
+    addr = ngx_akl_place_address(place, connect_to);
     if (addr == NULL) {
         return;
     }
@@ -184,25 +208,26 @@ ngx_akl_place_heard(ngx_akl_try_t *t)
     addr->known = 1;
     addr->heard = ngx_current_msec;
 
-    if (t->headed) {
+    if (answered) {
         place->first = addr - place->addrs;
     }
 }
 
 
 void
-ngx_akl_place_silent(ngx_akl_try_t *t)
+ngx_akl_place_silent(ngx_akl_place_t *place, u_char *connect_to,
+    ngx_msec_t begun)
 {
     ngx_akl_address_t  *addr;
 
-    addr = ngx_akl_place_address(&t->ex->target->places[t->place], t);
+    addr = ngx_akl_place_address(place, connect_to);
     if (addr == NULL) {
         return;
     }
 
     /* a connect that was begun in silence says nothing of what came on */
 
-    if (addr->known && (ngx_msec_int_t) (t->sent - addr->heard) <= 0) {
+    if (addr->known && (ngx_msec_int_t) (begun - addr->heard) <= 0) {
         return;
     }
 
@@ -222,11 +247,11 @@ ngx_akl_place_extend(ngx_akl_place_t *place)
 
 
 void
-ngx_akl_place_leave(ngx_akl_try_t *t)
+ngx_akl_place_leave(ngx_akl_waiter_t *waiter)
 {
-    if (t->waits_for) {
-        ngx_queue_remove(&t->waiting);
-        t->waits_for = NULL;
+    if (waiter->place) {
+        ngx_queue_remove(&waiter->queue);
+        waiter->place = NULL;
     }
 }
 
@@ -234,9 +259,8 @@ ngx_akl_place_leave(ngx_akl_try_t *t)
 static void
 ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
 {
-    ngx_queue_t      *q;
-    ngx_akl_try_t    *t;
-    ngx_akl_place_t  *place;
+    ngx_akl_place_t   *place;
+    ngx_akl_waiter_t  *waiter;
 
     place = ctx->data;
 
@@ -251,7 +275,7 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "akl_k8s: %V of \"%V\" could not be resolved (%i: %s)",
-                      &place->host->host, &place->target->name, ctx->state,
+                      &place->host->host, place->target, ctx->state,
                       ngx_resolver_strerror(ctx->state));
 
         place->valid = ngx_time() + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN
@@ -262,10 +286,10 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
     place->resolving = NULL;
 
     while (!ngx_queue_empty(&place->waiting)) {
-        q = ngx_queue_head(&place->waiting);
-        t = ngx_queue_data(q, ngx_akl_try_t, waiting);
+        waiter = ngx_queue_data(ngx_queue_head(&place->waiting),
+                                ngx_akl_waiter_t, queue);
 
-        ngx_akl_place_leave(t);
-        ngx_akl_try_resolved(t);
+        ngx_akl_place_leave(waiter);
+        waiter->handler(waiter);
     }
 }

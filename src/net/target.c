@@ -68,7 +68,6 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
 {
     ngx_uint_t          i;
     ngx_akl_host_t     *host;
-    ngx_akl_place_t    *place;
     ngx_akl_target_t   *target, **slot;
 
     if (ngx_akl_targets.pool == NULL
@@ -85,9 +84,6 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
     }
 
     target->name = *name;
-    target->pool = cycle->pool;
-    target->resolver = resolver;
-    target->resolver_timeout = resolver_timeout;
     target->connect_timeout = connect_timeout;
     target->nplaces = hosts->nelts;
 
@@ -105,15 +101,9 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
     host = hosts->elts;
 
     for (i = 0; i < hosts->nelts; i++) {
-        place = &target->places[i];
-
-        place->host = &host[i];
-        place->target = target;
-        ngx_queue_init(&place->waiting);
-
-        if (host[i].naddrs
-            && ngx_akl_place_set(place, host[i].addrs, NULL, host[i].naddrs)
-               != NGX_OK)
+        if (ngx_akl_place_init(&target->places[i], &host[i], &target->name,
+                               resolver, resolver_timeout)
+            != NGX_OK)
         {
             return NULL;
         }
@@ -143,12 +133,7 @@ ngx_akl_targets_free(void)
         ngx_akl_target_drop_idle(target[i]);
 
         for (k = 0; k < target[i]->nplaces; k++) {
-
-            if (target[i]->places[k].resolving) {
-                ngx_resolve_name_done(target[i]->places[k].resolving);
-            }
-
-            ngx_akl_place_clear(&target[i]->places[k]);
+            ngx_akl_place_free(&target[i]->places[k]);
         }
 
         if (target[i]->tls.key.len) {

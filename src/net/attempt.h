@@ -1,0 +1,91 @@
+/*
+ * Attempts: one request to one address at a time, and what came of it.
+ */
+
+#ifndef NGX_AKL_ATTEMPT_H
+#define NGX_AKL_ATTEMPT_H
+
+#include "target.h"
+
+
+/* one exchange's way through the hosts */
+
+typedef struct {
+    ngx_akl_exchange_t   *ex;
+    ngx_queue_t           all;          /* among all exchanges */
+    ngx_akl_waiter_t      waiter;       /* for a place's addresses */
+
+    CURL                 *easy;
+    ngx_uint_t            generation;   /* of the handle */
+    struct curl_slist     bearer;       /* its line, wiped */
+    struct curl_slist     accept;       /* then this one, and the others */
+    struct curl_slist     connect_to;
+    u_char                address[NGX_AKL_CONNECT_TO_LEN];
+    unsigned              running:1;    /* the handle is with libcurl */
+    unsigned              connecting:1; /* over a socket of its own making */
+    unsigned              fresh:1;      /* on a connection of its own now */
+    unsigned              begun:1;      /* a line of an answer has come */
+    unsigned              headed:1;     /* all header lines have */
+    unsigned              no_memory:1;  /* for what has come */
+    unsigned              finished:1;   /* the handler has been called */
+
+    ngx_event_t           timer;
+    ngx_msec_t            deadline;
+    curl_socket_t         socket;       /* that is being connected */
+    ngx_msec_t            sent;         /* when the request was */
+    ngx_uint_t            place;        /* the place and its address that */
+    ngx_uint_t            addr;         /* are tried now, counted */
+    ngx_uint_t            first;        /* from this one */
+    ngx_uint_t            visited;      /* places begun in this round */
+    ngx_uint_t            skipped;      /* addresses known to be silent */
+    ngx_uint_t            repeats;
+    ngx_uint_t            looks;        /* at the sockets, after a limit */
+    ngx_buf_t            *answer;
+    char                  curl_error[CURL_ERROR_SIZE];
+    u_char                text[CURL_ERROR_SIZE + 128];
+} ngx_akl_try_t;
+
+
+/* Copies what the caller has given, once an exchange.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_akl_try_copy(ngx_akl_try_t *t);
+
+/* Begins a round: each place once, from the one that answered last. */
+void ngx_akl_try_begin(ngx_akl_try_t *t);
+
+/*
+ * Moves to an address worth trying, beginning with the one at hand.  NGX_OK,
+ * NGX_AGAIN where the resolver has to answer first, NGX_DECLINED: the round is
+ * over.
+ */
+ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
+
+/*
+ * Hands the request to libcurl, to the place and address at hand.  NGX_OK, or
+ * NGX_ERROR where memory or connections ran out.
+ */
+ngx_int_t ngx_akl_try_send(ngx_akl_try_t *t);
+
+/* The address at hand has spoken, or let its connect run out of time. */
+void ngx_akl_try_heard(ngx_akl_try_t *t);
+void ngx_akl_try_silent(ngx_akl_try_t *t);
+
+/* What a transfer that failed with "rc" came to; before ngx_akl_try_stop(). */
+ngx_akl_outcome_e ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc);
+
+/* 1 where it failed since a kept connection had died; before _stop(). */
+ngx_uint_t ngx_akl_try_died(ngx_akl_try_t *t, CURLcode rc);
+
+/*
+ * Writes what went wrong to the exchange's error: the text, the cause that the
+ * system gave for "rc", and the address.
+ */
+void ngx_akl_try_say(ngx_akl_try_t *t, const char *what, CURLcode rc);
+
+/* Gives the handle back, finished or not. */
+void ngx_akl_try_stop(ngx_akl_try_t *t);
+
+/* Wipes bearer, body and answer. */
+void ngx_akl_try_wipe(ngx_akl_try_t *t);
+
+
+#endif /* NGX_AKL_ATTEMPT_H */
