@@ -1,15 +1,16 @@
 /*
- * One request of an exchange: what libcurl is given, and what its word for a
+ * One request of a call: what libcurl is given, and what its word for a
  * failure means.
  */
 
 #include "attempt.h"
 
 
-static ngx_int_t ngx_akl_try_url(ngx_akl_try_t *t);
-static size_t ngx_akl_try_header(char *data, size_t size, size_t n,
+static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
+static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
     void *arg);
-static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
+static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
+    void *arg);
 
 
 #define NGX_AKL_BEARER  "Authorization: Bearer "
@@ -20,63 +21,63 @@ static size_t ngx_akl_try_write(char *data, size_t size, size_t n, void *arg);
 
 /* the lines that all requests with a body have; libcurl only reads the list */
 
-static struct curl_slist  ngx_akl_try_lines[] = {
-    { (char *) "Content-Type: application/json", &ngx_akl_try_lines[1] },
+static struct curl_slist  ngx_akl_attempt_lines[] = {
+    { (char *) "Content-Type: application/json", &ngx_akl_attempt_lines[1] },
     { (char *) "Expect:", NULL }
 };
 
 
 void
-ngx_akl_try_begin(ngx_akl_try_t *t)
+ngx_akl_attempt_begin(ngx_akl_attempt_t *a)
 {
-    t->place = t->ex->target->preferred;
-    t->addr = 0;
-    t->visited = 0;
-    t->skipped = 0;
-    t->fresh = 0;
+    a->place = a->call->target->preferred;
+    a->addr = 0;
+    a->visited = 0;
+    a->skipped = 0;
+    a->fresh = 0;
 }
 
 
 ngx_int_t
-ngx_akl_try_next(ngx_akl_try_t *t)
+ngx_akl_attempt_next(ngx_akl_attempt_t *a)
 {
     ngx_int_t           rc;
     ngx_akl_place_t    *place;
     ngx_akl_target_t   *target;
     ngx_akl_address_t  *addr;
 
-    target = t->ex->target;
+    target = a->call->target;
 
-    while (t->visited < target->nplaces) {
+    while (a->visited < target->nplaces) {
 
-        place = &target->places[t->place];
+        place = &target->places[a->place];
 
-        rc = ngx_akl_place_resolve(place, &t->waiter);
+        rc = ngx_akl_place_resolve(place, &a->waiter);
 
         if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
         }
 
-        if (t->addr == 0) {
+        if (a->addr == 0) {
 
             /* known here only: a name looked up anew changes the order */
-            t->first = place->first;
+            a->first = place->first;
         }
 
-        for ( /* void */ ; rc == NGX_OK && t->addr < place->naddrs; t->addr++) {
+        for ( /* void */ ; rc == NGX_OK && a->addr < place->naddrs; a->addr++) {
 
-            addr = &place->addrs[(t->first + t->addr) % place->naddrs];
+            addr = &place->addrs[(a->first + a->addr) % place->naddrs];
 
             if (ngx_akl_address_may(addr)) {
                 return NGX_OK;
             }
 
-            t->skipped++;
+            a->skipped++;
         }
 
-        t->place = (t->place + 1) % target->nplaces;
-        t->addr = 0;
-        t->visited++;
+        a->place = (a->place + 1) % target->nplaces;
+        a->addr = 0;
+        a->visited++;
     }
 
     return NGX_DECLINED;
@@ -84,66 +85,67 @@ ngx_akl_try_next(ngx_akl_try_t *t)
 
 
 ngx_int_t
-ngx_akl_try_send(ngx_akl_try_t *t)
+ngx_akl_attempt_send(ngx_akl_attempt_t *a)
 {
-    CURL                *easy;
-    ngx_uint_t           rc;
-    ngx_akl_place_t     *place;
-    ngx_akl_target_t    *target;
-    ngx_akl_exchange_t  *ex;
+    CURL              *easy;
+    ngx_uint_t         rc;
+    ngx_akl_call_t    *call;
+    ngx_akl_place_t   *place;
+    ngx_akl_target_t  *target;
 
-    ex = t->ex;
-    target = ex->target;
-    place = &target->places[t->place];
+    call = a->call;
+    target = call->target;
+    place = &target->places[a->place];
 
-    ngx_memcpy(t->address,
-               place->addrs[(t->first + t->addr) % place->naddrs].connect_to,
-               sizeof(t->address));
+    ngx_memcpy(a->address,
+               place->addrs[(a->first + a->addr) % place->naddrs].connect_to,
+               sizeof(a->address));
 
-    easy = ngx_akl_target_handle(target, &t->generation);
+    easy = ngx_akl_target_handle(target, &a->generation);
     if (easy == NULL) {
         return NGX_ERROR;
     }
 
-    t->easy = easy;
-    t->curl_error[0] = '\0';
+    a->easy = easy;
+    a->curl_error[0] = '\0';
 
-    t->looks = 0;
-    t->connecting = 0;
-    t->begun = 0;
-    t->headed = 0;
-    t->no_memory = 0;
-    t->sent = ngx_current_msec;
+    a->looks = 0;
+    a->connecting = 0;
+    a->begun = 0;
+    a->headed = 0;
+    a->no_memory = 0;
+    a->sent = ngx_current_msec;
 
-    if (t->answer) {
-        ngx_explicit_memzero(t->answer->start,
-                             t->answer->last - t->answer->start);
-        t->answer->last = t->answer->start;
-        ngx_str_null(&ex->answer);
+    if (a->answer) {
+        ngx_explicit_memzero(a->answer->start,
+                             a->answer->last - a->answer->start);
+        a->answer->last = a->answer->start;
+        ngx_str_null(&call->answer);
     }
 
-    if (ngx_akl_try_url(t) != NGX_OK) {
+    if (ngx_akl_attempt_url(a) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
-    rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &t->connect_to);
+    rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, a);
+    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, a->curl_error);
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &a->connect_to);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                           t->bearer.data ? &t->bearer : &t->accept);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, ngx_akl_try_header);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_try_write);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-    rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) ex->max_answer);
-    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->fresh);
+                           a->bearer.data ? &a->bearer : &a->accept);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION,
+                           ngx_akl_attempt_header);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, a);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ngx_akl_attempt_write);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, a);
+    rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) call->max_answer);
+    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) a->fresh);
 
-    if (ex->body.len) {
+    if (call->body.len) {
         rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
         rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
-                               (long) ex->body.len);
+                               (long) call->body.len);
         rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                               (char *) ex->body.data);
+                               (char *) call->body.data);
 
     } else {
         rc |= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
@@ -157,81 +159,81 @@ ngx_akl_try_send(ngx_akl_try_t *t)
         return NGX_ERROR;
     }
 
-    t->running = 1;
-    ex->host = place->host;
-    ex->tries++;
+    a->running = 1;
+    call->host = place->host;
+    call->attempts++;
 
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_akl_try_copy(ngx_akl_try_t *t)
+ngx_akl_attempt_copy(ngx_akl_attempt_t *a)
 {
-    u_char              *p, *last;
-    ngx_akl_exchange_t  *ex;
+    u_char          *p, *last;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
+    call = a->call;
 
     /* the caller's may be gone at a repetition */
 
-    p = ngx_pnalloc(ex->pool, ex->path.len + ex->body.len
+    p = ngx_pnalloc(call->pool, call->path.len + call->body.len
                               + sizeof(NGX_AKL_ACCEPT)
-                              + ngx_strlen(ex->accept)
-                              + sizeof(NGX_AKL_BEARER) + ex->bearer.len);
+                              + ngx_strlen(call->accept)
+                              + sizeof(NGX_AKL_BEARER) + call->bearer.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    last = ngx_cpymem(p, ex->path.data, ex->path.len);
-    ex->path.data = p;
+    last = ngx_cpymem(p, call->path.data, call->path.len);
+    call->path.data = p;
 
-    t->accept.data = (char *) last;
-    t->accept.next = ex->body.len ? ngx_akl_try_lines : NULL;
+    a->accept.data = (char *) last;
+    a->accept.next = call->body.len ? ngx_akl_attempt_lines : NULL;
 
-    last = ngx_sprintf(last, NGX_AKL_ACCEPT "%s%Z", ex->accept);
+    last = ngx_sprintf(last, NGX_AKL_ACCEPT "%s%Z", call->accept);
 
-    if (ex->body.len) {
+    if (call->body.len) {
         p = last;
-        last = ngx_cpymem(p, ex->body.data, ex->body.len);
-        ex->body.data = p;
+        last = ngx_cpymem(p, call->body.data, call->body.len);
+        call->body.data = p;
     }
 
-    if (ex->bearer.len) {
+    if (call->bearer.len) {
         p = last;
-        last = ngx_sprintf(p, NGX_AKL_BEARER "%V", &ex->bearer);
+        last = ngx_sprintf(p, NGX_AKL_BEARER "%V", &call->bearer);
         *last = '\0';
 
-        ex->bearer.data = last - ex->bearer.len;
+        call->bearer.data = last - call->bearer.len;
 
-        t->bearer.data = (char *) p;
-        t->bearer.next = &t->accept;
+        a->bearer.data = (char *) p;
+        a->bearer.next = &a->accept;
     }
 
-    t->connect_to.data = (char *) t->address;
+    a->connect_to.data = (char *) a->address;
 
     return NGX_OK;
 }
 
 
 void
-ngx_akl_try_wipe(ngx_akl_try_t *t)
+ngx_akl_attempt_wipe(ngx_akl_attempt_t *a)
 {
-    ngx_akl_exchange_t  *ex;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
+    call = a->call;
 
-    if (ex->bearer.len) {
-        ngx_explicit_memzero(ex->bearer.data, ex->bearer.len);
+    if (call->bearer.len) {
+        ngx_explicit_memzero(call->bearer.data, call->bearer.len);
     }
 
-    if (ex->body.len) {
-        ngx_explicit_memzero(ex->body.data, ex->body.len);
+    if (call->body.len) {
+        ngx_explicit_memzero(call->body.data, call->body.len);
     }
 
-    if (t->answer) {
-        ngx_explicit_memzero(t->answer->start,
-                             t->answer->last - t->answer->start);
+    if (a->answer) {
+        ngx_explicit_memzero(a->answer->start,
+                             a->answer->last - a->answer->start);
     }
 }
 
@@ -239,17 +241,17 @@ ngx_akl_try_wipe(ngx_akl_try_t *t)
 /* the URL of the place at hand */
 
 static ngx_int_t
-ngx_akl_try_url(ngx_akl_try_t *t)
+ngx_akl_attempt_url(ngx_akl_attempt_t *a)
 {
-    u_char              *url, *p;
-    ngx_akl_host_t      *host;
-    ngx_akl_exchange_t  *ex;
+    u_char          *url, *p;
+    ngx_akl_host_t  *host;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
-    host = ex->target->places[t->place].host;
+    call = a->call;
+    host = call->target->places[a->place].host;
 
-    url = ngx_pnalloc(ex->pool, sizeof("https://[]:65535") + host->host.len
-                                + host->prefix.len + ex->path.len);
+    url = ngx_pnalloc(call->pool, sizeof("https://[]:65535") + host->host.len
+                                + host->prefix.len + call->path.len);
     if (url == NULL) {
         return NGX_ERROR;
     }
@@ -258,10 +260,10 @@ ngx_akl_try_url(ngx_akl_try_t *t)
                                      host->host.data + host->host.len, ':')
                          ? "https://[%V]:%ui%V%V" : "https://%V:%ui%V%V",
                     &host->host, (ngx_uint_t) host->port, &host->prefix,
-                    &ex->path);
+                    &call->path);
     *p = '\0';
 
-    return (curl_easy_setopt(t->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
+    return (curl_easy_setopt(a->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
            ? NGX_OK : NGX_ERROR;
 }
 
@@ -269,17 +271,17 @@ ngx_akl_try_url(ngx_akl_try_t *t)
 /* libcurl takes a head that was torn off for a whole one */
 
 static size_t
-ngx_akl_try_header(char *data, size_t size, size_t n, void *arg)
+ngx_akl_attempt_header(char *data, size_t size, size_t n, void *arg)
 {
-    ngx_akl_try_t  *t = arg;
+    ngx_akl_attempt_t  *a = arg;
 
-    t->begun = 1;
+    a->begun = 1;
 
     if (n >= 5 && ngx_strncmp(data, "HTTP/", 5) == 0) {
-        t->headed = 0;
+        a->headed = 0;
 
     } else if (data[0] == '\r' || data[0] == '\n') {
-        t->headed = 1;
+        a->headed = 1;
     }
 
     return size * n;
@@ -287,19 +289,19 @@ ngx_akl_try_header(char *data, size_t size, size_t n, void *arg)
 
 
 static size_t
-ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
+ngx_akl_attempt_write(char *data, size_t size, size_t n, void *arg)
 {
-    ngx_akl_try_t  *t = arg;
+    ngx_akl_attempt_t  *a = arg;
 
     size_t               len, room, want;
     ngx_buf_t           *b;
-    ngx_akl_exchange_t  *ex;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
+    call = a->call;
     len = size * n;
-    b = t->answer;
+    b = a->answer;
 
-    if (len > ex->max_answer - (b ? (size_t) (b->last - b->start) : 0)) {
+    if (len > call->max_answer - (b ? (size_t) (b->last - b->start) : 0)) {
         return 0;
     }
 
@@ -309,20 +311,20 @@ ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
 
         want = b ? 2 * (b->end - b->start) + len : ngx_max(len, 4096);
 
-        b = ngx_create_temp_buf(ex->pool, ngx_min(want, ex->max_answer));
+        b = ngx_create_temp_buf(call->pool, ngx_min(want, call->max_answer));
         if (b == NULL) {
-            t->no_memory = 1;
+            a->no_memory = 1;
             return 0;
         }
 
-        if (t->answer) {
-            b->last = ngx_cpymem(b->start, t->answer->start,
-                                 t->answer->last - t->answer->start);
-            ngx_explicit_memzero(t->answer->start,
-                                 t->answer->last - t->answer->start);
+        if (a->answer) {
+            b->last = ngx_cpymem(b->start, a->answer->start,
+                                 a->answer->last - a->answer->start);
+            ngx_explicit_memzero(a->answer->start,
+                                 a->answer->last - a->answer->start);
         }
 
-        t->answer = b;
+        a->answer = b;
     }
 
     b->last = ngx_cpymem(b->last, data, len);
@@ -332,7 +334,7 @@ ngx_akl_try_write(char *data, size_t size, size_t n, void *arg)
 
 
 ngx_akl_outcome_e
-ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
+ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc)
 {
     switch (rc) {
 
@@ -346,7 +348,7 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 
         /* TLS 1.3: a server refuses our certificate after the handshake */
 
-        if (!t->begun && ngx_strstr(t->curl_error, " alert ")) {
+        if (!a->begun && ngx_strstr(a->curl_error, " alert ")) {
             return NGX_AKL_TLS_FAILED;
         }
 
@@ -359,14 +361,14 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 
         /* torn off within an answer is no answer, but no silence either */
 
-        return (t->answer && t->answer->last > t->answer->start)
+        return (a->answer && a->answer->last > a->answer->start)
                ? NGX_AKL_BAD_ANSWER : NGX_AKL_UNREACHABLE;
 
     case CURLE_SSL_CONNECT_ERROR:
 
-        if (ngx_strstr(t->curl_error, "SSL_ERROR_SYSCALL")
-            || ngx_strstr(t->curl_error, "reset")
-            || ngx_strstr(t->curl_error, "unexpected eof"))
+        if (ngx_strstr(a->curl_error, "SSL_ERROR_SYSCALL")
+            || ngx_strstr(a->curl_error, "reset")
+            || ngx_strstr(a->curl_error, "unexpected eof"))
         {
             return NGX_AKL_UNREACHABLE;
         }
@@ -389,7 +391,7 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
         return NGX_AKL_FAILED;
 
     case CURLE_WRITE_ERROR:
-        return t->no_memory ? NGX_AKL_FAILED : NGX_AKL_BAD_ANSWER;
+        return a->no_memory ? NGX_AKL_FAILED : NGX_AKL_BAD_ANSWER;
 
     default:
         return NGX_AKL_BAD_ANSWER;
@@ -400,52 +402,52 @@ ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc)
 /* a connection that was kept, and was dead when it was used again */
 
 ngx_uint_t
-ngx_akl_try_died(ngx_akl_try_t *t, CURLcode rc)
+ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc)
 {
     long  connects;
 
     connects = 1;
-    (void) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+    (void) curl_easy_getinfo(a->easy, CURLINFO_NUM_CONNECTS, &connects);
 
-    return connects == 0 && !t->begun
+    return connects == 0 && !a->begun
            && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
                || rc == CURLE_GOT_NOTHING);
 }
 
 
 void
-ngx_akl_try_heard(ngx_akl_try_t *t)
+ngx_akl_attempt_heard(ngx_akl_attempt_t *a)
 {
-    ngx_akl_place_heard(&t->ex->target->places[t->place], t->address,
-                        t->headed);
+    ngx_akl_place_heard(&a->call->target->places[a->place], a->address,
+                        a->headed);
 }
 
 
 void
-ngx_akl_try_silent(ngx_akl_try_t *t)
+ngx_akl_attempt_silent(ngx_akl_attempt_t *a)
 {
-    ngx_akl_place_silent(&t->ex->target->places[t->place], t->address,
-                         t->sent);
+    ngx_akl_place_silent(&a->call->target->places[a->place], a->address,
+                         a->sent);
 }
 
 
 void
-ngx_akl_try_say(ngx_akl_try_t *t, const char *what, CURLcode rc)
+ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
 {
     long              err;
     u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
     ngx_akl_place_t  *place;
 
-    place = &t->ex->target->places[t->place];
+    place = &a->call->target->places[a->place];
 
     err = 0;
 
     if (rc == CURLE_COULDNT_CONNECT) {
-        (void) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
+        (void) curl_easy_getinfo(a->easy, CURLINFO_OS_ERRNO, &err);
     }
 
-    p = t->text;
-    last = t->text + sizeof(t->text) - 1;
+    p = a->text;
+    last = a->text + sizeof(a->text) - 1;
 
     p = ngx_slprintf(p, last, "%s", what);
 
@@ -456,36 +458,36 @@ ngx_akl_try_say(ngx_akl_try_t *t, const char *what, CURLcode rc)
                          cause);
     }
 
-    p = ngx_slprintf(p, last, " (%s, %V)", t->address + 2, &place->host->url);
+    p = ngx_slprintf(p, last, " (%s, %V)", a->address + 2, &place->host->url);
     *p = '\0';
 
-    t->ex->error.data = t->text;
-    t->ex->error.len = p - t->text;
+    a->call->error.data = a->text;
+    a->call->error.len = p - a->text;
 }
 
 
 void
-ngx_akl_try_stop(ngx_akl_try_t *t)
+ngx_akl_attempt_stop(ngx_akl_attempt_t *a)
 {
-    if (t->easy == NULL) {
+    if (a->easy == NULL) {
         return;
     }
 
-    if (t->running) {
-        ngx_akl_curl_remove(t->easy);
-        t->running = 0;
+    if (a->running) {
+        ngx_akl_curl_remove(a->easy);
+        a->running = 0;
     }
 
-    /* nothing of this exchange may stay behind in the handle */
+    /* nothing of this call may stay behind in the handle */
 
-    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, NULL);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_PRIVATE, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_CONNECT_TO, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, NULL);
 
-    ngx_akl_target_release(t->ex->target, t->easy, t->generation);
-    t->easy = NULL;
+    ngx_akl_target_release(a->call->target, a->easy, a->generation);
+    a->easy = NULL;
 }

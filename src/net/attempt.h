@@ -8,11 +8,11 @@
 #include "target.h"
 
 
-/* one exchange's way through the hosts */
+/* one call's way through the hosts */
 
 typedef struct {
-    ngx_akl_exchange_t   *ex;
-    ngx_queue_t           all;          /* among all exchanges */
+    ngx_akl_call_t   *call;
+    ngx_queue_t           all;          /* among all calls */
     ngx_akl_waiter_t      waiter;       /* for a place's addresses */
 
     CURL                 *easy;
@@ -43,49 +43,49 @@ typedef struct {
     ngx_buf_t            *answer;
     char                  curl_error[CURL_ERROR_SIZE];
     u_char                text[CURL_ERROR_SIZE + 128];
-} ngx_akl_try_t;
+} ngx_akl_attempt_t;
 
 
-/* Copies what the caller has given, once an exchange.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_akl_try_copy(ngx_akl_try_t *t);
+/* Copies what the caller has given, once a call.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_akl_attempt_copy(ngx_akl_attempt_t *a);
 
 /* Begins a round: each place once, from the one that answered last. */
-void ngx_akl_try_begin(ngx_akl_try_t *t);
+void ngx_akl_attempt_begin(ngx_akl_attempt_t *a);
 
 /*
  * Moves to an address worth trying, beginning with the one at hand.  NGX_OK,
  * NGX_AGAIN where the resolver has to answer first, NGX_DECLINED: the round is
  * over.
  */
-ngx_int_t ngx_akl_try_next(ngx_akl_try_t *t);
+ngx_int_t ngx_akl_attempt_next(ngx_akl_attempt_t *a);
 
 /*
  * Hands the request to libcurl, to the place and address at hand.  NGX_OK, or
  * NGX_ERROR where memory or connections ran out.
  */
-ngx_int_t ngx_akl_try_send(ngx_akl_try_t *t);
+ngx_int_t ngx_akl_attempt_send(ngx_akl_attempt_t *a);
 
 /* The address at hand has spoken, or let its connect run out of time. */
-void ngx_akl_try_heard(ngx_akl_try_t *t);
-void ngx_akl_try_silent(ngx_akl_try_t *t);
+void ngx_akl_attempt_heard(ngx_akl_attempt_t *a);
+void ngx_akl_attempt_silent(ngx_akl_attempt_t *a);
 
-/* What a transfer that failed with "rc" came to; before ngx_akl_try_stop(). */
-ngx_akl_outcome_e ngx_akl_try_outcome(ngx_akl_try_t *t, CURLcode rc);
+/* What a transfer that failed with "rc" came to; before _stop(). */
+ngx_akl_outcome_e ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc);
 
 /* 1 where it failed since a kept connection had died; before _stop(). */
-ngx_uint_t ngx_akl_try_died(ngx_akl_try_t *t, CURLcode rc);
+ngx_uint_t ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc);
 
 /*
- * Writes what went wrong to the exchange's error: the text, the cause that the
+ * Writes what went wrong to the call's error: the text, the cause that the
  * system gave for "rc", and the address.
  */
-void ngx_akl_try_say(ngx_akl_try_t *t, const char *what, CURLcode rc);
+void ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc);
 
 /* Gives the handle back, finished or not. */
-void ngx_akl_try_stop(ngx_akl_try_t *t);
+void ngx_akl_attempt_stop(ngx_akl_attempt_t *a);
 
 /* Wipes bearer, body and answer. */
-void ngx_akl_try_wipe(ngx_akl_try_t *t);
+void ngx_akl_attempt_wipe(ngx_akl_attempt_t *a);
 
 
 #endif /* NGX_AKL_ATTEMPT_H */

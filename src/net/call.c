@@ -1,5 +1,5 @@
 /*
- * One exchange: the next address, the request, what came of it, and whether
+ * One call: the next address, the request, what came of it, and whether
  * to go on.
  */
 
@@ -13,40 +13,42 @@
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
 
 
-static void ngx_akl_try_step(ngx_akl_try_t *t);
-static void ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time);
-static void ngx_akl_try_done(CURL *easy, CURLcode rc);
-static void ngx_akl_try_answered(ngx_akl_try_t *t);
-static void ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc);
-static void ngx_akl_try_unreachable(ngx_akl_try_t *t);
-static void ngx_akl_try_connecting(CURL *easy, curl_socket_t s);
-static void ngx_akl_try_overdue(ngx_akl_try_t *t);
-static void ngx_akl_try_resolved(ngx_akl_waiter_t *waiter);
-static void ngx_akl_try_timer(ngx_event_t *ev);
-static void ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
-    const char *error);
-static void ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome);
-static void ngx_akl_try_end(ngx_akl_try_t *t);
-static void ngx_akl_exchanges_abort(void);
+static void ngx_akl_attempt_step(ngx_akl_attempt_t *a);
+static void ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time);
+static void ngx_akl_attempt_done(CURL *easy, CURLcode rc);
+static void ngx_akl_attempt_answered(ngx_akl_attempt_t *a);
+static void ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc);
+static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
+static void ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s);
+static void ngx_akl_attempt_overdue(ngx_akl_attempt_t *a);
+static void ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter);
+static void ngx_akl_attempt_timer(ngx_event_t *ev);
+static void ngx_akl_attempt_later(ngx_akl_attempt_t *a,
+    ngx_akl_outcome_e outcome, const char *error);
+static void ngx_akl_attempt_finish(ngx_akl_attempt_t *a,
+    ngx_akl_outcome_e outcome);
+static void ngx_akl_attempt_end(ngx_akl_attempt_t *a);
+static void ngx_akl_calls_abort(void);
 
 
-static ngx_queue_t            ngx_akl_tries;
+static ngx_queue_t            ngx_akl_attempts;
 static ngx_akl_client_stat_t  ngx_akl_client_figures;
-static ngx_connection_t       ngx_akl_try_dumb;
+static ngx_connection_t       ngx_akl_attempt_dumb;
 
 
 ngx_int_t
 ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent)
 {
-    ngx_queue_init(&ngx_akl_tries);
+    ngx_queue_init(&ngx_akl_attempts);
     ngx_memzero(&ngx_akl_client_figures, sizeof(ngx_akl_client_stat_t));
 
-    ngx_akl_try_dumb.fd = (ngx_socket_t) -1;
+    ngx_akl_attempt_dumb.fd = (ngx_socket_t) -1;
 
     ngx_akl_targets_agent(agent);
 
-    return ngx_akl_curl_init(cycle, ngx_akl_try_done, ngx_akl_try_connecting,
-                             ngx_akl_exchanges_abort);
+    return ngx_akl_curl_init(cycle, ngx_akl_attempt_done,
+                             ngx_akl_attempt_connecting,
+                             ngx_akl_calls_abort);
 }
 
 
@@ -66,86 +68,86 @@ ngx_akl_client_stat(ngx_akl_client_stat_t *stat)
 }
 
 
-ngx_akl_exchange_t *
-ngx_akl_exchange_create(ngx_log_t *log)
+ngx_akl_call_t *
+ngx_akl_call_create(ngx_log_t *log)
 {
-    ngx_pool_t          *pool;
-    ngx_akl_exchange_t  *ex;
+    ngx_pool_t      *pool;
+    ngx_akl_call_t  *call;
 
     pool = ngx_create_pool(4096, log);
     if (pool == NULL) {
         return NULL;
     }
 
-    ex = ngx_pcalloc(pool, sizeof(ngx_akl_exchange_t));
-    if (ex == NULL) {
+    call = ngx_pcalloc(pool, sizeof(ngx_akl_call_t));
+    if (call == NULL) {
         ngx_destroy_pool(pool);
         return NULL;
     }
 
-    ex->pool = pool;
-    ex->retry_after = -1;
+    call->pool = pool;
+    call->retry_after = -1;
 
-    return ex;
+    return call;
 }
 
 
 ngx_int_t
-ngx_akl_exchange_start(ngx_akl_exchange_t *ex)
+ngx_akl_call_start(ngx_akl_call_t *call)
 {
-    ngx_akl_try_t  *t;
+    ngx_akl_attempt_t  *a;
 
-    t = ngx_pcalloc(ex->pool, sizeof(ngx_akl_try_t));
-    if (t == NULL) {
+    a = ngx_pcalloc(call->pool, sizeof(ngx_akl_attempt_t));
+    if (a == NULL) {
         return NGX_ERROR;
     }
 
-    t->ex = ex;
-    t->deadline = ngx_current_msec + ex->timeout;
+    a->call = call;
+    a->deadline = ngx_current_msec + call->timeout;
 
-    t->timer.handler = ngx_akl_try_timer;
-    t->timer.data = &ngx_akl_try_dumb;
-    t->timer.log = ngx_cycle->log;
+    a->timer.handler = ngx_akl_attempt_timer;
+    a->timer.data = &ngx_akl_attempt_dumb;
+    a->timer.log = ngx_cycle->log;
 
-    t->waiter.handler = ngx_akl_try_resolved;
+    a->waiter.handler = ngx_akl_attempt_resolved;
 
-    if (ngx_akl_try_copy(t) != NGX_OK) {
+    if (ngx_akl_attempt_copy(a) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ex->state = t;
+    call->state = a;
 
-    ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
+    ngx_queue_insert_tail(&ngx_akl_attempts, &a->all);
     ngx_akl_client_figures.in_flight++;
 
-    ngx_akl_try_begin(t);
-    ngx_akl_try_step(t);
+    ngx_akl_attempt_begin(a);
+    ngx_akl_attempt_step(a);
 
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex)
+ngx_akl_call_repeat(ngx_akl_call_t *call)
 {
-    ngx_msec_t         pause;
-    ngx_akl_try_t     *t;
-    ngx_msec_int_t     left;
-    ngx_akl_target_t  *target;
+    ngx_msec_t          pause;
+    ngx_msec_int_t      left;
+    ngx_akl_target_t   *target;
+    ngx_akl_attempt_t  *a;
 
-    t = ex->state;
-    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    a = call->state;
+    left = (ngx_msec_int_t) (a->deadline - ngx_current_msec);
 
-    if (ex->retry_after > 0) {
+    if (call->retry_after > 0) {
 
-        if (ex->retry_after > left / 1000) {
+        if (call->retry_after > left / 1000) {
             return NGX_DECLINED;
         }
 
-        pause = (ngx_msec_t) ex->retry_after * 1000;
+        pause = (ngx_msec_t) call->retry_after * 1000;
 
     } else {
-        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(t->repeats, 8),
+        pause = ngx_min((ngx_msec_t) NGX_AKL_BACKOFF << ngx_min(a->repeats, 8),
                         NGX_AKL_BACKOFF_MAX);
         pause += ngx_random() % (pause / 2 + 1);
     }
@@ -156,40 +158,40 @@ ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex)
         return NGX_DECLINED;
     }
 
-    t->repeats++;
-    t->finished = 0;
+    a->repeats++;
+    a->finished = 0;
 
-    ngx_queue_insert_tail(&ngx_akl_tries, &t->all);
+    ngx_queue_insert_tail(&ngx_akl_attempts, &a->all);
     ngx_akl_client_figures.in_flight++;
 
     /* another host may be better off than one that fails */
 
-    if (ex->status != 429) {
-        target = ex->target;
-        target->preferred = (t->place + 1) % target->nplaces;
+    if (call->status != 429) {
+        target = call->target;
+        target->preferred = (a->place + 1) % target->nplaces;
     }
 
-    ngx_akl_try_begin(t);
-    ngx_akl_try_wait(t, pause);
+    ngx_akl_attempt_begin(a);
+    ngx_akl_attempt_wait(a, pause);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_akl_try_step(ngx_akl_try_t *t)
+ngx_akl_attempt_step(ngx_akl_attempt_t *a)
 {
     ngx_msec_int_t  left;
 
-    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    left = (ngx_msec_int_t) (a->deadline - ngx_current_msec);
     left = ngx_max(left, 1);
 
-    switch (ngx_akl_try_next(t)) {
+    switch (ngx_akl_attempt_next(a)) {
 
     case NGX_OK:
 
-        if (ngx_akl_try_send(t) != NGX_OK) {
-            ngx_akl_try_later(t, NGX_AKL_FAILED,
+        if (ngx_akl_attempt_send(a) != NGX_OK) {
+            ngx_akl_attempt_later(a, NGX_AKL_FAILED,
                               "out of memory or worker_connections");
             return;
         }
@@ -200,147 +202,147 @@ ngx_akl_try_step(ngx_akl_try_t *t)
 
         /* the resolver has not answered yet */
 
-        if (t->waiter.place->naddrs) {
+        if (a->waiter.place->naddrs) {
             left = ngx_min(left, NGX_AKL_RESOLVE_WAIT);
         }
 
         break;
 
     default:
-        ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
-                          t->ex->error.len ? NULL
-                          : t->skipped ? "all addresses were silent lately"
+        ngx_akl_attempt_later(a, NGX_AKL_UNREACHABLE,
+                          a->call->error.len ? NULL
+                          : a->skipped ? "all addresses were silent lately"
                                        : "no address is known");
         return;
     }
 
-    ngx_akl_try_wait(t, (ngx_msec_t) left);
+    ngx_akl_attempt_wait(a, (ngx_msec_t) left);
 }
 
 
 static void
-ngx_akl_try_wait(ngx_akl_try_t *t, ngx_msec_t time)
+ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time)
 {
     /* an earlier time is kept where the new one is near it */
 
-    if (t->timer.timer_set) {
-        ngx_del_timer(&t->timer);
+    if (a->timer.timer_set) {
+        ngx_del_timer(&a->timer);
     }
 
-    ngx_add_timer(&t->timer, time);
+    ngx_add_timer(&a->timer, time);
 }
 
 
 /* libcurl has ended a transfer */
 
 static void
-ngx_akl_try_done(CURL *easy, CURLcode rc)
+ngx_akl_attempt_done(CURL *easy, CURLcode rc)
 {
-    char           *private;
-    ngx_akl_try_t  *t;
+    char               *private;
+    ngx_akl_attempt_t  *a;
 
     private = NULL;
     (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 
-    t = (ngx_akl_try_t *) private;
+    a = (ngx_akl_attempt_t *) private;
 
-    if (rc == CURLE_OK && t->headed) {
-        ngx_akl_try_heard(t);
-        t->ex->target->preferred = t->place;
+    if (rc == CURLE_OK && a->headed) {
+        ngx_akl_attempt_heard(a);
+        a->call->target->preferred = a->place;
 
-        ngx_akl_try_answered(t);
+        ngx_akl_attempt_answered(a);
         return;
     }
 
-    ngx_akl_try_failed(t, rc);
+    ngx_akl_attempt_failed(a, rc);
 }
 
 
 static void
-ngx_akl_try_answered(ngx_akl_try_t *t)
+ngx_akl_attempt_answered(ngx_akl_attempt_t *a)
 {
-    long                 status;
-    curl_off_t           after;
-    ngx_akl_exchange_t  *ex;
+    long             status;
+    curl_off_t       after;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
+    call = a->call;
     status = 0;
     after = 0;
 
-    (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+    (void) curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_easy_getinfo(a->easy, CURLINFO_RETRY_AFTER, &after);
 
-    ex->status = (ngx_uint_t) status;
-    ex->retry_after = (after > 0) ? (time_t) after : -1;
-    ngx_str_null(&ex->error);
+    call->status = (ngx_uint_t) status;
+    call->retry_after = (after > 0) ? (time_t) after : -1;
+    ngx_str_null(&call->error);
 
-    if (t->answer) {
-        ex->answer.data = t->answer->start;
-        ex->answer.len = t->answer->last - t->answer->start;
+    if (a->answer) {
+        call->answer.data = a->answer->start;
+        call->answer.len = a->answer->last - a->answer->start;
 
     } else {
-        ngx_str_null(&ex->answer);
+        ngx_str_null(&call->answer);
     }
 
-    ngx_akl_try_stop(t);
+    ngx_akl_attempt_stop(a);
 
-    ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
+    ngx_akl_attempt_finish(a, NGX_AKL_ANSWERED);
 }
 
 
 static void
-ngx_akl_try_failed(ngx_akl_try_t *t, CURLcode rc)
+ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc)
 {
     ngx_uint_t         died;
     ngx_akl_outcome_e  outcome;
 
-    died = ngx_akl_try_died(t, rc);
-    outcome = ngx_akl_try_outcome(t, rc);
+    died = ngx_akl_attempt_died(a, rc);
+    outcome = ngx_akl_attempt_outcome(a, rc);
 
     if (rc != CURLE_OPERATION_TIMEDOUT) {
-        ngx_akl_try_heard(t);
+        ngx_akl_attempt_heard(a);
 
     } else if (outcome == NGX_AKL_UNREACHABLE) {
-        ngx_akl_try_silent(t);
+        ngx_akl_attempt_silent(a);
     }
 
-    ngx_akl_try_say(t, rc == CURLE_OK ? "the answer's head is not whole"
-                       : t->curl_error[0] ? t->curl_error
+    ngx_akl_attempt_say(a, rc == CURLE_OK ? "the answer's head is not whole"
+                       : a->curl_error[0] ? a->curl_error
                        : curl_easy_strerror(rc),
                     rc);
-    ngx_akl_try_stop(t);
+    ngx_akl_attempt_stop(a);
 
     if (outcome != NGX_AKL_UNREACHABLE) {
-        ngx_akl_try_finish(t, outcome);
+        ngx_akl_attempt_finish(a, outcome);
         return;
     }
 
-    if (died && !t->fresh
-        && (ngx_msec_int_t) (t->deadline - ngx_current_msec) > 0)
+    if (died && !a->fresh
+        && (ngx_msec_int_t) (a->deadline - ngx_current_msec) > 0)
     {
-        t->fresh = 1;
-        ngx_akl_try_step(t);
+        a->fresh = 1;
+        ngx_akl_attempt_step(a);
         return;
     }
 
-    ngx_akl_try_unreachable(t);
+    ngx_akl_attempt_unreachable(a);
 }
 
 
 /* on to the next address, as long as there is time */
 
 static void
-ngx_akl_try_unreachable(ngx_akl_try_t *t)
+ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a)
 {
-    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
-        ngx_akl_try_finish(t, NGX_AKL_UNREACHABLE);
+    if ((ngx_msec_int_t) (a->deadline - ngx_current_msec) <= 0) {
+        ngx_akl_attempt_finish(a, NGX_AKL_UNREACHABLE);
         return;
     }
 
-    t->fresh = 0;
-    t->addr++;
+    a->fresh = 0;
+    a->addr++;
 
-    ngx_akl_try_step(t);
+    ngx_akl_attempt_step(a);
 }
 
 
@@ -350,34 +352,34 @@ ngx_akl_try_unreachable(ngx_akl_try_t *t)
  */
 
 static void
-ngx_akl_try_connecting(CURL *easy, curl_socket_t s)
+ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s)
 {
-    char            *private;
-    ngx_msec_t       time;
-    ngx_akl_try_t   *t;
-    ngx_msec_int_t   left;
+    char               *private;
+    ngx_msec_t          time;
+    ngx_msec_int_t      left;
+    ngx_akl_attempt_t  *a;
 
     private = NULL;
     (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 
-    t = (ngx_akl_try_t *) private;
+    a = (ngx_akl_attempt_t *) private;
 
-    if (t == NULL) {
+    if (a == NULL) {
         return;
     }
 
-    t->connecting = 1;
-    t->socket = s;
+    a->connecting = 1;
+    a->socket = s;
 
     /* what this turn of the loop has done so far is not the peer's delay */
 
     ngx_time_update();
 
-    time = t->ex->target->connect_timeout;
-    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    time = a->call->target->connect_timeout;
+    left = (ngx_msec_int_t) (a->deadline - ngx_current_msec);
 
     if ((ngx_msec_int_t) time < left) {
-        ngx_akl_try_wait(t, time);
+        ngx_akl_attempt_wait(a, time);
     }
 }
 
@@ -385,7 +387,7 @@ ngx_akl_try_connecting(CURL *easy, curl_socket_t s)
 /* a transfer under way has used up its time: that to connect, or all */
 
 static void
-ngx_akl_try_overdue(ngx_akl_try_t *t)
+ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
 {
     double          secured;
     ngx_msec_int_t  left;
@@ -395,202 +397,204 @@ ngx_akl_try_overdue(ngx_akl_try_t *t)
      * at its sockets, where the answer may lie.
      */
 
-    if (t->looks < NGX_AKL_LOOKS) {
-        t->looks++;
-        ngx_akl_try_wait(t, 1);
+    if (a->looks < NGX_AKL_LOOKS) {
+        a->looks++;
+        ngx_akl_attempt_wait(a, 1);
         return;
     }
 
-    t->looks = 0;
+    a->looks = 0;
 
-    if (t->connecting && !ngx_akl_curl_established(t->socket)) {
-        ngx_akl_try_silent(t);
+    if (a->connecting && !ngx_akl_curl_established(a->socket)) {
+        ngx_akl_attempt_silent(a);
 
-        ngx_akl_try_say(t, "connect timed out", CURLE_OK);
-        ngx_akl_try_stop(t);
+        ngx_akl_attempt_say(a, "connect timed out", CURLE_OK);
+        ngx_akl_attempt_stop(a);
 
-        ngx_akl_try_unreachable(t);
+        ngx_akl_attempt_unreachable(a);
         return;
     }
 
-    left = (ngx_msec_int_t) (t->deadline - ngx_current_msec);
+    left = (ngx_msec_int_t) (a->deadline - ngx_current_msec);
 
     if (left > 0) {
-        ngx_akl_try_wait(t, (ngx_msec_t) left);
+        ngx_akl_attempt_wait(a, (ngx_msec_t) left);
         return;
     }
 
     secured = 0;
-    (void) curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME, &secured);
+    (void) curl_easy_getinfo(a->easy, CURLINFO_APPCONNECT_TIME, &secured);
 
-    ngx_akl_try_say(t, (t->connecting && secured == 0)
+    ngx_akl_attempt_say(a, (a->connecting && secured == 0)
                        ? "TLS handshake timed out" : "no answer in time",
                     CURLE_OK);
 
-    ngx_akl_try_finish(t, NGX_AKL_TIMED_OUT);
+    ngx_akl_attempt_finish(a, NGX_AKL_TIMED_OUT);
 }
 
 
 /* a place that was waited for knows more now */
 
 static void
-ngx_akl_try_resolved(ngx_akl_waiter_t *waiter)
+ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter)
 {
-    ngx_akl_try_t  *t;
+    ngx_akl_attempt_t  *a;
 
-    t = (ngx_akl_try_t *) ((u_char *) waiter - offsetof(ngx_akl_try_t, waiter));
+    a = (ngx_akl_attempt_t *) ((u_char *) waiter
+                               - offsetof(ngx_akl_attempt_t, waiter));
 
-    if (t->timer.timer_set) {
-        ngx_del_timer(&t->timer);
+    if (a->timer.timer_set) {
+        ngx_del_timer(&a->timer);
     }
 
-    /* from the loop: this may be within another exchange's start */
+    /* from the loop: this may be within another call's start */
 
-    ngx_post_event(&t->timer, &ngx_posted_events);
+    ngx_post_event(&a->timer, &ngx_posted_events);
 }
 
 
 static void
-ngx_akl_try_timer(ngx_event_t *ev)
+ngx_akl_attempt_timer(ngx_event_t *ev)
 {
-    ngx_akl_try_t  *t;
+    ngx_akl_attempt_t  *a;
 
-    t = (ngx_akl_try_t *) ((u_char *) ev - offsetof(ngx_akl_try_t, timer));
+    a = (ngx_akl_attempt_t *) ((u_char *) ev
+                               - offsetof(ngx_akl_attempt_t, timer));
 
-    if (t->ex->outcome != NGX_AKL_ANSWERED) {
+    if (a->call->outcome != NGX_AKL_ANSWERED) {
 
         /* the outcome was known at the start, and is told now */
-        ngx_akl_try_finish(t, t->ex->outcome);
+        ngx_akl_attempt_finish(a, a->call->outcome);
         return;
     }
 
-    if (t->running) {
-        ngx_akl_try_overdue(t);
+    if (a->running) {
+        ngx_akl_attempt_overdue(a);
         return;
     }
 
-    if (t->waiter.place) {
+    if (a->waiter.place) {
 
         /* the resolver is slow: known addresses are better than none */
-        ngx_akl_place_extend(t->waiter.place);
+        ngx_akl_place_extend(a->waiter.place);
     }
 
-    ngx_akl_place_leave(&t->waiter);
+    ngx_akl_place_leave(&a->waiter);
 
-    if ((ngx_msec_int_t) (t->deadline - ngx_current_msec) <= 0) {
+    if ((ngx_msec_int_t) (a->deadline - ngx_current_msec) <= 0) {
 
-        if (t->ex->status && t->ex->error.len == 0) {
+        if (a->call->status && a->call->error.len == 0) {
 
             /* the time for a repetition was missed: the answer still counts */
-            ngx_akl_try_finish(t, NGX_AKL_ANSWERED);
+            ngx_akl_attempt_finish(a, NGX_AKL_ANSWERED);
             return;
         }
 
-        ngx_akl_try_later(t, NGX_AKL_UNREACHABLE,
-                          t->ex->error.len ? NULL
+        ngx_akl_attempt_later(a, NGX_AKL_UNREACHABLE,
+                          a->call->error.len ? NULL
                                            : "the resolver did not answer");
         return;
     }
 
-    ngx_akl_try_step(t);
+    ngx_akl_attempt_step(a);
 }
 
 
 static void
-ngx_akl_try_later(ngx_akl_try_t *t, ngx_akl_outcome_e outcome,
+ngx_akl_attempt_later(ngx_akl_attempt_t *a, ngx_akl_outcome_e outcome,
     const char *error)
 {
-    ngx_akl_try_stop(t);
+    ngx_akl_attempt_stop(a);
 
     if (error) {
-        t->ex->error.len = ngx_snprintf(t->text, sizeof(t->text) - 1, "%s",
+        a->call->error.len = ngx_snprintf(a->text, sizeof(a->text) - 1, "%s",
                                         error)
-                           - t->text;
-        t->ex->error.data = t->text;
-        t->text[t->ex->error.len] = '\0';
+                           - a->text;
+        a->call->error.data = a->text;
+        a->text[a->call->error.len] = '\0';
     }
 
-    t->ex->outcome = outcome;
+    a->call->outcome = outcome;
 
-    ngx_akl_try_wait(t, 1);
+    ngx_akl_attempt_wait(a, 1);
 }
 
 
 static void
-ngx_akl_try_finish(ngx_akl_try_t *t, ngx_akl_outcome_e outcome)
+ngx_akl_attempt_finish(ngx_akl_attempt_t *a, ngx_akl_outcome_e outcome)
 {
-    ngx_akl_exchange_t  *ex;
+    ngx_akl_call_t  *call;
 
-    ex = t->ex;
-    ex->outcome = outcome;
+    call = a->call;
+    call->outcome = outcome;
 
-    ngx_akl_try_end(t);
+    ngx_akl_attempt_end(a);
 
     /* the handler may destroy it */
 
-    ex->handler(ex);
+    call->handler(call);
 }
 
 
 /* nothing goes on, nothing will be called */
 
 static void
-ngx_akl_try_end(ngx_akl_try_t *t)
+ngx_akl_attempt_end(ngx_akl_attempt_t *a)
 {
-    if (t->finished) {
+    if (a->finished) {
         return;
     }
 
-    t->finished = 1;
+    a->finished = 1;
 
-    ngx_akl_try_stop(t);
-    ngx_akl_place_leave(&t->waiter);
+    ngx_akl_attempt_stop(a);
+    ngx_akl_place_leave(&a->waiter);
 
-    if (t->timer.timer_set) {
-        ngx_del_timer(&t->timer);
+    if (a->timer.timer_set) {
+        ngx_del_timer(&a->timer);
     }
 
-    if (t->timer.posted) {
-        ngx_delete_posted_event(&t->timer);
+    if (a->timer.posted) {
+        ngx_delete_posted_event(&a->timer);
     }
 
-    ngx_queue_remove(&t->all);
+    ngx_queue_remove(&a->all);
     ngx_akl_client_figures.in_flight--;
 }
 
 
 void
-ngx_akl_exchange_destroy(ngx_akl_exchange_t *ex)
+ngx_akl_call_destroy(ngx_akl_call_t *call)
 {
-    ngx_akl_try_t  *t;
+    ngx_akl_attempt_t  *a;
 
-    t = ex->state;
+    a = call->state;
 
-    if (t) {
-        ngx_akl_try_end(t);
-        ngx_akl_try_wipe(t);
+    if (a) {
+        ngx_akl_attempt_end(a);
+        ngx_akl_attempt_wipe(a);
     }
 
-    ngx_destroy_pool(ex->pool);
+    ngx_destroy_pool(call->pool);
 }
 
 
-/* told to end at once: every exchange fails, its handler sees to the rest */
+/* told to end at once: every call fails, its handler sees to the rest */
 
 static void
-ngx_akl_exchanges_abort(void)
+ngx_akl_calls_abort(void)
 {
-    ngx_queue_t    *q, *next;
-    ngx_akl_try_t  *t;
+    ngx_queue_t        *q, *next;
+    ngx_akl_attempt_t  *a;
 
-    for (q = ngx_queue_head(&ngx_akl_tries);
-         q != ngx_queue_sentinel(&ngx_akl_tries);
+    for (q = ngx_queue_head(&ngx_akl_attempts);
+         q != ngx_queue_sentinel(&ngx_akl_attempts);
          q = next)
     {
         next = ngx_queue_next(q);
-        t = ngx_queue_data(q, ngx_akl_try_t, all);
+        a = ngx_queue_data(q, ngx_akl_attempt_t, all);
 
-        ngx_akl_place_leave(&t->waiter);
-        ngx_akl_try_later(t, NGX_AKL_FAILED, "the worker is shutting down");
+        ngx_akl_place_leave(&a->waiter);
+        ngx_akl_attempt_later(a, NGX_AKL_FAILED, "the worker is shutting down");
     }
 }

@@ -1,10 +1,10 @@
 /*
- * HTTPS client of the API servers, inside a worker's event loop.  One
- * exchange is one request to one target under one deadline: names are
- * resolved, hosts tried in turn, a request on a reused connection that died
- * before any answer byte is sent once more; an answer that tells of an outage
- * can be asked for again while the deadline and Retry-After allow.  libcurl
- * stays behind this header.
+ * HTTPS client of the API servers, inside a worker's event loop.  One call is
+ * one request to one target under one deadline: names are resolved, hosts
+ * tried in turn, a request on a reused connection that died before any answer
+ * byte is sent once more; an answer that tells of an outage can be asked for
+ * again while the deadline and Retry-After allow.  libcurl stays behind this
+ * header.
  */
 
 #ifndef NGX_AKL_CLIENT_H
@@ -15,8 +15,8 @@
 #include <ngx_event.h>
 
 
-typedef struct ngx_akl_target_s    ngx_akl_target_t;
-typedef struct ngx_akl_exchange_s  ngx_akl_exchange_t;
+typedef struct ngx_akl_target_s  ngx_akl_target_t;
+typedef struct ngx_akl_call_s    ngx_akl_call_t;
 
 
 typedef enum {
@@ -73,15 +73,15 @@ ngx_akl_target_t *ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name,
 
 /*
  * Gives the target its TLS material (copied); connections made under the
- * former serve no further exchange.  Must be called before the first one.
+ * former serve no further call.  Must be called before the first one.
  */
 ngx_int_t ngx_akl_target_set_tls(ngx_akl_target_t *target,
     ngx_akl_tls_t *tls);
 
 
-typedef void (*ngx_akl_exchange_pt)(ngx_akl_exchange_t *ex);
+typedef void (*ngx_akl_call_pt)(ngx_akl_call_t *call);
 
-struct ngx_akl_exchange_s {
+struct ngx_akl_call_s {
     /* by the caller */
     ngx_akl_target_t     *target;
     ngx_str_t             path;         /* after the host's prefix; copied */
@@ -89,9 +89,9 @@ struct ngx_akl_exchange_s {
     ngx_str_t             bearer;       /* len 0: none; copied, wiped */
     ngx_str_t             body;         /* JSON to POST; copied, wiped;
                                            len 0: GET */
-    ngx_msec_t            timeout;      /* ms from start, all tries */
+    ngx_msec_t            timeout;      /* ms from start, all attempts */
     size_t                max_answer;   /* bytes */
-    ngx_akl_exchange_pt   handler;      /* at the end, never from within
+    ngx_akl_call_pt       handler;      /* at the end, never from within
                                            start or repeat */
     void                 *data;
 
@@ -101,37 +101,37 @@ struct ngx_akl_exchange_s {
     ngx_str_t             answer;       /* wiped by destroy */
     time_t                retry_after;  /* seconds, -1: not told */
     ngx_akl_host_t       *host;         /* asked last, or NULL */
-    ngx_uint_t            tries;        /* requests sent */
+    ngx_uint_t            attempts;     /* requests sent */
     ngx_str_t             error;        /* for the log, NUL-terminated */
 
     /* inside */
-    ngx_pool_t           *pool;         /* the exchange's own */
-    void                 *state;        /* ngx_akl_try_t */
+    ngx_pool_t           *pool;         /* the call's own */
+    void                 *state;        /* ngx_akl_attempt_t */
 };
 
 
-/* A zeroed exchange in a pool of its own, or NULL. */
-ngx_akl_exchange_t *ngx_akl_exchange_create(ngx_log_t *log);
+/* A zeroed call in a pool of its own, or NULL. */
+ngx_akl_call_t *ngx_akl_call_create(ngx_log_t *log);
 
 /*
  * Starts it.  NGX_OK: the handler will be called, from the event loop;
- * NGX_ERROR: it will not, and the caller destroys the exchange.
+ * NGX_ERROR: it will not, and the caller destroys the call.
  */
-ngx_int_t ngx_akl_exchange_start(ngx_akl_exchange_t *ex);
+ngx_int_t ngx_akl_call_start(ngx_akl_call_t *call);
 
 /*
- * From the handler of an exchange that was answered: asks once more, after a
+ * From the handler of a call that was answered: asks once more, after a
  * while, or after Retry-After.  NGX_OK: the handler will be called again, the
  * results are void; NGX_DECLINED: the deadline does not allow it, nothing has
  * changed.
  */
-ngx_int_t ngx_akl_exchange_repeat(ngx_akl_exchange_t *ex);
+ngx_int_t ngx_akl_call_repeat(ngx_akl_call_t *call);
 
 /*
- * Ends it at any time, also from its own handler; an exchange under way is
+ * Ends it at any time, also from its own handler; a call under way is
  * cancelled, the handler not called any more.
  */
-void ngx_akl_exchange_destroy(ngx_akl_exchange_t *ex);
+void ngx_akl_call_destroy(ngx_akl_call_t *call);
 
 
 /* Figures of this worker, for the status page. */

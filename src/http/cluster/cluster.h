@@ -33,7 +33,7 @@ typedef struct {
 
     /* k8s_jwks auto */
     ngx_event_t                  timer;         /* of the next fetch */
-    ngx_akl_exchange_t          *fetch;         /* under way, or NULL */
+    ngx_akl_call_t              *fetch;         /* under way, or NULL */
     ngx_msec_t                   asked;         /* when the last one began */
     ngx_uint_t                   told;          /* failure logged, 0: none */
 } ngx_http_akl_k8s_keys_t;

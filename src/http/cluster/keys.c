@@ -18,8 +18,8 @@ static void ngx_http_akl_k8s_keys_timer(ngx_event_t *ev);
 static void ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster);
 static void ngx_http_akl_k8s_keys_next(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_msec_t pause);
-static void ngx_http_akl_k8s_keys_answered(ngx_akl_exchange_t *ex);
-static void ngx_http_akl_k8s_keys_failed(ngx_akl_exchange_t *ex,
+static void ngx_http_akl_k8s_keys_answered(ngx_akl_call_t *call);
+static void ngx_http_akl_k8s_keys_failed(ngx_akl_call_t *call,
     const char *cause);
 static const char *ngx_http_akl_k8s_keys_cure(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_uint_t status);
@@ -59,7 +59,7 @@ ngx_http_akl_k8s_keys_free(ngx_http_akl_k8s_cluster_t *cluster)
     }
 
     if (keys->fetch) {
-        ngx_akl_exchange_destroy(keys->fetch);
+        ngx_akl_call_destroy(keys->fetch);
         keys->fetch = NULL;
     }
 
@@ -126,15 +126,15 @@ static void
 ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster)
 {
     size_t                      prefix;
-    ngx_akl_exchange_t         *ex;
+    ngx_akl_call_t             *call;
     ngx_http_akl_k8s_config_t  *config;
 
     config = cluster->config;
 
     cluster->keys.asked = ngx_current_msec;
 
-    ex = ngx_akl_exchange_create(ngx_cycle->log);
-    if (ex == NULL) {
+    call = ngx_akl_call_create(ngx_cycle->log);
+    if (call == NULL) {
         goto failed;
     }
 
@@ -143,33 +143,33 @@ ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster)
     prefix = config->review_path.len
              - (sizeof("/apis/authentication.k8s.io/v1/tokenreviews") - 1);
 
-    ex->path.len = prefix + sizeof(NGX_HTTP_AKL_K8S_KEYS_PATH) - 1;
-    ex->path.data = ngx_pnalloc(ex->pool, ex->path.len);
+    call->path.len = prefix + sizeof(NGX_HTTP_AKL_K8S_KEYS_PATH) - 1;
+    call->path.data = ngx_pnalloc(call->pool, call->path.len);
 
-    if (ex->path.data == NULL) {
-        ngx_akl_exchange_destroy(ex);
+    if (call->path.data == NULL) {
+        ngx_akl_call_destroy(call);
         goto failed;
     }
 
-    (void) ngx_sprintf(ex->path.data, "%*s" NGX_HTTP_AKL_K8S_KEYS_PATH, prefix,
-                       config->review_path.data);
+    (void) ngx_sprintf(call->path.data, "%*s" NGX_HTTP_AKL_K8S_KEYS_PATH,
+                       prefix, config->review_path.data);
 
     /* kube-apiserver has but the first, others may have the second */
 
-    ex->accept = "application/jwk-set+json, application/json";
-    ex->target = cluster->target;
-    ex->bearer = cluster->reviewer.text;
-    ex->timeout = config->review_timeout;
-    ex->max_answer = NGX_HTTP_AKL_K8S_KEYS_MAX;
-    ex->handler = ngx_http_akl_k8s_keys_answered;
-    ex->data = cluster;
+    call->accept = "application/jwk-set+json, application/json";
+    call->target = cluster->target;
+    call->bearer = cluster->reviewer.text;
+    call->timeout = config->review_timeout;
+    call->max_answer = NGX_HTTP_AKL_K8S_KEYS_MAX;
+    call->handler = ngx_http_akl_k8s_keys_answered;
+    call->data = cluster;
 
-    if (ngx_akl_exchange_start(ex) != NGX_OK) {
-        ngx_akl_exchange_destroy(ex);
+    if (ngx_akl_call_start(call) != NGX_OK) {
+        ngx_akl_call_destroy(call);
         goto failed;
     }
 
-    cluster->keys.fetch = ex;
+    cluster->keys.fetch = call;
 
     return;
 
@@ -198,7 +198,7 @@ ngx_http_akl_k8s_keys_next(ngx_http_akl_k8s_cluster_t *cluster,
 
 
 static void
-ngx_http_akl_k8s_keys_answered(ngx_akl_exchange_t *ex)
+ngx_http_akl_k8s_keys_answered(ngx_akl_call_t *call)
 {
     time_t                       after;
     akl_jwks_t                   set;
@@ -207,24 +207,24 @@ ngx_http_akl_k8s_keys_answered(ngx_akl_exchange_t *ex)
     ngx_http_akl_k8s_keys_t     *keys;
     ngx_http_akl_k8s_cluster_t  *cluster;
 
-    cluster = ex->data;
+    cluster = call->data;
     keys = &cluster->keys;
     cause = NULL;
 
-    if (ex->outcome != NGX_AKL_ANSWERED) {
-        cause = ex->error.len ? (char *) ex->error.data : "no answer";
+    if (call->outcome != NGX_AKL_ANSWERED) {
+        cause = call->error.len ? (char *) call->error.data : "no answer";
 
-    } else if (ex->status != NGX_HTTP_OK) {
+    } else if (call->status != NGX_HTTP_OK) {
         cause = "";
 
-    } else if (akl_jwks_parse(&set, ngx_http_akl_k8s_str(&ex->answer), &cause)
+    } else if (akl_jwks_parse(&set, ngx_http_akl_k8s_str(&call->answer), &cause)
                == 0)
     {
         cause = NULL;
     }
 
     if (cause) {
-        ngx_http_akl_k8s_keys_failed(ex, cause);
+        ngx_http_akl_k8s_keys_failed(call, cause);
 
     } else {
 
@@ -243,13 +243,14 @@ ngx_http_akl_k8s_keys_answered(ngx_akl_exchange_t *ex)
 
     /* a server that is throttling may ask for more patience, within limits */
 
-    if (ex->retry_after > 0) {
-        after = ngx_min(ex->retry_after, NGX_HTTP_AKL_K8S_KEYS_REFRESH / 1000);
+    if (call->retry_after > 0) {
+        after = ngx_min(call->retry_after,
+                        NGX_HTTP_AKL_K8S_KEYS_REFRESH / 1000);
         pause = ngx_max(pause, (ngx_msec_t) after * 1000);
     }
 
     keys->fetch = NULL;
-    ngx_akl_exchange_destroy(ex);
+    ngx_akl_call_destroy(call);
 
     ngx_http_akl_k8s_keys_next(cluster, pause);
 }
@@ -258,7 +259,7 @@ ngx_http_akl_k8s_keys_answered(ngx_akl_exchange_t *ex)
 /* said once, until something else goes wrong or all is well again */
 
 static void
-ngx_http_akl_k8s_keys_failed(ngx_akl_exchange_t *ex, const char *cause)
+ngx_http_akl_k8s_keys_failed(ngx_akl_call_t *call, const char *cause)
 {
     u_char                      *p, status[sizeof("status , ") + NGX_INT_T_LEN];
     ngx_str_t                    none, *url;
@@ -266,10 +267,10 @@ ngx_http_akl_k8s_keys_failed(ngx_akl_exchange_t *ex, const char *cause)
     ngx_http_akl_k8s_keys_t     *keys;
     ngx_http_akl_k8s_cluster_t  *cluster;
 
-    cluster = ex->data;
+    cluster = call->data;
     keys = &cluster->keys;
 
-    what = 1 + ex->outcome * 1000 + ex->status;
+    what = 1 + call->outcome * 1000 + call->status;
 
     if (ngx_exiting || ngx_terminate || keys->told == what) {
         return;
@@ -278,23 +279,24 @@ ngx_http_akl_k8s_keys_failed(ngx_akl_exchange_t *ex, const char *cause)
     keys->told = what;
 
     ngx_str_null(&none);
-    url = ex->host ? &ex->host->url : &none;
+    url = call->host ? &call->host->url : &none;
 
     p = status;
 
-    if (ex->status) {
-        p = ngx_sprintf(p, "status %ui%s", ex->status, *cause ? ", " : "");
+    if (call->status) {
+        p = ngx_sprintf(p, "status %ui%s", call->status, *cause ? ", " : "");
     }
 
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "akl_k8s: keys of auth config \"%V\" could not be fetched, "
                   "%V%V: %*s%s, asked for again %s%s",
-                  &cluster->config->name, url, &ex->path, (size_t) (p - status),
+                  &cluster->config->name, url, &call->path,
+                  (size_t) (p - status),
                   status, cause,
                   keys->known ? "in 15 minutes: the former ones are kept"
                       : "every 10 seconds: signatures are not checked here "
                         "until then",
-                  ngx_http_akl_k8s_keys_cure(cluster, ex->status));
+                  ngx_http_akl_k8s_keys_cure(cluster, call->status));
 }
 
 

@@ -57,9 +57,9 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_akl_key_t *key, ngx_str_t *token, ngx_pool_t *request_pool,
     ngx_http_akl_k8s_review_t **out, akl_identity_t *claimed)
 {
-    ngx_pool_t                 *pool;
     akl_str_t                  *from, *to;
     ngx_str_t                   text;
+    ngx_pool_t                 *pool;
     ngx_uint_t                  i;
     akl_reason_t                reason;
     ngx_http_akl_k8s_review_t  *review;
@@ -394,7 +394,7 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
         break;
 
     case NGX_HTTP_AKL_K8S_REVIEW_ASKED:
-        if (review->exchange) {
+        if (review->call) {
             ngx_http_akl_k8s_review_asked(cluster, -1);
         }
 
@@ -421,8 +421,8 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
 static void
 ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review)
 {
-    if (review->exchange) {
-        ngx_akl_exchange_destroy(review->exchange);
+    if (review->call) {
+        ngx_akl_call_destroy(review->call);
     }
 
     akl_pod_token_clear(&review->pod);

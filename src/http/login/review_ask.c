@@ -10,7 +10,7 @@
 
 static akl_reason_t ngx_http_akl_k8s_review_signature(
     ngx_http_akl_k8s_review_t *review);
-static void ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex);
+static void ngx_http_akl_k8s_review_answered(ngx_akl_call_t *call);
 static void ngx_http_akl_k8s_review_repeated(
     ngx_http_akl_k8s_review_t *review, akl_verdict_t *judged);
 static ngx_uint_t ngx_http_akl_k8s_review_again(
@@ -108,7 +108,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     akl_str_t                    token;
     akl_list_t                   audiences;
     ngx_msec_int_t               left;
-    ngx_akl_exchange_t          *ex;
+    ngx_akl_call_t              *call;
     ngx_http_akl_k8s_config_t   *config;
     ngx_http_akl_k8s_cluster_t  *cluster;
 
@@ -121,8 +121,8 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         return NGX_DECLINED;
     }
 
-    ex = ngx_akl_exchange_create(ngx_cycle->log);
-    if (ex == NULL) {
+    call = ngx_akl_call_create(ngx_cycle->log);
+    if (call == NULL) {
         return NGX_ERROR;
     }
 
@@ -133,7 +133,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 
     body = ngx_pnalloc(review->pool, len);
     if (body == NULL) {
-        ngx_akl_exchange_destroy(ex);
+        ngx_akl_call_destroy(call);
         return NGX_ERROR;
     }
 
@@ -152,31 +152,31 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
         if (review->bearer.data == NULL && review->bearer.len) {
             review->bearer.len = 0;
             ngx_explicit_memzero(body, len);
-            ngx_akl_exchange_destroy(ex);
+            ngx_akl_call_destroy(call);
             return NGX_ERROR;
         }
     }
 
-    ex->accept = "application/json";
-    ex->target = cluster->target;
-    ex->path = config->review_path;
-    ex->bearer = review->bearer;
-    ex->body.data = body;
-    ex->body.len = len;
-    ex->timeout = left;
-    ex->max_answer = AKL_REVIEW_ANSWER_MAX;
-    ex->handler = ngx_http_akl_k8s_review_answered;
-    ex->data = review;
+    call->accept = "application/json";
+    call->target = cluster->target;
+    call->path = config->review_path;
+    call->bearer = review->bearer;
+    call->body.data = body;
+    call->body.len = len;
+    call->timeout = left;
+    call->max_answer = AKL_REVIEW_ANSWER_MAX;
+    call->handler = ngx_http_akl_k8s_review_answered;
+    call->data = review;
 
-    if (ngx_akl_exchange_start(ex) != NGX_OK) {
+    if (ngx_akl_call_start(call) != NGX_OK) {
         ngx_explicit_memzero(body, len);
-        ngx_akl_exchange_destroy(ex);
+        ngx_akl_call_destroy(call);
         return NGX_ERROR;
     }
 
     ngx_explicit_memzero(body, len);
 
-    review->exchange = ex;
+    review->call = call;
     review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
     ngx_http_akl_k8s_review_asked(cluster, 1);
 
@@ -185,7 +185,7 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 
 
 static void
-ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
+ngx_http_akl_k8s_review_answered(ngx_akl_call_t *call)
 {
     akl_verdict_t                judged;
     ngx_msec_int_t               elapsed;
@@ -193,29 +193,29 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
     ngx_http_akl_k8s_review_t   *review;
     ngx_http_akl_k8s_verdict_t   verdict;
 
-    review = ex->data;
+    review = call->data;
     config = review->cluster->config;
 
     ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
     akl_doc_init(&judged.doc);
 
-    verdict.detail = ex->error.len ? (char *) ex->error.data : NULL;
+    verdict.detail = call->error.len ? (char *) call->error.data : NULL;
 
-    switch (ex->outcome) {
+    switch (call->outcome) {
 
     case NGX_AKL_ANSWERED:
-        akl_tokenreview_judge(&judged, ex->status,
-                              ngx_http_akl_k8s_str(&ex->answer), &review->pod,
+        akl_tokenreview_judge(&judged, call->status,
+                              ngx_http_akl_k8s_str(&call->answer), &review->pod,
                               config->method->audiences);
 
-        if (judged.again && ngx_akl_exchange_repeat(ex) == NGX_OK) {
+        if (judged.again && ngx_akl_call_repeat(call) == NGX_OK) {
             ngx_http_akl_k8s_review_repeated(review, &judged);
             akl_verdict_clear(&judged);
             return;
         }
 
         verdict.reason = judged.reason;
-        verdict.retry_after = ngx_max(ex->retry_after, 0);
+        verdict.retry_after = ngx_max(call->retry_after, 0);
         verdict.detail = judged.detail[0] ? judged.detail : NULL;
         break;
 
@@ -254,7 +254,7 @@ ngx_http_akl_k8s_review_answered(ngx_akl_exchange_t *ex)
 
     elapsed = (ngx_msec_int_t) (ngx_current_msec - review->started);
 
-    ngx_http_akl_k8s_metrics_review(config, ex->status, elapsed);
+    ngx_http_akl_k8s_metrics_review(config, call->status, elapsed);
 
     if ((verdict.reason == AKL_REVIEWER_UNAUTHORIZED
          || verdict.reason == AKL_API_TLS)
@@ -335,8 +335,8 @@ ngx_http_akl_k8s_review_again(ngx_http_akl_k8s_review_t *review)
         return 0;
     }
 
-    ngx_akl_exchange_destroy(review->exchange);
-    review->exchange = NULL;
+    ngx_akl_call_destroy(review->call);
+    review->call = NULL;
     ngx_http_akl_k8s_review_asked(cluster, -1);
 
     switch (ngx_http_akl_k8s_review_ask(review)) {

@@ -35,7 +35,7 @@ struct ngx_http_akl_k8s_review_s {
     char                        *detail;        /* its text, or NULL */
 
     ngx_http_akl_k8s_review_e    state;
-    ngx_akl_exchange_t          *exchange;
+    ngx_akl_call_t              *call;
     ngx_event_t                  timer;
     ngx_msec_t                   started;
     ngx_msec_t                   deadline;
