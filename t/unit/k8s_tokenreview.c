@@ -220,7 +220,7 @@ recorded_answers(void **state)
         }
     }
 
-    assert_true(n >= 71);
+    assert_true(n >= 85);
 }
 
 
