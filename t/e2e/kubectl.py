@@ -14,6 +14,8 @@ class Kubectl:
     """Commands against the cluster of a kubeconfig."""
 
     def __init__(self, binary, kubeconfig, context=None):
+        self.kubeconfig = kubeconfig
+        self.context = context
         self.command = [binary, '--kubeconfig', kubeconfig]
         if context:
             self.command += ['--context', context]

@@ -262,7 +262,7 @@ def run(test, version):
     minor = re.match(r'\d+\.\d+', version).group()
     target = os.path.join(build.TOP, 't', 'fixtures',
                           f'kube-apiserver-{minor}')
-    fresh = os.path.join(test.dir, 'fixtures')
+    fresh = os.path.join(test.dir, f'fixtures-{version}')
     os.makedirs(fresh)
     plane = ControlPlane(test, programs, os.path.join(test.dir, version))
     plane.issuers = [HTTPS_ISSUER]

@@ -28,6 +28,7 @@ import changes  # noqa: E402
 import kubectl as kubectls  # noqa: E402
 import logins  # noqa: E402
 import page  # noqa: E402
+import program  # noqa: E402
 import record  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import ways  # noqa: E402
@@ -35,7 +36,8 @@ from akltest import Test  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
 from world import World  # noqa: E402
 
-PARTS = {'logins': logins, 'ways': ways, 'changes': changes}
+PARTS = {'program': program, 'logins': logins, 'ways': ways,
+         'changes': changes}
 
 
 def no_token_logged(test):
