@@ -28,7 +28,7 @@ nginx = t.nginx('''
         location = /v2/auth { akl_k8s_auth; }
     }
 ''', method=cluster.method()
-     + cluster.method('p-podsonly000000', bound_pod_names='*'),
+     + cluster.method('p-podsonly0000km', bound_pod_names='*'),
      configs=cluster.config()
      + cluster.config(name='hasty',
                       akl_k8s_review_timeout='900ms connect=900ms')
@@ -37,7 +37,7 @@ nginx = t.nginx('''
      + cluster.config(name='keeping', akl_k8s_cache_valid='10s refused=1h',
                       akl_k8s_review_timeout='2s connect=2s')
      + newest.config(name='newest')
-     + newest.config(name='pods', access_id='p-podsonly000000'))
+     + newest.config(name='pods', access_id='p-podsonly0000km'))
 number = 0
 
 
@@ -371,7 +371,7 @@ for kind in ('validating', 'mutating'):
     t.is_(tokens.decode(answer.json()['token'])[1].get('pod_name'), None,
           'has no pod')
     t.is_(result(client.post(nginx.port, '/v2/auth', newest.login(
-        token, 'pods', 'p-podsonly000000'))), (403, 'pod_not_bound'),
+        token, 'pods', 'p-podsonly0000km'))), (403, 'pod_not_bound'),
           'and meets no bound on pods')
     newest.api.delete(kind, None, 'hook')
     token = newest.issue(None, account='builder')
