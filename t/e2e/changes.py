@@ -6,7 +6,7 @@ import threading
 import certs
 import tokens
 from controlplane import HTTPS_ISSUER, PAGE_ISSUER
-from world import wait_for
+from realm import wait_for
 
 
 class Load:

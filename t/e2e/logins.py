@@ -2,7 +2,7 @@
 
 import procs
 import tokens
-from world import SECRET_OF_ACCOUNT
+from realm import SECRET_OF_ACCOUNT
 
 OTHER_KEY = ('RSA-2048', 'e2e-other')
 

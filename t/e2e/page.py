@@ -9,7 +9,7 @@ import client
 import procs
 import tokens
 from cluster import ACCESS_ID, CONFIG
-from world import SECRET_OF_ACCOUNT, b64, issuer_of, wait_for
+from realm import SECRET_OF_ACCOUNT, b64, issuer_of, wait_for
 
 
 def reviewer(world):

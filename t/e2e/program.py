@@ -7,7 +7,7 @@ import subprocess
 
 import tokens
 from cluster import CONFIG
-from world import wait_for
+from realm import wait_for
 
 CLI = os.environ.get('AKL_CLI', os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(

@@ -16,7 +16,7 @@ import client
 import kubectl as kubectls
 import tokens
 from controlplane import HTTPS_ISSUER, ControlPlane
-from world import SECRET_OF_ACCOUNT, World, wait_for
+from realm import SECRET_OF_ACCOUNT, World, wait_for
 
 API = '/apis/authentication.k8s.io/v1/'
 REVIEWS = API + 'tokenreviews'

@@ -34,7 +34,7 @@ import nginx as nginx_  # noqa: E402
 import ways  # noqa: E402
 from akltest import Test  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
-from world import World  # noqa: E402
+from realm import World  # noqa: E402
 
 PARTS = {'program': program, 'logins': logins, 'ways': ways,
          'changes': changes}
