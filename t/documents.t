@@ -83,4 +83,42 @@ for path, (allow, status, cached) in RULES.items():
         other = ask('GET', path, {'If-None-Match': '"other"'})
         t.is_(other.body, answer.body, f'{path} is sent to who has another')
 
+# path: a body, the types that it may be sent as, one that it may not; Vault
+# itself looks at no type, and its clients send what they like
+
+BODIES = {
+    '/akeyless': ('{}', ('application/json', None), 'text/plain'),
+    '/vault': ('{}', ('application/json', 'text/plain', None), None),
+    '/oauth': ('a=b', ('application/x-www-form-urlencoded',), 'text/plain'),
+    '/revoke': ('{}', ('application/json', None), 'text/plain'),
+}
+
+for path, (body, types, wrong) in BODIES.items():
+    for kind in types:
+        for written in {kind, kind and kind + '; charset=utf-8',
+                        kind and kind.upper()}:
+            answer = client.post(port, path, body,
+                                 {'Content-Type': written})
+            t.is_(answer.status // 100, 4, f'{path} answers a {kind} body')
+            t.isnt(answer.status, 415, f'{path} reads a body of {written}')
+    if wrong:
+        for written in wrong, types[0] + 'x', 'x' + types[0]:
+            answer = client.post(port, path, body,
+                                 {'Content-Type': written})
+            t.is_(answer.status, 415, f'{path} reads no body of {written}')
+            t.is_(answer.all('cache-control'), ['no-store'],
+                  f'{path} says once that nobody may keep that answer')
+    for how, extra in (('declared', {}),
+                       ('in chunks', {'Transfer-Encoding': 'chunked'})):
+        large = ' ' * (1 << 16)
+        if extra:
+            large = f'{len(large):x}\r\n{large}\r\n0\r\n\r\n'
+        answer = client.post(port, path, large,
+                             {'Content-Type': types[0], **extra})
+        t.is_((answer.status, answer.header('content-type')),
+              (413, 'application/json'),
+              f'{path} refuses a body that is too large, {how}')
+        t.is_(answer.all('cache-control'), ['no-store'],
+              f'{path} says once that nobody may keep it, {how}')
+
 t.done_testing()

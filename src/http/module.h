@@ -54,6 +54,7 @@ typedef struct ngx_http_akl_k8s_method_s   ngx_http_akl_k8s_method_t;
 typedef struct ngx_http_akl_k8s_config_s   ngx_http_akl_k8s_config_t;
 typedef struct ngx_http_akl_k8s_cluster_s  ngx_http_akl_k8s_cluster_t;
 typedef struct ngx_http_akl_k8s_login_s    ngx_http_akl_k8s_login_t;
+typedef struct ngx_http_akl_k8s_body_s     ngx_http_akl_k8s_body_t;
 
 
 /* a place in the configuration */
@@ -263,7 +264,7 @@ typedef struct {
     unsigned                     exchanged:1;   /* by this pass of phases */
     unsigned                     unreadable:1;  /* the token has no claims */
     void                        *form;          /* endpoint.c's own */
-    ngx_buf_t                   *body;          /* a body that came in parts */
+    ngx_http_akl_k8s_body_t     *body;          /* being read; body.c's own */
 } ngx_http_akl_k8s_ctx_t;
 
 

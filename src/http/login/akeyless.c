@@ -6,6 +6,7 @@
 #include <ngx_config.h>
 
 #include "../../k8s/time.h"
+#include "../body.h"
 #include "../request.h"
 #include "endpoint.h"
 
@@ -45,9 +46,7 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    if (r->headers_in.content_type
-        && !ngx_http_akl_k8s_content_type(r, "application/json"))
-    {
+    if (ngx_http_akl_k8s_content_type(r, "application/json") == NGX_ERROR) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                 "the request body must be application/json");
         form->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;

@@ -1,19 +1,15 @@
 /*
  * The token endpoint: reads the body, lets the dialect parse it, runs the
- * login and answers in the dialect.  Bodies are read without buffering, so
- * that no token ever reaches a temporary file.
+ * login and answers in the dialect.
  */
 
+#include "../body.h"
 #include "../request.h"
 #include "../respond.h"
 #include "login.h"
 #include "endpoint.h"
 
 
-static void ngx_http_akl_k8s_endpoint_body(ngx_http_request_t *r);
-static void ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r);
-static ngx_int_t ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r,
@@ -67,179 +63,8 @@ ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_BODY_MAX) {
-        return ngx_http_akl_k8s_endpoint_refuse(r,
-                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                             "the request body is too large");
-    }
-
-    r->request_body_no_buffering = 1;
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_endpoint_body);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    return NGX_DONE;
-}
-
-
-static void
-ngx_http_akl_k8s_endpoint_body(ngx_http_request_t *r)
-{
-    ngx_http_akl_k8s_endpoint_read(r);
-}
-
-
-static void
-ngx_http_akl_k8s_endpoint_read(ngx_http_request_t *r)
-{
-    ngx_int_t  rc;
-    ngx_str_t  body;
-
-    if (r->connection->read->timedout) {
-        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-        return;
-    }
-
-    for ( ;; ) {
-        rc = ngx_http_akl_k8s_endpoint_collect(r, &body);
-
-        if (rc == NGX_ERROR) {
-            ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
-            return;
-        }
-
-        if (rc == NGX_DECLINED) {
-            r->keepalive = 0;
-            ngx_http_finalize_request(r, ngx_http_akl_k8s_endpoint_refuse(r,
-                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                             "the request body is too large"));
-            return;
-        }
-
-        if (!r->reading_body) {
-            break;
-        }
-
-        rc = ngx_http_read_unbuffered_request_body(r);
-
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ngx_http_finalize_request(r, rc);
-            return;
-        }
-
-        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
-            r->read_event_handler = ngx_http_akl_k8s_endpoint_read;
-            r->write_event_handler = ngx_http_request_empty_handler;
-            return;
-        }
-    }
-
-    r->read_event_handler = ngx_http_block_reading;
-
-    rc = ngx_http_akl_k8s_endpoint_process(r, &body);
-
-    if (rc != NGX_AGAIN) {
-        ngx_http_finalize_request(r, rc);
-        return;
-    }
-
-    if (ngx_http_akl_k8s_park(r) != NGX_OK) {
-        ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
-    }
-}
-
-
-/*
- * Takes what has been read so far.  NGX_OK with the body up to here: in place
- * where it came in one piece, else gathered; NGX_DECLINED: too large.
- */
-
-static ngx_int_t
-ngx_http_akl_k8s_endpoint_collect(ngx_http_request_t *r, ngx_str_t *body)
-{
-    size_t                   len;
-    ngx_buf_t               *b;
-    ngx_chain_t             *cl;
-    ngx_http_akl_k8s_ctx_t  *ctx;
-
-    ngx_str_null(body);
-
-    if (r->request_body == NULL) {
-        return NGX_OK;
-    }
-
-    ctx = ngx_http_akl_k8s_ctx(r, 0);
-    b = ctx ? ctx->body : NULL;
-
-    cl = r->request_body->bufs;
-
-    if (b == NULL && !r->reading_body) {
-
-        if (cl == NULL) {
-            return NGX_OK;
-        }
-
-        if (cl->next == NULL && ngx_buf_in_memory(cl->buf)) {
-            body->data = cl->buf->pos;
-            body->len = cl->buf->last - cl->buf->pos;
-
-            return (body->len > NGX_HTTP_AKL_K8S_BODY_MAX) ? NGX_DECLINED
-                                                           : NGX_OK;
-        }
-    }
-
-    if (b == NULL) {
-        ctx = ngx_http_akl_k8s_ctx(r, 1);
-        if (ctx == NULL) {
-            return NGX_ERROR;
-        }
-
-        b = ngx_create_temp_buf(r->pool, NGX_HTTP_AKL_K8S_BODY_MAX);
-        if (b == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->body = b;
-    }
-
-    for ( /* void */ ; cl; cl = cl->next) {
-
-        len = cl->buf->last - cl->buf->pos;
-
-        if (len > (size_t) (b->end - b->last)) {
-            return NGX_DECLINED;
-        }
-
-        b->last = ngx_cpymem(b->last, cl->buf->pos, len);
-        cl->buf->pos = cl->buf->last;
-    }
-
-    r->request_body->bufs = NULL;
-
-    body->data = b->pos;
-    body->len = b->last - b->pos;
-
-    if (r->reading_body) {
-        return NGX_OK;
-    }
-
-    /* whoever serves the request after an internal redirect finds it whole */
-
-    cl = ngx_alloc_chain_link(r->pool);
-    if (cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    r->request_body->bufs = cl;
-    ctx->body = NULL;
-
-    return NGX_OK;
+    return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_BODY_MAX,
+                                      ngx_http_akl_k8s_endpoint_process);
 }
 
 
@@ -252,6 +77,12 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
     ngx_http_akl_k8s_ctx_t            *ctx;
     ngx_http_akl_k8s_form_t           *form, hit;
     const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    if (body == NULL) {
+        return ngx_http_akl_k8s_endpoint_refuse(r,
+                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                             "the request body is too large");
+    }
 
     dialect = ngx_http_akl_k8s_dialect(r);
 

@@ -85,10 +85,6 @@ akl_str_t ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form);
 /* $request_id of nginx. */
 akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
 
-/* 1 where the request's Content-Type is "type", parameters aside. */
-ngx_uint_t ngx_http_akl_k8s_content_type(ngx_http_request_t *r,
-    const char *type);
-
 
 /* The content handler of akl_k8s_auth. */
 ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);

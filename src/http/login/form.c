@@ -255,19 +255,3 @@ ngx_http_akl_k8s_request_id(ngx_http_request_t *r)
 
     return id;
 }
-
-
-ngx_uint_t
-ngx_http_akl_k8s_content_type(ngx_http_request_t *r, const char *type)
-{
-    size_t      len;
-    ngx_str_t  *value;
-
-    value = &r->headers_in.content_type->value;
-    len = ngx_strlen(type);
-
-    return value->len >= len
-           && ngx_strncasecmp(value->data, (u_char *) type, len) == 0
-           && (value->len == len || value->data[len] == ';'
-               || value->data[len] == ' ' || value->data[len] == '\t');
-}

@@ -6,6 +6,8 @@
 #include <ngx_config.h>
 
 #include "../../k8s/pod_token.h"
+#include "../body.h"
+#include "../form.h"
 #include "endpoint.h"
 
 
@@ -42,11 +44,8 @@ typedef struct {
 
 static void ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
-static const char *ngx_http_akl_k8s_oauth_split(ngx_str_t *body,
-    ngx_http_akl_k8s_oauth_args_t *args);
-static const char *ngx_http_akl_k8s_oauth_assign(
-    ngx_http_akl_k8s_oauth_args_t *args, ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_akl_k8s_oauth_decode(ngx_str_t *s);
+static const char *ngx_http_akl_k8s_oauth_assign(void *data, ngx_str_t *name,
+    ngx_str_t *value);
 static void ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_str_t *client_id);
 static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
@@ -105,13 +104,10 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
     const char                    *cause;
     ngx_http_akl_k8s_oauth_args_t  args;
 
-    if (r->headers_in.content_type == NULL
-        || !ngx_http_akl_k8s_content_type(r,
-                                        "application/x-www-form-urlencoded"))
-    {
+    if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_request",
                                      "the request body must be "
-                                     "application/x-www-form-urlencoded");
+                                     NGX_HTTP_AKL_K8S_FORM);
         form->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
         return;
     }
@@ -126,7 +122,8 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
 
     ngx_memzero(&args, sizeof(ngx_http_akl_k8s_oauth_args_t));
 
-    cause = ngx_http_akl_k8s_oauth_split(&copy, &args);
+    cause = ngx_http_akl_k8s_form_decode(&copy, ngx_http_akl_k8s_oauth_assign,
+                                         &args);
 
     if (cause) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_request", cause);
@@ -207,55 +204,10 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
 
 
 static const char *
-ngx_http_akl_k8s_oauth_split(ngx_str_t *body,
-    ngx_http_akl_k8s_oauth_args_t *args)
+ngx_http_akl_k8s_oauth_assign(void *data, ngx_str_t *name, ngx_str_t *value)
 {
-    u_char      *p, *amp, *eq, *last;
-    ngx_str_t    name, value;
-    const char  *cause;
+    ngx_http_akl_k8s_oauth_args_t *args = data;
 
-    p = body->data;
-    last = p + body->len;
-
-    for ( /* void */ ; p < last; p = amp + 1) {
-
-        amp = ngx_strlchr(p, last, '&');
-        if (amp == NULL) {
-            amp = last;
-        }
-
-        eq = ngx_strlchr(p, amp, '=');
-        if (eq == NULL) {
-            eq = amp;
-        }
-
-        name.data = p;
-        name.len = eq - p;
-
-        value.data = (eq < amp) ? eq + 1 : amp;
-        value.len = amp - value.data;
-
-        if (ngx_http_akl_k8s_oauth_decode(&name) != NGX_OK
-            || ngx_http_akl_k8s_oauth_decode(&value) != NGX_OK)
-        {
-            return "the form is not well encoded";
-        }
-
-        cause = ngx_http_akl_k8s_oauth_assign(args, &name, &value);
-
-        if (cause) {
-            return cause;
-        }
-    }
-
-    return NULL;
-}
-
-
-static const char *
-ngx_http_akl_k8s_oauth_assign(ngx_http_akl_k8s_oauth_args_t *args,
-    ngx_str_t *name, ngx_str_t *value)
-{
     ngx_str_t                     *slot;
     ngx_http_akl_k8s_oauth_arg_t  *arg;
 
@@ -302,51 +254,6 @@ ngx_http_akl_k8s_oauth_assign(ngx_http_akl_k8s_oauth_args_t *args,
 }
 
 
-/* application/x-www-form-urlencoded, in place */
-
-static ngx_int_t
-ngx_http_akl_k8s_oauth_decode(ngx_str_t *s)
-{
-    u_char     *src, *dst, *last;
-    ngx_int_t   n;
-
-    src = s->data;
-    dst = src;
-    last = src + s->len;
-
-    while (src < last) {
-
-        if (*src == '+') {
-            *dst++ = ' ';
-            src++;
-            continue;
-        }
-
-        if (*src != '%') {
-            *dst++ = *src++;
-            continue;
-        }
-
-        if (last - src < 3) {
-            return NGX_ERROR;
-        }
-
-        n = ngx_hextoi(src + 1, 2);
-
-        if (n == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        *dst++ = (u_char) n;
-        src += 3;
-    }
-
-    s->len = dst - s->data;
-
-    return NGX_OK;
-}
-
-
 /*
  * The client id of HTTP Basic (RFC 6749 section 2.3.1): form-encoded inside.
  * The secret proves nothing here: the subject token does.
@@ -389,7 +296,7 @@ ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
         return;
     }
 
-    if (ngx_http_akl_k8s_oauth_decode(&id) != NGX_OK) {
+    if (ngx_http_akl_k8s_form_unescape(&id) != NGX_OK) {
         goto malformed;
     }
 

@@ -7,6 +7,8 @@
 
 #include "../../jose/json.h"
 #include "../../k8s/time.h"
+#include "../body.h"
+#include "../form.h"
 #include "../respond.h"
 #include "revocations.h"
 #include "revoke.h"
@@ -16,9 +18,7 @@
 #define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
 
 
-static void ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r);
-static ngx_int_t ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r,
+static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r,
     ngx_str_t *body);
 static const char *ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
@@ -28,6 +28,8 @@ static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
     json_t *root, const char *name, ngx_str_t *value);
 static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
+static const char *ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
     ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status);
 static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
@@ -44,44 +46,35 @@ ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (r->headers_in.content_length_n > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
-        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-    }
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_revoke_body);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    return NGX_DONE;
-}
-
-
-static void
-ngx_http_akl_k8s_revoke_body(ngx_http_request_t *r)
-{
-    ngx_http_finalize_request(r, ngx_http_akl_k8s_revoke_process(r));
+    return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX,
+                                      ngx_http_akl_k8s_revoke_process);
 }
 
 
 static ngx_int_t
-ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
+ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r, ngx_str_t *body)
 {
-    ngx_int_t                       rc;
-    ngx_str_t                       body;
     const char                     *error;
     ngx_http_akl_k8s_revocation_t   rev;
 
     ngx_memzero(&rev, sizeof(ngx_http_akl_k8s_revocation_t));
 
-    rc = ngx_http_akl_k8s_revoke_collect(r, &body);
-
-    if (rc != NGX_OK) {
-        return rc;
+    if (body == NULL) {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev,
+                                             "the request body is too large",
+                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
     }
 
-    error = ngx_http_akl_k8s_revoke_parse(r, &body, &rev);
+    if (ngx_http_akl_k8s_content_type(r, "application/json") == NGX_ERROR
+        && ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK)
+    {
+        return ngx_http_akl_k8s_revoke_answer(r, &rev,
+                                       "the request body is neither JSON nor "
+                                       "a form",
+                                       NGX_HTTP_UNSUPPORTED_MEDIA_TYPE);
+    }
+
+    error = ngx_http_akl_k8s_revoke_parse(r, body, &rev);
 
     if (error) {
         return ngx_http_akl_k8s_revoke_answer(r, &rev, error,
@@ -98,52 +91,13 @@ ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_akl_k8s_revoke_collect(ngx_http_request_t *r, ngx_str_t *body)
-{
-    u_char       *p;
-    ngx_chain_t  *cl;
-
-    body->len = 0;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-
-        if (cl->buf->in_file) {
-            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-        }
-
-        body->len += cl->buf->last - cl->buf->pos;
-    }
-
-    if (body->len > NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX) {
-        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-    }
-
-    p = ngx_pnalloc(r->pool, body->len);
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body->data = p;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
-    }
-
-    return NGX_OK;
-}
-
-
 /* NULL, or what is wrong */
 
 static const char *
 ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_revocation_t *rev)
 {
-    const char       *error;
-    ngx_table_elt_t  *type;
-
-    static ngx_str_t  form = ngx_string("application/x-www-form-urlencoded");
+    const char  *error;
 
     if (body->len == 0) {
         return "the request has no body";
@@ -151,11 +105,7 @@ ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
 
     rev->time = -1;
 
-    type = r->headers_in.content_type;
-
-    if (type && type->value.len >= form.len
-        && ngx_strncasecmp(type->value.data, form.data, form.len) == 0)
-    {
+    if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) == NGX_OK) {
         error = ngx_http_akl_k8s_revoke_form(r, body, rev);
 
     } else {
@@ -277,61 +227,45 @@ static const char *
 ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_revocation_t *rev)
 {
-    u_char      *p, *last, *end, *eq, *dst, *src, *plus;
-    ngx_str_t   *value;
-    ngx_uint_t   len;
+    ngx_str_t  copy;
 
-    last = body->data + body->len;
+    copy.len = body->len;
+    copy.data = ngx_pstrdup(r->pool, body);
 
-    for (p = body->data; p < last; p = end + 1) {
-
-        end = ngx_strlchr(p, last, '&');
-        if (end == NULL) {
-            end = last;
-        }
-
-        eq = ngx_strlchr(p, end, '=');
-        if (eq == NULL) {
-            continue;
-        }
-
-        len = eq - p;
-
-        if (len == 3 && ngx_strncmp(p, "jti", 3) == 0) {
-            value = &rev->jti;
-
-        } else if (len == 3 && ngx_strncmp(p, "sub", 3) == 0) {
-            value = &rev->sub;
-
-        } else if (len == 6 && ngx_strncmp(p, "before", 6) == 0) {
-            value = &rev->before;
-
-        } else {
-            continue;
-        }
-
-        if (value->data) {
-            return "a parameter is given twice";
-        }
-
-        dst = ngx_pnalloc(r->pool, end - eq);
-        if (dst == NULL) {
-            return "out of memory";
-        }
-
-        value->data = dst;
-
-        for (plus = eq + 1; plus < end; plus++) {
-            if (*plus == '+') {
-                *plus = ' ';
-            }
-        }
-
-        src = eq + 1;
-        ngx_unescape_uri(&dst, &src, end - src, 0);
-
-        value->len = dst - value->data;
+    if (copy.data == NULL) {
+        return "out of memory";
     }
+
+    return ngx_http_akl_k8s_form_decode(&copy, ngx_http_akl_k8s_revoke_assign,
+                                        rev);
+}
+
+
+static const char *
+ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name, ngx_str_t *value)
+{
+    ngx_http_akl_k8s_revocation_t *rev = data;
+
+    ngx_str_t  *slot;
+
+    if (name->len == 3 && ngx_strncmp(name->data, "jti", 3) == 0) {
+        slot = &rev->jti;
+
+    } else if (name->len == 3 && ngx_strncmp(name->data, "sub", 3) == 0) {
+        slot = &rev->sub;
+
+    } else if (name->len == 6 && ngx_strncmp(name->data, "before", 6) == 0) {
+        slot = &rev->before;
+
+    } else {
+        return NULL;
+    }
+
+    if (slot->data) {
+        return "a parameter is given twice";
+    }
+
+    *slot = *value;
 
     return NULL;
 }
