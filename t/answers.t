@@ -59,14 +59,18 @@ def result(answer):
     return answer.status, answer.json().get('reason')
 
 
-def hasty():
+def hasty(token=None, config='hasty', faults_=()):
     """Log in where there is little time; return the answer.
 
     A slow machine may need more than that, which says nothing.
     """
     for _ in range(50):
         api.reset_stats()
-        answer = login(config='hasty')
+        if faults_:
+            api.clear()
+        for name, members in faults_:
+            api.fault(name, **members)
+        answer = login(token, config)
         if result(answer) != TIMEOUT:
             break
     return answer
@@ -125,7 +129,7 @@ for name, expected in EXPECTED.items():
         continue
     config = 'hasty' if expected == TIMEOUT else 'k8s-conf'
     more = {}
-    if name == 'throttled' or name.startswith('error_5'):
+    if name in ('throttled', 'roles_unread') or name.startswith('error_5'):
         # asked again until the deadline otherwise
         more['headers'] = {'Retry-After': '999'}
     for used in (False, True):
@@ -292,23 +296,20 @@ for error in OUTAGES[:2] + OUTAGES[6:7]:
     token = issue()
     mark = nginx.mark()
     api.lag(*ACCOUNT, error)
-    api.reset_stats()
-    t.is_(result(login(token, 'keeping')), ERROR, f'lasting: {error}')
+    t.is_(result(hasty(token, 'keeping')), ERROR, f'lasting: {error}')
     t.ok(reviews() > 1, 'was asked again')
-    t.is_(api.stats()['statuses'], {'201': reviews()}, 'was answered 201')
+    t.ok(set(api.stats()['statuses']) <= {'201', 'None'}, 'was answered 201')
     t.ok(nginx.grep(r'\[error\].* api_error: .*' + re.escape(error), mark),
          'is logged as an error in the words of the API server')
     api.clear()
-    t.is_(result(login(token, 'keeping')), OK, 'and is not kept')
+    t.is_(result(hasty(token, 'keeping')), OK, 'and is not kept')
 
 # A last repetition that gets no answer in time does not hide the former ones
 
 for name, expected in (('error_503', ERROR), ('throttled_bare', THROTTLED)):
-    api.fault(name, count=1)
-    api.fault('stall_before')
     mark = nginx.mark()
-    t.is_(result(login(config='hasty')), expected,
-          f'{name}, then nothing any more')
+    t.is_(result(hasty(faults_=[(name, {'count': 1}), ('stall_before', {})])),
+          expected, f'{name}, then nothing any more')
     t.ok(nginx.grep(rf'{expected[1]}: .*: (apiserver|Too many) ', mark),
          'is told in the words of the answer')
     api.clear()
@@ -334,7 +335,7 @@ for error in (OUTAGES[0], 'oidc: authenticator not initialized'):
         t.is_(result(login(token)), (401, reason), f'{reason} beside {error}')
         t.is_(reviews(), 1, 'is not asked again')
     api.clock()
-    t.is_(result(login(stranger, 'anyone')), ERROR,
+    t.is_(result(hasty(stranger, 'anyone')), ERROR,
           f'one may know the token who could not be asked: {error}')
     t.is_(result(login()), OK, 'who is not asked about one that is known')
     api.clear()
