@@ -41,7 +41,7 @@ def readme_conf():
     with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as file:
         blocks = re.findall(r'^```nginx\n(.*?)^```', file.read(),
                             re.M | re.S)
-    return blocks[0]
+    return next(block for block in blocks if 'load_module' in block)
 
 
 def localize(text, place):
