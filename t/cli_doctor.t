@@ -188,8 +188,9 @@ names(doctor(rancher_cluster_id='c-m-abcd1234', **RANCHER), 1, 'reviewer',
 aged = reviewer('aged.jwt')
 for offset, direction in ((600, 'ahead of'), (-600, 'behind')):
     api.clock(offset)
-    names(doctor(token_reviewer_jwt=aged), 1, 'clock', f'10 minutes {direction} this machine',
-          'timedatectl', f'a clock {direction} ours')
+    names(doctor(token_reviewer_jwt=aged), 1, 'clock',
+          f'10 minutes {direction} this machine', 'timedatectl',
+          f'a clock {direction} ours')
 done = doctor()
 t.is_([one['check'] for one in failed(done)], ['clock', 'reviewer'],
       'a fresh reviewer is not valid yet then')

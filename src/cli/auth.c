@@ -306,6 +306,7 @@ akl_auth_watch(akl_auth_t *auth)
     (void) sigaction(SIGTERM, &sa, NULL);
     (void) sigaction(SIGINT, &sa, NULL);
 
+    rc = AKL_EXIT_OK;
     pause = 1;
 
     for (first = 1; /* void */ ; first = 0) {

@@ -35,13 +35,13 @@ akl_completion_quote(const char *text)
     for ( /* void */ ; *text; text++) {
 
         if (*text == '\'') {
-            fputs("'\\''", stdout);
+            (void) fputs("'\\''", stdout);
 
         } else if (*text == '[' || *text == ']' || *text == ':') {
             printf("\\%c", *text);
 
         } else {
-            putchar(*text);
+            (void) putchar(*text);
         }
     }
 }
@@ -51,7 +51,7 @@ static void
 akl_completion_words(const char *list)
 {
     for ( /* void */ ; *list; list++) {
-        putchar(*list == '|' ? ' ' : *list);
+        (void) putchar(*list == '|' ? ' ' : *list);
     }
 }
 
@@ -88,13 +88,13 @@ akl_completion_bash(void)
            "    local words=\n\n"
            "    COMPREPLY=()\n\n"
            "    if [ \"$COMP_CWORD\" = 1 ]; then\n"
-           "        COMPREPLY=($(compgen -W \"");
+           "        mapfile -t COMPREPLY < <(compgen -W \"");
 
     for (i = 0; akl_commands[i]; i++) {
         printf("%s ", akl_commands[i]->name);
     }
 
-    printf("--help --version\" -- \"$cur\"))\n        return\n    fi\n\n"
+    printf("--help --version\" -- \"$cur\")\n        return\n    fi\n\n"
            "    case ${COMP_WORDS[1]},$prev in\n");
 
     for (i = 0; akl_commands[i]; i++) {
@@ -110,8 +110,9 @@ akl_completion_bash(void)
         for (o = akl_commands[i]->options; o->name; o++) {
 
             if (o->type == AKL_OPT_FILE) {
-                printf("        %s,--%s) COMPREPLY=($(compgen -f -- \"$cur\"))"
-                       "; return ;;\n", akl_commands[i]->name, o->name);
+                printf("        %s,--%s) mapfile -t COMPREPLY < <(compgen -f "
+                       "-- \"$cur\"); return ;;\n", akl_commands[i]->name,
+                       o->name);
 
             } else if (akl_option_choices(o)) {
                 printf("        %s,--%s) words='", akl_commands[i]->name,
@@ -128,7 +129,8 @@ akl_completion_bash(void)
 
     printf("    esac\n\n"
            "    if [ -n \"$words\" ]; then\n"
-           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
+           "\"$cur\")\n"
            "        return\n    fi\n\n"
            "    case ${COMP_WORDS[1]} in\n");
 
@@ -151,8 +153,9 @@ akl_completion_bash(void)
 
     printf("    esac\n\n"
            "    case $cur in\n"
-           "        -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
-           "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+           "        -*) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
+           "\"$cur\") ;;\n"
+           "        *) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
            "    esac\n"
            "}\n\n"
            "complete -o filenames -F _akl_k8s akl-k8s\n");
@@ -170,26 +173,26 @@ akl_completion_zsh_option(const akl_option_t *o)
            o->name);
 
     if (o->type != AKL_OPT_FLAG) {
-        putchar('=');
+        (void) putchar('=');
     }
 
-    putchar('[');
+    (void) putchar('[');
     akl_completion_quote(o->help);
-    putchar(']');
+    (void) putchar(']');
 
     if (o->type == AKL_OPT_FILE) {
-        fputs(":file:_files", stdout);
+        (void) fputs(":file:_files", stdout);
 
     } else if (akl_option_choices(o)) {
-        fputs(":value:(", stdout);
+        (void) fputs(":value:(", stdout);
         akl_completion_words(o->value);
-        putchar(')');
+        (void) putchar(')');
 
     } else if (o->type != AKL_OPT_FLAG) {
-        fputs(":value:", stdout);
+        (void) fputs(":value:", stdout);
     }
 
-    fputs("' \\\n", stdout);
+    (void) fputs("' \\\n", stdout);
 }
 
 

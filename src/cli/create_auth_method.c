@@ -70,7 +70,7 @@ const akl_command_t  akl_command_create_auth_method = {
     NULL,
     "Makes an access id and a key pair, and nginx's akl_k8s_auth_method block\n"
     "with the bounds of who may log in.  Lists are OR inside, AND between\n"
-    "them; \"*\" and \"?\" are globs.  The private key is printed as the base64\n"
+    "them; \"*\" and \"?\" are globs.  The private key is printed as base64\n"
     "of its PEM; with --conf it is written to a file that only you can read.",
     "  akl-k8s create-auth-method-k8s -n my-k8s-auth-method \\\n"
     "      --bound-namespaces my-namespace-a --bound-pod-names 'mypod*' \\\n"

@@ -37,8 +37,8 @@ const akl_command_t  akl_command_doctor = {
     "Reads nginx's configuration, and goes the way of a login for each auth\n"
     "config, or for those that are named: files and their rights, name, port\n"
     "and certificate of the API server, the reviewer and its rights, clocks,\n"
-    "issuer, keys and audience; and with --gateway-url a login itself.  A line\n"
-    "for each, with the command that cures what is wrong.",
+    "issuer, keys and audience; and with --gateway-url a login itself.  A\n"
+    "line for each, with the command that cures what is wrong.",
     "  akl-k8s doctor\n"
     "  akl-k8s doctor k8s-conf --config /etc/nginx/nginx.conf \\\n"
     "      --k8s-token-path pod.jwt --gateway-url https://gw.example.com",

@@ -63,12 +63,12 @@ const akl_command_t  akl_command_gateway_create = {
     "gateway-create-k8s-auth-config",
     "how to ask a cluster: nginx's block, checked",
     NULL,
-    "Makes nginx's akl_k8s_auth_config block, checked as nginx -t would.  Keys\n"
-    "and certificates are given as files, as PEM or as its base64.  With --conf\n"
-    "those that are secret are written beside the block, for you alone to read.\n"
-    "With --from-kubeconfig the cluster is asked for what it knows itself, and\n"
-    "with --create-reviewer account, binding and token of the reviewer are made\n"
-    "there, each shown before and asked about.",
+    "Makes nginx's akl_k8s_auth_config block, checked as nginx -t would.\n"
+    "Keys and certificates are given as files, as PEM or as its base64.  With\n"
+    "--conf those that are secret are written beside the block, for you alone\n"
+    "to read.  With --from-kubeconfig the cluster is asked for what it knows\n"
+    "itself, and with --create-reviewer account, binding and token of the\n"
+    "reviewer are made there, each shown before and asked about.",
     "  akl-k8s gateway-create-k8s-auth-config --name k8s-conf \\\n"
     "      --access-id p-kmx8x116z7j9km --signing-key p-kmx8x116z7j9km.pem \\\n"
     "      --from-kubeconfig ~/.kube/config --create-reviewer \\\n"
@@ -522,7 +522,7 @@ akl_gateway_run(akl_args_t *args)
         akl_gateway_tell(&gw);
 
     } else {
-        fputs(gw.block.data, stdout);
+        (void) fputs(gw.block.data, stdout);
     }
 
     return AKL_EXIT_OK;

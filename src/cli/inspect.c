@@ -35,8 +35,8 @@ const akl_command_t  akl_command_inspect = {
     "Shows header, claims and times of a pod's token or a minted one, from a\n"
     "file or standard input.  Nothing is verified and nobody is asked; the\n"
     "signature is never printed.  With --config it goes through the checks\n"
-    "that the gateway makes before it asks the cluster, step by step, and says\n"
-    "what helps where one fails.",
+    "that the gateway makes before it asks the cluster, step by step, and\n"
+    "says what helps where one fails.",
     "  akl-k8s inspect --config /etc/nginx/nginx.conf pod.jwt\n"
     "  kubectl create token builder -n my-namespace-a | akl-k8s inspect -",
     akl_inspect_options,

@@ -100,6 +100,8 @@ akl_keys_pair(akl_args_t *args, const char *type, const char *out,
 
     akl_progress("making a key pair");
 
+    memset(&jwk, 0, sizeof(akl_jwk_t));
+
     cause = akl_keypair_make(akl_opt_or(args, "key-type", type), &pem);
 
     if (cause == NULL && akl_jwk_private_from_pem(&jwk, pem, &cause) == 0) {
@@ -175,7 +177,7 @@ akl_keys_new(akl_args_t *args)
                json_string_value(json_object_get(pair, "kid")), out, out);
 
     } else if (rc == 0) {
-        fputs(json_string_value(json_object_get(pair, "pem")), stdout);
+        (void) fputs(json_string_value(json_object_get(pair, "pem")), stdout);
     }
 
     json_decref(pair);
@@ -189,6 +191,8 @@ akl_keys_read(const char *path, akl_jwk_t *jwk)
 {
     akl_str_t    text;
     const char  *cause;
+
+    memset(jwk, 0, sizeof(akl_jwk_t));
 
     cause = akl_pem_read(path, &text);
 
@@ -235,7 +239,7 @@ akl_keys_public(akl_args_t *args)
         akl_print_json(object);
 
     } else {
-        fwrite(pem.data, 1, pem.len, stdout);
+        (void) fwrite(pem.data, 1, pem.len, stdout);
     }
 
     akl_jwk_clear(&jwk);

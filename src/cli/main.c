@@ -89,13 +89,13 @@ akl_main(int argc, char **argv)
         return AKL_EXIT_OK;
     }
 
+    command = NULL;
+
     for (i = 0; akl_commands[i]; i++) {
         if (strcmp(argv[1], akl_commands[i]->name) == 0) {
-            break;
+            command = akl_commands[i];
         }
     }
-
-    command = akl_commands[i];
 
     if (command == NULL) {
         return akl_main_unknown(argv[1]);

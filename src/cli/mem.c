@@ -25,7 +25,7 @@ static akl_mem_block_t  *akl_mem_blocks;
 static void
 akl_mem_short(void)
 {
-    fputs("akl-k8s: out of memory\n", stderr);
+    (void) fputs("akl-k8s: out of memory\n", stderr);
     _Exit(AKL_EXIT_USAGE);
 }
 

@@ -194,12 +194,12 @@ akl_fail(int code, const char *cure, const char *format, ...)
 
     (void) fflush(stdout);
 
-    fprintf(stderr, "akl-k8s%s%s: %s%s%s\n", akl_out_name ? " " : "",
+    (void) fprintf(stderr, "akl-k8s%s%s: %s%s%s\n", akl_out_name ? " " : "",
             akl_out_name ? akl_out_name : "", akl_style(stderr, AKL_RED),
             text, akl_style(stderr, AKL_PLAIN));
 
     if (cure) {
-        fprintf(stderr, "  try: %s\n", cure);
+        (void) fprintf(stderr, "  try: %s\n", cure);
     }
 
     return code;
@@ -212,7 +212,7 @@ akl_out_note(akl_style_t style, const char *mark, const char *text)
     akl_progress_end();
     (void) fflush(stdout);
 
-    fprintf(stderr, "%s%s%s%s\n", akl_style(stderr, style), mark,
+    (void) fprintf(stderr, "%s%s%s%s\n", akl_style(stderr, style), mark,
             akl_style(stderr, AKL_PLAIN), text);
 }
 
@@ -249,7 +249,7 @@ akl_progress(const char *format, ...)
     }
 
     va_start(args, format);
-    fprintf(stderr, "\r\033[K%s%s ...%s", akl_style(stderr, AKL_DIM),
+    (void) fprintf(stderr, "\r\033[K%s%s ...%s", akl_style(stderr, AKL_DIM),
             akl_out_text(format, args), akl_style(stderr, AKL_PLAIN));
     va_end(args);
 
@@ -263,7 +263,7 @@ void
 akl_progress_end(void)
 {
     if (akl_out_progress) {
-        fputs("\r\033[K", stderr);
+        (void) fputs("\r\033[K", stderr);
         (void) fflush(stderr);
         akl_out_progress = 0;
     }
@@ -276,7 +276,7 @@ akl_print_json(json_t *value)
     akl_progress_end();
 
     (void) json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    putchar('\n');
+    (void) putchar('\n');
 
     json_decref(value);
 }
@@ -301,7 +301,7 @@ akl_out_end(void)
     akl_progress_end();
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "akl-k8s: cannot write the output: %s\n",
+        (void) fprintf(stderr, "akl-k8s: cannot write the output: %s\n",
                 strerror(errno));
         return AKL_EXIT_USAGE;
     }

@@ -33,7 +33,7 @@ akl_reviewer_show(const char *title, json_t *object)
     text = json_dumps(object, JSON_INDENT(2));
 
     akl_progress_end();
-    fprintf(stderr, "%s%s%s\n%s\n", akl_style(stderr, AKL_BOLD), title,
+    (void) fprintf(stderr, "%s%s%s\n%s\n", akl_style(stderr, AKL_BOLD), title,
             akl_style(stderr, AKL_PLAIN), text ? text : "");
     free(text);
 }
@@ -50,11 +50,11 @@ akl_reviewer_ask(akl_reviewer_t *r)
         return 1;
     }
 
-    fputs("Make it? [y/N/a(ll)] ", stderr);
+    (void) fputs("Make it? [y/N/a(ll)] ", stderr);
     (void) fflush(stderr);
 
     if (fgets(line, sizeof(line), stdin) == NULL) {
-        fputc('\n', stderr);
+        (void) fputc('\n', stderr);
         return 0;
     }
 
