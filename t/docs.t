@@ -31,59 +31,76 @@ def pages():
     return sorted(os.path.relpath(path, ROOT) for path in found)
 
 
-# reasons: code and status of each
-
-header = re.sub(r'\\\n\s*', '', read('src', 'k8s', 'reason.h'))
-reasons = {code: int(status) for code, status in re.findall(
-    r'X\([A-Z_]+,\s*"(\w+)",\s*(\d+)', header) if code != 'ok'}
-told = {code: int(status) for code, status in re.findall(
-    r'^### `(\w+)` \((\d+)\)$', read('docs', 'troubleshooting.md'), re.M)}
-
-t.ok(len(reasons) > 20, 'the reasons are found')
-t.is_(sorted(told), sorted(reasons), 'each reason has its section')
-t.is_(told, reasons, 'and each section its status')
+@t.shared
+def manual():
+    """The pages on directives and variables, as one text."""
+    return '\n'.join(read(page) for page in pages()
+                     if re.match('docs/directives', page))
 
 
-# the map of docs/login.md
+@t.shared
+def source():
+    """The nginx half of the module, as one text."""
+    return '\n'.join(
+        read(path) for path in ['ngx_http_akl_k8s_module.c'] + sorted(
+            os.path.relpath(p, ROOT) for p in
+            glob.glob(os.path.join(ROOT, 'src', 'http', '**', '*.c'),
+                      recursive=True)))
 
-walk = read('docs', 'login.md')
-named = set(re.findall(r'`(src/[a-z0-9_./]*)`', walk))
 
-t.ok(len(named) > 10, 'docs/login.md names files')
-t.is_(sorted(path for path in named
-             if not os.path.exists(os.path.join(ROOT, path))), [],
-      'each file that docs/login.md names is there')
+def directives_of(source):
+    """Return the names of directives, and of members of blocks."""
+    return (set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\),\s*'
+                           r'NGX_(?:HTTP|CONF)_', source)),
+            set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\), [01], ',
+                           source)))
 
 
-# directives and variables
+@t.story
+def each_reason_has_its_section_and_each_section_its_status():
+    header = re.sub(r'\\\n\s*', '', read('src', 'k8s', 'reason.h'))
+    reasons = {code: int(status) for code, status in re.findall(
+        r'X\([A-Z_]+,\s*"(\w+)",\s*(\d+)', header) if code != 'ok'}
+    told = {code: int(status) for code, status in re.findall(
+        r'^### `(\w+)` \((\d+)\)$', read('docs', 'troubleshooting.md'),
+        re.M)}
+    t.ok(len(reasons) > 20, 'the reasons are found')
+    t.is_(sorted(told), sorted(reasons), 'the sections')
+    t.is_(told, reasons, 'their status')
 
-source = '\n'.join(
-    read(path) for path in ['ngx_http_akl_k8s_module.c'] + sorted(
-        os.path.relpath(p, ROOT) for p in
-        glob.glob(os.path.join(ROOT, 'src', 'http', '**', '*.c'),
-                  recursive=True)))
-directives = set(re.findall(
-    r'\{ ngx_string\("([a-z0-9_]+)"\),\s*NGX_(?:HTTP|CONF)_', source))
-members = set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\), [01], ', source))
-variables = set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\),', source)) \
-    - directives - members
-manual = '\n'.join(read(page) for page in sorted(
-    os.path.relpath(p, ROOT)
-    for p in glob.glob(os.path.join(ROOT, 'docs', 'directives*.md'))))
 
-t.ok(len(directives) > 10, 'the directives are found')
-t.ok(len(members) > 20, 'those of the blocks too')
-t.ok(len(variables) > 10, 'and the variables')
-t.is_(sorted(name for name in directives | members
-             if not re.search(rf'(`|\*\*|## ){name}\b', manual)), [],
-      'each directive is in the manual')
-t.is_(sorted(name for name in variables
-             if not re.search(rf'\${name}(?<=_)|\${name}\b', manual)), [],
-      'and each variable')
+@t.story
+def each_file_that_the_walk_through_a_login_names_is_there():
+    named = set(re.findall(r'`(src/[a-z0-9_./]*)`', read('docs', 'login.md')))
+    t.ok(len(named) > 10, 'docs/login.md names files')
+    t.is_(sorted(path for path in named
+                 if not os.path.exists(os.path.join(ROOT, path))), [],
+          'those that are not there')
 
-# links between pages, and into the code
 
-for page in pages():
+@t.story
+def each_directive_is_in_the_manual(source, manual):
+    directives, members = directives_of(source)
+    t.ok(len(directives) > 10, 'the directives are found')
+    t.ok(len(members) > 20, 'those of the blocks too')
+    t.is_(sorted(name for name in directives | members
+                 if not re.search(rf'(`|\*\*|## ){name}\b', manual)), [],
+          'those that are not in it')
+
+
+@t.story
+def each_variable_is_in_the_manual(source, manual):
+    directives, members = directives_of(source)
+    variables = set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\),', source)) \
+        - directives - members
+    t.ok(len(variables) > 10, 'the variables are found')
+    t.is_(sorted(name for name in variables
+                 if not re.search(rf'\${name}(?<=_)|\${name}\b', manual)),
+          [], 'those that are not in it')
+
+
+def broken_links(page):
+    """Return the links of a page that lead nowhere."""
     text = re.sub(r'^```.*?^```', '', read(page), flags=re.M | re.S)
     broken = []
     for link in re.findall(r'\]\(([^)\s]+)\)', text):
@@ -101,16 +118,24 @@ for page in pages():
                      for head in heads]
             if anchor not in slugs:
                 broken.append(link)
-    t.is_(broken, [], f'links of {page}')
+    return broken
 
-# files of the code that pages name
 
-for page in pages():
-    names = set(re.findall(
-        r'`((?:src|t|docs|docker|conf-examples)/[\w./-]+\.\w+)`',
-        read(page)))
-    t.is_(sorted(name for name in names
-                 if not os.path.exists(os.path.join(ROOT, name))), [],
-          f'files that {page} names')
+@t.story
+def no_link_between_pages_or_into_the_code_is_broken():
+    for page in pages():
+        t.is_(broken_links(page), [], page)
 
-t.done_testing()
+
+@t.story
+def each_file_that_a_page_names_is_there():
+    for page in pages():
+        names = set(re.findall(
+            r'`((?:src|t|docs|docker|conf-examples)/[\w./-]+\.\w+)`',
+            read(page)))
+        t.is_(sorted(name for name in names
+                     if not os.path.exists(os.path.join(ROOT, name))), [],
+              page)
+
+
+t.tell()
