@@ -200,6 +200,12 @@ def cluster():
     return t.cluster()
 
 @t.shared
+def away():
+    made = t.cluster()
+    made.api.unlisten()
+    return made
+
+@t.shared
 def pod(cluster):
     return cluster.api.pod('my-namespace-a', 'other', account='builder')
 
@@ -208,7 +214,8 @@ def server(cluster):
     return web()
 
 @t.story
-def the_first_changes_all_it_can(cluster, server):
+def the_first_changes_all_it_can(cluster, away, server):
+    away.api.listen()
     cluster.api.delete('pod', 'my-namespace-a', 'mypod1')
     cluster.api.unlisten()
     cluster.api.fault('hold')
@@ -217,11 +224,12 @@ def the_first_changes_all_it_can(cluster, server):
     t.is_(client.get(server.port).text, 'well', 'server')
 
 @t.story
-def the_second_finds_all_as_it_was(cluster, server, pod):
+def the_second_finds_all_as_it_was(cluster, away, server, pod):
     t.ok(cluster.issue() and cluster.issue('other'), 'pods')
     t.is_(cluster.api.stats()['faults'], 0, 'faults')
     t.ok(client.post(cluster.port, '/version',
                      context=client.tls(cluster.ca)).status, 'port')
+    t.ok(refused(away.port), 'no port where there was none')
     t.is_(len(procs_named('nginx: master')), 1, 'servers')
 
 @t.story
@@ -233,6 +241,12 @@ def the_fourth_raises(server):
     with open(server.log, 'a') as log:
         log.write('2026/01/01 00:00:00 [alert] 1#1: some alert\\n')
     raise RuntimeError('oops')
+
+def refused(port):
+    try:
+        client.connect(port).close()
+    except ConnectionRefusedError:
+        return True
 
 def procs_named(title):
     import procs
@@ -258,7 +272,7 @@ def stories():
     t.is_([line.split(' - ')[1].split(':')[0] for line in out.splitlines()
            if ' - the ' in line and line[0] != '#'],
           ['the third says nothing', 'the fourth raises',
-           *['the second finds all as it was'] * 4,
+           *['the second finds all as it was'] * 5,
            'the first changes all it can'],
           'in any order, and only some of them')
     code, out = script(STORIES, '--list')

@@ -205,16 +205,18 @@ class Control:
     def remember(self):
         """Remember objects, rights, keys, clock and sockets for restore."""
         self.remembered = (self.kube.snapshot(), self.server.address,
-                           self.server.pair, self.server.client_auth)
+                           self.server.sock is not None, self.server.pair,
+                           self.server.client_auth)
 
     def restore(self):
         """Have all as it was at remember(), with no fault and no count."""
-        kube, address, pair, client_auth = self.remembered
+        kube, address, listens, pair, client_auth = self.remembered
         self.clear()
         self.kube.restore(kube)
-        if address != self.server.address:
+        if address != self.server.address or not listens:
             self.server.unlisten()
-        self.server.listen(*address[1:])
+        if listens:
+            self.server.listen(*address[1:])
         self.server.certificate(*pair)
         self.server.set_client_auth(client_auth)
         self.reset_stats()
