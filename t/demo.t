@@ -32,31 +32,37 @@ def places():
             if name.startswith('akl-demo-')]
 
 
-code, said = demo()
-t.is_(code, 0, 'the demo ends well')
-t.like(said, r'\ndemo: \d+ checks passed\n', 'the demo counts what held')
-t.is_(places(), [], 'the demo cleans up')
+@t.story
+def the_demo_counts_what_held_and_cleans_up():
+    code, said = demo()
+    t.is_(code, 0, 'the demo ends well')
+    t.like(said, r'\ndemo: \d+ checks passed\n', 'it counts what held')
+    t.is_(places(), [], 'nothing is left')
 
-code, said = demo('--keep')
-t.is_(code, 0, 'a demo that is kept gives the terminal back')
 
-commands = re.findall(r'^    (curl -s .*\\\n.*)', said, re.M)
-t.is_(len(commands), 2, 'it shows two logins to try')
-answers = [subprocess.run(['sh', '-c', command], stdout=subprocess.PIPE,
-                          text=True, check=False).stdout
-           for command in commands]
-t.like(answers[0], '"token":', 'the first is given a token')
-t.like(answers[1], 'pod_not_bound', 'the second is refused')
+@t.story
+def a_demo_that_is_kept_shows_what_to_try_and_how_to_end_it():
+    code, said = demo('--keep')
+    t.is_(code, 0, 'it gives the terminal back')
 
-log = re.search(r'^    tail -f (.*)', said, re.M).group(1)
-with open(log, encoding='utf-8') as file:
-    t.like(file.read(), 'refused, pod_not_bound',
-           'the log that it names tells of the refusal')
+    commands = re.findall(r'^    (curl -s .*\\\n.*)', said, re.M)
+    t.is_(len(commands), 2, 'it shows two logins to try')
+    answers = [subprocess.run(['sh', '-c', command], stdout=subprocess.PIPE,
+                              text=True, check=False).stdout
+               for command in commands]
+    t.like(answers[0], '"token":', 'the first is given a token')
+    t.like(answers[1], 'pod_not_bound', 'the second is refused')
 
-keeper = int(re.findall(r'^    kill (\d+)$', said, re.M)[-1])
-os.kill(keeper, signal.SIGTERM)
-t.ok(wait_for(lambda: procs.parent_of(keeper) is None),
-     'the command that it names ends it')
-t.is_(places(), [], 'nothing is left then')
+    log = re.search(r'^    tail -f (.*)', said, re.M).group(1)
+    with open(log, encoding='utf-8') as file:
+        t.like(file.read(), 'refused, pod_not_bound',
+               'the log that it names tells of the refusal')
 
-t.done_testing()
+    keeper = int(re.findall(r'^    kill (\d+)$', said, re.M)[-1])
+    os.kill(keeper, signal.SIGTERM)
+    t.ok(wait_for(lambda: procs.parent_of(keeper) is None),
+         'the command that it names ends it')
+    t.is_(places(), [], 'nothing is left then')
+
+
+t.tell()
