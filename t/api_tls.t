@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -13,13 +14,8 @@ import tokens  # noqa: E402
 from akltest import Test, client  # noqa: E402
 
 STORE = '/etc/ssl/certs'
-
-t = Test(need_module=True)
-cluster = t.cluster()
-api = cluster.api
-public = certs.Authority('akl public CA', tokens.key('P-256', 'public'))
-count = 0
-
+OK = 200, None
+BAD = 502, 'api_tls'
 HTTP = '''
     akl_k8s_cache_valid 0 refused=0;
     @method@
@@ -31,82 +27,139 @@ HTTP = '''
     }
 '''
 
-
-def present(authority, **kw):
-    """Let the API server present a certificate to new connections."""
-    api.certificate(*certs.write_pair(cluster.dir, 'now',
-                                      authority.server(**kw)))
-    api.drop()
+t = Test(need_module=True)
 
 
-def login(config='k8s-conf'):
-    """Log in with a fresh token; return status and reason."""
-    global count
-    count += 1
-    answer = client.post(nginx.port, '/v2/auth', cluster.login(
-        cluster.issue(claims={'n': count}), config))
-    return answer.status, answer.json().get('reason')
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-# A store of the system's that knows one more CA, in a mount of our own
+@t.shared
+def public():
+    """An authority that some system's store may know."""
+    return certs.Authority('akl public CA', tokens.key('P-256', 'public'))
 
-store = os.path.join(t.dir, 'store')
-os.makedirs(store)
-path = t.write('store/public.pem', public.pem)
-name = subprocess.run(['openssl', 'x509', '-hash', '-noout', '-in', path],
-                      check=True, stdout=subprocess.PIPE,
-                      text=True).stdout.strip()
-os.rename(path, os.path.join(store, name + '.0'))
-t.write('store/ca-certificates.crt', public.pem)
-os.makedirs(STORE, exist_ok=True)
-wrap = t.write('wrap', f'#!/bin/sh\nmount --bind {store} {STORE} || exit 99\n'
-               'exec "$@"\n', 0o755)
-private = ['unshare', '--mount', '--propagation', 'private', wrap]
-alone = subprocess.run([*private, 'true'], check=False,
-                       stderr=subprocess.DEVNULL).returncode == 0
-if alone:
-    os.environ['AKL_WRAP'] = ' '.join(private)
 
-ca = cluster.file('now.pem', open(cluster.ca, encoding='ascii').read())
-nginx = t.nginx(HTTP, method=cluster.method(),
-                config=cluster.config(k8s_ca_cert=ca),
-                system=cluster.config(name='system', k8s_ca_cert='system'))
+class Gateway:
+    """An nginx with a CA file of its own."""
 
-t.is_(login(), (200, None), 'a server of the config\'s CA')
-t.is_(login('system')[1], 'api_tls', 'which the system does not know')
-present(public)
-if alone:
-    t.is_(login('system'), (200, None),
-          "a server of the system's store, where that was asked for")
-else:
-    t.skip('no mount of our own: the store stays as it is')
-t.is_(login(), (502, 'api_tls'), "and refused where the config's CA counts")
-t.ok(nginx.grep('api_tls: .*certificate'), 'the log names the certificate')
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.good = cluster.api.read('ca.crt')
+        self.nginx = t.nginx(start=False)
+        self.name = os.path.basename(self.nginx.dir) + '-ca.pem'
+        self.nginx.configure({
+            'method': cluster.method(),
+            'config': cluster.config(k8s_ca_cert=self.trust(self.good)),
+            'system': cluster.config(name='system', k8s_ca_cert='system')},
+            http=HTTP)
+        self.nginx.start()
 
-ours = certs.Authority()
-for name, kw in (('another name', {'names': ('elsewhere.example',)}),
-                 ('an expired certificate', {'days': -1})):
-    present(ours, **kw)
-    t.is_(login(), (502, 'api_tls'), name)
-present(ours)
-t.is_(login(), (200, None), 'and a good one again')
+    def trust(self, text):
+        """Write the CA file; return its path."""
+        return self.cluster.file(self.name, text)
 
-# Another CA file: followed by a reload, good, bad, good
+    def login(self, config='k8s-conf'):
+        """Log in; return status and reason."""
+        answer = client.post(self.nginx.port, '/v2/auth', self.cluster.login(
+            self.cluster.issue(), config))
+        return answer.status, answer.json().get('reason')
 
-good = open(ca, encoding='ascii').read()
-for turn, text, expected in (('bad', public.pem, (502, 'api_tls')),
-                             ('good', good, (200, None)),
-                             ('bad', public.pem, (502, 'api_tls')),
-                             ('good', good, (200, None))):
-    cluster.file('now.pem', text)
-    t.ok(nginx.reload(wait_old=True), f'reload with a {turn} CA')
-    t.is_(login(), expected, f'a {turn} CA is followed')
+    def present(self, authority, **kw):
+        """Let the API server present a certificate to new connections."""
+        self.cluster.api.certificate(*certs.write_pair(
+            self.cluster.dir, 'now', authority.server(**kw)))
+        self.cluster.api.drop()
 
-# The same without a reload: a refused certificate makes it look at the file
 
-cluster.file('now.pem', public.pem)
-present(public)
-t.is_(login(), (200, None), 'a replaced CA is read when one is refused')
-t.ok(nginx.grep('k8s_ca_cert .* was replaced'), 'and the log tells')
+@t.own
+def gateway(cluster):
+    """A gateway whose CA file a story may replace."""
+    return Gateway(cluster)
 
-t.done_testing()
+
+@t.shared
+def private(public):
+    """The command that gives a system's store which knows one more CA.
+
+    It is in a mount of its own; None where there can be none.
+    """
+    store = os.path.join(t.dir, 'store')
+    os.makedirs(store)
+    path = t.write('store/public.pem', public.pem)
+    name = subprocess.run(['openssl', 'x509', '-hash', '-noout', '-in', path],
+                          check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+    os.rename(path, os.path.join(store, name + '.0'))
+    t.write('store/ca-certificates.crt', public.pem)
+    os.makedirs(STORE, exist_ok=True)
+    wrap = t.write('wrap', f'#!/bin/sh\nmount --bind {store} {STORE} '
+                   '|| exit 99\nexec "$@"\n', 0o755)
+    command = ['unshare', '--mount', '--propagation', 'private', wrap]
+    done = subprocess.run([*command, 'true'], check=False,
+                          stderr=subprocess.DEVNULL)
+    return ' '.join(command) if done.returncode == 0 else None
+
+
+@t.story
+def a_server_of_the_configs_ca_is_trusted(gateway):
+    t.is_(gateway.login(), OK, 'a login')
+    t.is_(gateway.login('system')[1], 'api_tls',
+          'which the system does not know')
+
+
+@t.story
+def a_server_of_another_ca_is_refused_and_the_log_names_the_certificate(
+        gateway, public):
+    gateway.present(public)
+    t.is_(gateway.login(), BAD, 'a login')
+    t.ok(gateway.nginx.grep('api_tls: .*certificate'), 'the log')
+
+
+@t.story
+def the_systems_store_counts_where_it_was_asked_for(cluster, public, private):
+    if private is None:
+        t.skip('no mount of our own: the store stays as it is', 2)
+        return
+    wrap = f'{private} {os.environ.get("AKL_WRAP", "")}'
+    with mock.patch.dict(os.environ, AKL_WRAP=wrap):
+        gateway = Gateway(cluster)
+    gateway.present(public)
+    t.is_(gateway.login('system'), OK, "a server of the system's store")
+    t.is_(gateway.login(), BAD, "is refused where the config's CA counts")
+
+
+@t.story
+def a_certificate_of_another_name_or_time_is_refused(gateway):
+    ours = certs.Authority()
+    for name, kw in (('another name', {'names': ('elsewhere.example',)}),
+                     ('an expired certificate', {'days': -1})):
+        gateway.present(ours, **kw)
+        t.is_(gateway.login(), BAD, name)
+    gateway.present(ours)
+    t.is_(gateway.login(), OK, 'and a good one again')
+
+
+@t.story
+def another_ca_file_is_followed_by_a_reload(gateway, public):
+    for turn, text, expected in (('bad', public.pem, BAD),
+                                 ('good', gateway.good, OK)) * 2:
+        gateway.trust(text)
+        t.ok(gateway.nginx.reload(wait_old=True), f'reload with a {turn} CA')
+        t.is_(gateway.login(), expected, f'a {turn} CA is followed')
+
+
+@t.story
+def a_replaced_ca_file_is_read_when_a_certificate_is_refused(
+        gateway, public):
+    t.is_(gateway.login(), OK, 'a login before')
+    gateway.trust(public.pem)
+    gateway.present(public)
+    t.is_(gateway.login(), OK, 'a login without a reload')
+    t.ok(gateway.nginx.grep('k8s_ca_cert .* was replaced'),
+         'and the log tells')
+
+
+t.tell()

@@ -14,9 +14,7 @@ from akltest import Test, client  # noqa: E402
 
 ISSUERS = ['vault://my-namespace-a/vault-issuer', 'vault://cluster-issuer',
            'https://gw.example.com']
-
-t = Test(need_module=True)
-cluster = t.cluster()
+MISMATCH = 401, 'audience_mismatch'
 HTTP = '''
     akl_k8s_cache_valid 1m refused=0;
     @method@
@@ -28,74 +26,115 @@ HTTP = '''
     }
 '''
 
-
-def configuration(*audiences):
-    """Return the values of HTTP for these audiences."""
-    return {'method': cluster.method(audience=' '.join(audiences)),
-            'configs': cluster.config()
-            + cluster.config(name='signed', k8s_jwks=cluster.jwks)
-            + cluster.config(name='legacy', k8s_issuer=tokens.LEGACY_ISSUER)}
+t = Test(need_module=True)
 
 
-nginx = t.nginx(HTTP, **configuration(*ISSUERS))
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def login(token, config='k8s-conf'):
-    """Log in; return status and reason."""
-    answer = client.post(nginx.port, '/v2/auth', cluster.login(token, config))
-    return answer.status, answer.json().get('reason')
+class Gateway:
+    """An nginx whose method has some audiences."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.nginx = t.nginx(HTTP, **self.values(ISSUERS))
+
+    def values(self, audiences):
+        """Return the values of HTTP for these audiences."""
+        make = self.cluster.config
+        return {'method': self.cluster.method(audience=' '.join(audiences)),
+                'configs': make()
+                + make(name='signed', k8s_jwks=self.cluster.jwks)
+                + make(name='legacy', k8s_issuer=tokens.LEGACY_ISSUER)}
+
+    def login(self, token, config='k8s-conf'):
+        """Log in; return status and reason."""
+        answer = client.post(self.nginx.port, '/v2/auth',
+                             self.cluster.login(token, config))
+        return answer.status, answer.json().get('reason')
+
+    def reviews(self):
+        """Return how many reviews there have been."""
+        return self.cluster.api.stats()['review']
 
 
-def reviews():
-    """Return how many reviews there have been."""
-    return cluster.api.stats()['review']
+@t.shared
+def gateway(cluster):
+    """The gateway of the stories that leave it as it is."""
+    return Gateway(cluster)
 
 
-for audience in ISSUERS:
-    token = cluster.issue(audiences=[audience, 'elsewhere'])
-    for config in ('k8s-conf', 'signed'):
-        t.is_(login(token, config), (200, None), f'{config}: {audience}')
-    t.is_(client.get(nginx.port, '/file', {
-        'Authorization': f'Bearer {token}'}).status, 200,
-          f'an exchange: {audience}')
-t.is_(login(cluster.issue(audiences=ISSUERS)), (200, None), 'all of them')
+@t.own
+def my_gateway(cluster):
+    """One with no verdict yet."""
+    return Gateway(cluster)
 
-before = reviews()
-for name, audiences in (
-        ('none of them', ['api']),
-        ('a part of one', ['vault://cluster']),
-        ('two in one', [f'{ISSUERS[0]} {ISSUERS[1]}'])):
-    for config in ('k8s-conf', 'signed'):
-        t.is_(login(cluster.issue(audiences=audiences), config),
-              (401, 'audience_mismatch'), f'{config}: {name}')
-t.is_(reviews(), before, 'what the token itself says is not asked again')
 
-t.is_({tuple(record['audiences']) for record in cluster.api.records()
-       if record['audiences']}, {tuple(ISSUERS)}, 'each review asks for all')
+@t.story
+def any_of_the_audiences_will_do(cluster, gateway):
+    for audience in ISSUERS:
+        token = cluster.issue(audiences=[audience, 'elsewhere'])
+        for config in ('k8s-conf', 'signed'):
+            t.is_(gateway.login(token, config), (200, None),
+                  f'{config}: {audience}')
+        t.is_(client.get(gateway.nginx.port, '/file', {
+            'Authorization': f'Bearer {token}'}).status, 200,
+              f'an exchange: {audience}')
+    t.is_(gateway.login(cluster.issue(audiences=ISSUERS)), (200, None),
+          'all of them')
 
-# A legacy token has none: it is meant for the server, which decides
 
-legacy = cluster.api.secret('my-namespace-a', 'old-token', account='builder')
-t.is_(login(legacy, 'legacy'), (401, 'audience_mismatch'),
-      'a legacy token is held against them by the server')
-t.is_(reviews(), before + 1, 'in a review')
+@t.story
+def no_review_is_needed_to_refuse_a_token_for_other_audiences(
+        cluster, gateway):
+    for name, audiences in (
+            ('none of them', ['api']),
+            ('a part of one', ['vault://cluster']),
+            ('two in one', [f'{ISSUERS[0]} {ISSUERS[1]}'])):
+        for config in ('k8s-conf', 'signed'):
+            t.is_(gateway.login(cluster.issue(audiences=audiences), config),
+                  MISMATCH, f'{config}: {name}')
+    t.is_(gateway.reviews(), 0, 'the reviews')
 
-# A verdict belongs to the audiences that it was asked for
 
-token = cluster.issue(audiences=ISSUERS)
-login(token)
-before = reviews()
-t.is_((login(token), reviews() - before), ((200, None), 0), 'a verdict stands')
-for audiences, expected in (
-        (ISSUERS[:2], (200, None)),
-        (ISSUERS[1:] + ISSUERS[:1], (200, None)),
-        (['vault://my-namespace-a/', 'vault-issuer'],
-         (401, 'audience_mismatch'))):
-    nginx.configure(configuration(*audiences))
-    t.ok(nginx.reload(wait_old=True), 'a reload')
-    before = reviews()
-    t.is_(login(token), expected, f'reloaded with {audiences}')
-    t.is_(reviews() - before, 1 if expected[0] == 200 else 0,
-          'the verdict of other audiences is not found')
+@t.story
+def each_review_asks_for_all_of_the_audiences(cluster, my_gateway):
+    for audience in ISSUERS:
+        my_gateway.login(cluster.issue(audiences=[audience]))
+    t.is_([tuple(record['audiences']) for record in cluster.api.records()
+           if record['audiences']], [tuple(ISSUERS)] * 3, 'three reviews')
 
-t.done_testing()
+
+@t.story
+def a_legacy_token_is_held_against_them_by_the_server(cluster, gateway):
+    legacy = cluster.api.secret('my-namespace-a', 'old-token',
+                                account='builder')
+    t.is_(gateway.login(legacy, 'legacy'), MISMATCH,
+          'a token that names no audience')
+    t.is_(gateway.reviews(), 1, 'in a review')
+
+
+@t.story
+def a_verdict_belongs_to_the_audiences_that_it_was_asked_for(
+        cluster, my_gateway):
+    token = cluster.issue(audiences=ISSUERS)
+    t.is_((my_gateway.login(token), my_gateway.reviews()), ((200, None), 1),
+          'a verdict')
+    t.is_((my_gateway.login(token), my_gateway.reviews()), ((200, None), 1),
+          'stands')
+    for audiences, expected in (
+            (ISSUERS[:2], (200, None)),
+            (ISSUERS[1:] + ISSUERS[:1], (200, None)),
+            (['vault://my-namespace-a/', 'vault-issuer'], MISMATCH)):
+        my_gateway.nginx.configure(my_gateway.values(audiences))
+        t.ok(my_gateway.nginx.reload(wait_old=True), 'a reload')
+        before = my_gateway.reviews()
+        t.is_(my_gateway.login(token), expected, f'reloaded with {audiences}')
+        t.is_(my_gateway.reviews() - before, 1 if expected[0] == 200 else 0,
+              'the verdict of other audiences is not found')
+
+
+t.tell()
