@@ -36,121 +36,145 @@ TARGETS = {
 }
 
 t = Test(need_module=True)
-cluster = t.cluster()
-api = cluster.api
-gate = threading.Event()
 
 
-def slow(seen):
-    """Answer when the gate is open: later than the review."""
-    gate.wait(60)
-    return 200, [], seen['path']
-
-
-mock = t.mock(slow)
-
-
-def locations(inherited):
+def locations(upstream, inherited):
     """Return the locations of one server."""
     return '\n'.join(
-        f'location = /{kind}/{name} {{ {serves.format(mock.port)} '
+        f'location = /{kind}/{name} {{ {serves.format(upstream)} '
         + ('' if inherited else f'post_action {target};') + ' }'
         for kind, serves in KINDS.items()
         for name, (target, _) in TARGETS.items()
         if inherited == (name == 'server'))
 
 
-HTTP = f'''
-    @method@
-    @config@
-    log_format who '$uri $akl_k8s_status.';
-    access_log @dir@/who.log who;
-    akl_k8s_review_timeout 60s;
-    proxy_ignore_client_abort on;
-    proxy_set_header X-Pod "[$akl_k8s_pod_name]";
+def http(upstream):
+    """Return the configuration; all is led to the upstream of this port."""
+    proxy = f'proxy_pass http://127.0.0.1:{upstream};'
+    return f'''
+        @method@
+        @config@
+        log_format who '$uri $akl_k8s_status.';
+        access_log @dir@/who.log who;
+        akl_k8s_review_timeout 60s;
+        proxy_ignore_client_abort on;
+        proxy_set_header X-Pod "[$akl_k8s_pod_name]";
 
-    server {{
-        listen 127.0.0.1:@port@;
-        {locations(False)}
-        location = /plain {{ akl_k8s_auth; }}
-        location /pa/ {{ proxy_pass http://127.0.0.1:{mock.port}; }}
-        location @pa {{ proxy_pass http://127.0.0.1:{mock.port}; }}
-        location = /pa/guard {{
-            akl_k8s_guard k8s-conf;
-            proxy_pass http://127.0.0.1:{mock.port};
+        server {{
+            listen 127.0.0.1:@port@;
+            {locations(upstream, False)}
+            location = /plain {{ akl_k8s_auth; }}
+            location /pa/ {{ {proxy} }}
+            location @pa {{ {proxy} }}
+            location = /pa/guard {{ akl_k8s_guard k8s-conf; {proxy} }}
+            location = /pa/dialect {{ akl_k8s_auth vault; }}
+            location = /pa/exchange {{ akl_k8s_exchange k8s-conf; {proxy} }}
         }}
-        location = /pa/dialect {{ akl_k8s_auth vault; }}
-        location = /pa/exchange {{
-            akl_k8s_exchange k8s-conf;
-            proxy_pass http://127.0.0.1:{mock.port};
+        server {{
+            listen 127.0.0.1:@port1@;
+            post_action /pa/server;
+            {locations(upstream, True)}
+            location /pa/ {{ {proxy} }}
         }}
-    }}
-    server {{
-        listen 127.0.0.1:@port1@;
-        post_action /pa/server;
-        {locations(True)}
-        location /pa/ {{ proxy_pass http://127.0.0.1:{mock.port}; }}
-    }}
-'''
-nginx = t.nginx(HTTP, method=cluster.method(), config=cluster.config())
-worker = nginx.workers()
+    '''
 
 
-def leave(kind, name, token):
-    """Ask for a login and leave while it waits."""
-    port = nginx.port_of('port1') if name == 'server' else nginx.port
-    session = client.Session(port)
-    if kind == 'auth':
-        session.send('POST', f'/{kind}/{name}',
-                     {'Content-Type': 'application/json'},
-                     cluster.login(token))
-    else:
-        session.send('GET', f'/{kind}/{name}', bearer(token))
-    t.ok(wait_for(lambda: api.stats()['review'] == 1),
-         f'{kind}, {name}: it waits')
-    mark = nginx.mark()
-    session.abort()
-    t.ok(nginx.wait_log('prematurely closed|reset by peer', since=mark),
-         f'{kind}, {name}: the client leaves')
+class Gateway:
+    """An nginx, and an upstream that answers when its gate is open."""
 
+    def __init__(self):
+        self.cluster = t.cluster()
+        self.gate = threading.Event()
+        self.mock = t.mock(self.slow)
+        self.nginx = t.nginx(http(self.mock.port),
+                             method=self.cluster.method(),
+                             config=self.cluster.config())
 
-number = 0
-for kind in KINDS:
-    for name, (target, seen) in TARGETS.items():
-        number += 1
-        mock.requests.clear()
-        gate.clear()
+    def slow(self, seen):
+        """Answer when the gate is open: later than the review."""
+        self.gate.wait(60)
+        return 200, [], seen['path']
+
+    def leave(self, kind, name, token):
+        """Ask for a login and leave while it waits."""
+        port = self.nginx.port_of('port1' if name == 'server' else 'port')
+        session = client.Session(port)
+        if kind == 'auth':
+            session.send('POST', f'/{kind}/{name}',
+                         {'Content-Type': 'application/json'},
+                         self.cluster.login(token))
+        else:
+            session.send('GET', f'/{kind}/{name}', bearer(token))
+        t.ok(wait_for(lambda: self.cluster.api.stats()['review'] == 1),
+             f'{kind}, {name}: it waits')
+        mark = self.nginx.mark()
+        session.abort()
+        t.ok(self.nginx.wait_log('prematurely closed|reset by peer',
+                                 since=mark),
+             f'{kind}, {name}: the client leaves')
+
+    def go(self, kind, name):
+        """Leave, and let the review end while the request is elsewhere."""
+        api = self.cluster.api
+        workers = self.nginx.workers()
+        self.mock.requests.clear()
+        self.gate.clear()
         api.fault('hold')
         api.reset_stats()
-        token = cluster.issue(claims={'n': number})
-        lines = len(nginx.access_log('who.log'))
-        leave(kind, name, token)
-        if seen[kind]:
-            t.ok(wait_for(lambda: mock.requests),
+        token = self.cluster.issue()
+        lines = len(self.nginx.access_log('who.log'))
+        self.leave(kind, name, token)
+        if TARGETS[name][1][kind]:
+            t.ok(wait_for(lambda: self.mock.requests),
                  f'{kind}, {name}: goes to its post_action')
-        other = client.Background(client.post, nginx.port, '/plain',
-                                  cluster.login(token))
+        other = client.Background(client.post, self.nginx.port, '/plain',
+                                  self.cluster.login(token))
         api.clear()
         api.release()
         t.is_(other.result().status, 200,
               f'{kind}, {name}: the review ends, for who still waits')
-        gate.set()
-        t.ok(wait_for(lambda: len(nginx.access_log('who.log'))
+        self.gate.set()
+        t.ok(wait_for(lambda: len(self.nginx.access_log('who.log'))
                       == lines + 2), f'{kind}, {name}: all is logged')
-        paths = [one['path'] for one in mock.requests]
+        t.is_(self.nginx.workers(), workers,
+              f'{kind}, {name}: the worker lives')
+        self.saw(kind, name)
+
+    def saw(self, kind, name):
+        """Look at what the upstream saw: whole requests, and no name."""
+        paths = [one['path'] for one in self.mock.requests]
         if name == 'server':
 
             # nginx does it again for the post_action, up to its limit
 
             paths = sorted(set(paths))
-        t.is_(paths, seen[kind], f'{kind}, {name}: the upstream saw this')
-        t.is_([one['method'] for one in mock.requests
-               if len(one['body']) != int((
-                   mock.header(one, 'content-length') or ['0'])[0])], [],
+        t.is_(paths, TARGETS[name][1][kind],
+              f'{kind}, {name}: the upstream saw this')
+        t.is_([one['method'] for one in self.mock.requests
+               if len(one['body']) != int((self.mock.header(
+                   one, 'content-length') or ['0'])[0])], [],
               f'{kind}, {name}: with its whole body')
-        t.is_([one for one in mock.requests
-               if mock.header(one, 'x-pod') != ['[]']], [],
+        t.is_([one for one in self.mock.requests
+               if self.mock.header(one, 'x-pod') != ['[]']], [],
               f'{kind}, {name}: and nobody is named')
-        t.is_(nginx.workers(), worker, f'{kind}, {name}: the worker lives')
 
-t.done_testing()
+
+@t.shared
+def gateway():
+    """The gateway of all stories; each waits until it is idle."""
+    return Gateway()
+
+
+@t.story
+def a_login_that_has_gone_elsewhere_is_not_resumed_by_its_review(gateway):
+    for name in TARGETS:
+        gateway.go('auth', name)
+
+
+@t.story
+def an_exchange_that_has_gone_elsewhere_is_not_resumed_by_its_review(gateway):
+    for name in TARGETS:
+        gateway.go('exchange', name)
+
+
+t.tell()
