@@ -2,6 +2,7 @@
  * Clusters: made when a worker starts, gone when it ends.
  */
 
+#include "../metrics.h"
 #include "credentials.h"
 #include "keys.h"
 #include "cluster.h"
@@ -121,4 +122,22 @@ ngx_http_akl_k8s_cluster_t *
 ngx_http_akl_k8s_cluster(ngx_http_akl_k8s_config_t *config)
 {
     return &ngx_http_akl_k8s_clusters[config->index];
+}
+
+
+void
+ngx_http_akl_k8s_cluster_asked(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by)
+{
+    cluster->in_flight += by;
+    ngx_http_akl_k8s_metrics_in_flight(cluster->config, by);
+}
+
+
+void
+ngx_http_akl_k8s_cluster_queued(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by)
+{
+    cluster->queued += by;
+    ngx_http_akl_k8s_metrics_queued(cluster->config, by);
 }

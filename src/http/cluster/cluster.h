@@ -80,5 +80,14 @@ void ngx_http_akl_k8s_exit_clusters(
 ngx_http_akl_k8s_cluster_t *ngx_http_akl_k8s_cluster(
     ngx_http_akl_k8s_config_t *config);
 
+/*
+ * Counts reviews that are asked or wait for room, or are not any more, in this
+ * worker and in the gauges of all.
+ */
+void ngx_http_akl_k8s_cluster_asked(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by);
+void ngx_http_akl_k8s_cluster_queued(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_int_t by);
+
 
 #endif /* NGX_HTTP_AKL_K8S_CLUSTER_H */

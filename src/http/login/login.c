@@ -151,8 +151,10 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
     }
 
     reason = ngx_http_akl_k8s_review_create(cluster, &login->key, token,
-                                            r->pool, &review, &ctx->identity);
+                                            r->pool, &review, &verdict);
     if (reason != AKL_OK) {
+        ctx->identity = verdict.identity;
+
         rc = ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
 
         /* what was only claimed is for the log line, not for variables */
@@ -178,12 +180,9 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
 
         return ngx_http_akl_k8s_login_apply(login, &verdict);
 
-    case NGX_BUSY:
-        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_OVERLOADED, NULL);
-
-    default:
-        return ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
-                                              NULL);
+    default: /* NGX_DECLINED */
+        return ngx_http_akl_k8s_login_decided(r, ctx, verdict.reason,
+                                              verdict.detail);
     }
 }
 

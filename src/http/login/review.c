@@ -1,26 +1,94 @@
 /*
- * A review: asked, waiting for room in the queue, or watching another
- * worker's.  Whichever way it ends, its waiters are called and it is gone.
+ * Reviews: a state machine, driven by the inquiry, by a timer, and by the room
+ * that other reviews leave.
+ *
+ *       NEW ------------------> ASKED -----------------> DONE
+ *       | |                     ^ ^ |   an answer        ^ ^
+ *       | |     mark is gone    | | |                    | |
+ *       | +---> WATCHING -------+ | | cannot be asked    | |
+ *       |        | | |            | |                    | |
+ *       |        | | +------------|-|--------------------+ |
+ *       |        | |  a verdict   | v                      |
+ *       |        | +------------- | ---> FAILED -----------+
+ *       |        |   time is over |      ^  ^   by an event
+ *       |        v      its turn  |      |  |
+ *       +-----> QUEUED -----------+      |  |
+ *       |          |     time is over    |  |
+ *       |          +---------------------+  |
+ *       |         the queue is full         |
+ *       +-----------------------------------+
+ *
+ * A review watches where another worker has the zone's mark, and is queued
+ * where there is no room to ask.  Timers are for time alone: until the next
+ * look in WATCHING, until all is over in QUEUED.  What fails does so by way of
+ * FAILED, and an event is posted, so that waiters are told from the event loop
+ * wherever that was.  They are called when a review is DONE; it is gone then.
  */
 
 #include "../cluster/cluster.h"
-#include "../metrics.h"
-#include "review_inside.h"
+#include "inquiry.h"
 #include "review.h"
 
 
-#define NGX_HTTP_AKL_K8S_WATCH_MIN  4           /* ms between two looks */
-#define NGX_HTTP_AKL_K8S_WATCH_MAX  32
+#define NGX_HTTP_AKL_K8S_WATCH_MIN    4         /* ms between two looks */
+#define NGX_HTTP_AKL_K8S_WATCH_MAX    32
+#define NGX_HTTP_AKL_K8S_FLIGHT_MORE  1000      /* ms that a mark lives on */
+
+
+typedef enum {
+    NGX_HTTP_AKL_K8S_REVIEW_NEW = 0,
+    NGX_HTTP_AKL_K8S_REVIEW_WATCHING,
+    NGX_HTTP_AKL_K8S_REVIEW_QUEUED,
+    NGX_HTTP_AKL_K8S_REVIEW_ASKED,
+    NGX_HTTP_AKL_K8S_REVIEW_FAILED,
+    NGX_HTTP_AKL_K8S_REVIEW_DONE
+} ngx_http_akl_k8s_review_e;
+
+
+struct ngx_http_akl_k8s_review_s {
+    ngx_rbtree_node_t             node;         /* key: first bytes of "key" */
+    ngx_akl_key_t                 key;
+    ngx_queue_t                   queue;        /* in the cluster's queue */
+    ngx_queue_t                   waiters;
+
+    ngx_http_akl_k8s_cluster_t   *cluster;
+    ngx_pool_t                   *pool;
+    ngx_http_akl_k8s_claimant_t   claimant;
+
+    ngx_http_akl_k8s_review_e     state;
+    ngx_event_t                   event;        /* timer, or posted: FAILED */
+    ngx_msec_t                    started;
+    ngx_msec_t                    deadline;
+    ngx_msec_t                    watch;        /* ms until the next look */
+
+    ngx_http_akl_k8s_inquiry_t    inquiry;      /* in ASKED */
+
+    akl_reason_t                  reason;       /* of FAILED, */
+    const char                   *detail;       /* a constant */
+
+    unsigned                      known:1;      /* in the cluster's tree */
+    unsigned                      flight:1;     /* the zone's mark is ours */
+};
 
 
 static ngx_int_t ngx_http_akl_k8s_review_enter(
     ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
-static void ngx_http_akl_k8s_review_timer(ngx_event_t *ev);
+static void ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_event(ngx_event_t *ev);
+static void ngx_http_akl_k8s_review_look(ngx_http_akl_k8s_review_t *review);
+static void ngx_http_akl_k8s_review_answered(
+    ngx_http_akl_k8s_inquiry_t *inquiry, ngx_http_akl_k8s_verdict_t *verdict);
+static void ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
+    akl_reason_t reason, const char *detail);
+static void ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time);
 static void ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster);
-static void ngx_http_akl_k8s_review_queued(
-    ngx_http_akl_k8s_cluster_t *cluster, ngx_int_t by);
 static void ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review);
+
+
+/* the debug log takes an event's data for a connection */
+static ngx_connection_t  ngx_http_akl_k8s_review_dumb = { .fd = -1 };
 
 
 ngx_http_akl_k8s_review_t *
@@ -55,14 +123,13 @@ ngx_http_akl_k8s_review_find(ngx_http_akl_k8s_cluster_t *cluster,
 akl_reason_t
 ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_akl_key_t *key, ngx_str_t *token, ngx_pool_t *request_pool,
-    ngx_http_akl_k8s_review_t **out, akl_identity_t *claimed)
+    ngx_http_akl_k8s_review_t **out, ngx_http_akl_k8s_verdict_t *refused)
 {
-    akl_str_t                  *from, *to;
-    ngx_str_t                   text;
     ngx_pool_t                 *pool;
-    ngx_uint_t                  i;
     akl_reason_t                reason;
     ngx_http_akl_k8s_review_t  *review;
+
+    ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
 
     pool = ngx_create_pool(sizeof(ngx_http_akl_k8s_review_t) + 6144
                            + 2 * token->len, ngx_cycle->log);
@@ -80,30 +147,36 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     review->cluster = cluster;
     review->key = *key;
 
+    review->event.handler = ngx_http_akl_k8s_review_event;
+    review->event.data = &ngx_http_akl_k8s_review_dumb;
+    review->event.log = ngx_cycle->log;
+
     ngx_queue_init(&review->waiters);
 
-    review->token.len = token->len;
-    review->token.data = ngx_pstrdup(pool, token);
-    if (review->token.data == NULL) {
-        review->token.len = 0;
+    review->inquiry.cluster = cluster;
+    review->inquiry.claimant = &review->claimant;
+    review->inquiry.pool = pool;
+    review->inquiry.handler = ngx_http_akl_k8s_review_answered;
+
+    review->claimant.token.data = ngx_pstrdup(pool, token);
+    if (review->claimant.token.data == NULL) {
         ngx_http_akl_k8s_review_free(review);
         return AKL_INTERNAL_ERROR;
     }
 
-    reason = ngx_http_akl_k8s_review_check(review);
+    review->claimant.token.len = token->len;
+
+    reason = ngx_http_akl_k8s_judge_claimant(cluster, &review->claimant);
 
     if (reason == AKL_OK) {
         *out = review;
         return AKL_OK;
     }
 
-    from = (akl_str_t *) &review->pod.claimed;
-    to = (akl_str_t *) claimed;
+    refused->identity = review->claimant.pod.claimed;
 
-    for (i = 0; i < sizeof(akl_identity_t) / sizeof(akl_str_t); i++) {
-        text = ngx_http_akl_k8s_ngx_str(&from[i]);
-        to[i].data = ngx_pstrdup(request_pool, &text);
-        to[i].len = to[i].data ? from[i].len : 0;
+    if (ngx_http_akl_k8s_verdict_copy(request_pool, refused) != NGX_OK) {
+        ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
     }
 
     ngx_http_akl_k8s_review_free(review);
@@ -116,20 +189,26 @@ ngx_int_t
 ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
-    ngx_int_t                   rc;
-    ngx_http_akl_k8s_config_t  *config;
-
-    config = review->cluster->config;
+    ngx_int_t  rc;
 
     review->started = ngx_current_msec;
-    review->deadline = review->started + config->review_timeout;
+    review->deadline = review->started
+                       + review->cluster->config->review_timeout;
     review->watch = NGX_HTTP_AKL_K8S_WATCH_MIN;
 
-    review->timer.handler = ngx_http_akl_k8s_review_timer;
-    review->timer.data = review;
-    review->timer.log = ngx_cycle->log;
-
     rc = ngx_http_akl_k8s_review_enter(review, verdict);
+
+    if (rc == NGX_AGAIN && review->state == NGX_HTTP_AKL_K8S_REVIEW_FAILED) {
+
+        /* nobody waits yet: the caller is told at once */
+
+        ngx_memzero(verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+
+        verdict->reason = review->reason;
+        verdict->detail = review->detail;
+
+        rc = NGX_DECLINED;
+    }
 
     if (rc != NGX_AGAIN) {
         ngx_http_akl_k8s_review_leave(review);
@@ -146,8 +225,9 @@ ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
 
 
 /*
- * Takes the zone's mark and asks, or finds a place to wait.  NGX_AGAIN,
- * NGX_OK with a verdict found meanwhile, NGX_BUSY, NGX_ERROR.
+ * Out of NEW or WATCHING: takes the zone's mark and asks, or finds a place to
+ * wait.  NGX_OK with a verdict found meanwhile, which points into a buffer of
+ * the process; NGX_AGAIN, and the state tells the rest.
  */
 
 static ngx_int_t
@@ -155,20 +235,19 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
     ngx_int_t                    rc;
-    ngx_akl_zone_t              *zone;
     ngx_http_akl_k8s_cluster_t  *cluster;
 
     cluster = review->cluster;
-    zone = cluster->zone;
 
     if (!review->flight && cluster->config->cache_valid) {
 
-        rc = ngx_akl_zone_join(zone, &review->key,
-                               review->deadline - ngx_current_msec + 1000);
+        rc = ngx_akl_zone_join(cluster->zone, &review->key,
+                               review->deadline - ngx_current_msec
+                               + NGX_HTTP_AKL_K8S_FLIGHT_MORE);
 
         if (rc == NGX_AGAIN) {
             review->state = NGX_HTTP_AKL_K8S_REVIEW_WATCHING;
-            ngx_add_timer(&review->timer, review->watch);
+            ngx_add_timer(&review->event, review->watch);
             return NGX_AGAIN;
         }
 
@@ -176,8 +255,8 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
 
         /* it may have landed between our first look and the mark */
 
-        if (ngx_http_akl_k8s_verdict_get(zone, cluster->config, &review->key,
-                                         verdict)
+        if (ngx_http_akl_k8s_verdict_get(cluster->zone, cluster->config,
+                                         &review->key, verdict)
             == NGX_OK)
         {
             return NGX_OK;
@@ -185,131 +264,194 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
     }
 
     if (cluster->in_flight < cluster->config->max_reviews) {
-        return ngx_http_akl_k8s_review_ask(review);
+        ngx_http_akl_k8s_review_ask(review);
+        return NGX_AGAIN;
     }
 
     if (cluster->queued >= cluster->config->max_queue) {
-        return NGX_BUSY;
+        ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED, NULL);
+        return NGX_AGAIN;
     }
 
     review->state = NGX_HTTP_AKL_K8S_REVIEW_QUEUED;
 
     ngx_queue_insert_tail(&cluster->queue, &review->queue);
-    ngx_http_akl_k8s_review_queued(cluster, 1);
+    ngx_http_akl_k8s_cluster_queued(cluster, 1);
 
-    ngx_add_timer(&review->timer, review->deadline - ngx_current_msec);
+    ngx_add_timer(&review->event, review->deadline - ngx_current_msec);
 
     return NGX_AGAIN;
 }
 
 
+/* into ASKED, or FAILED */
+
 static void
-ngx_http_akl_k8s_review_timer(ngx_event_t *ev)
+ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 {
-    ngx_int_t                    rc;
-    ngx_msec_int_t               left;
+    review->inquiry.started = review->started;
+    review->inquiry.deadline = review->deadline;
+
+    switch (ngx_http_akl_k8s_inquiry_start(&review->inquiry)) {
+
+    case NGX_OK:
+        review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
+        ngx_http_akl_k8s_cluster_asked(review->cluster, 1);
+        break;
+
+    case NGX_DECLINED:
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "no time left to ask the API server");
+        break;
+
+    default:
+        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
+                                     "the API server could not be asked");
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_review_event(ngx_event_t *ev)
+{
     ngx_http_akl_k8s_review_t   *review;
     ngx_http_akl_k8s_verdict_t   verdict;
 
-    review = ev->data;
+    review = (ngx_http_akl_k8s_review_t *)
+                 ((u_char *) ev - offsetof(ngx_http_akl_k8s_review_t, event));
 
-    left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
+    switch (review->state) {
 
-    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED
-        || (review->state == NGX_HTTP_AKL_K8S_REVIEW_FAILED && left <= 0))
-    {
+    case NGX_HTTP_AKL_K8S_REVIEW_WATCHING:
+        ngx_http_akl_k8s_review_look(review);
+        break;
+
+    case NGX_HTTP_AKL_K8S_REVIEW_QUEUED:
+        ngx_queue_remove(&review->queue);
+        ngx_http_akl_k8s_cluster_queued(review->cluster, -1);
+
         ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED,
                                      "waited too long for its turn");
-        return;
-    }
+        break;
 
-    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_FAILED) {
-        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
-                                     "the API server could not be asked");
-        return;
-    }
+    default: /* NGX_HTTP_AKL_K8S_REVIEW_FAILED */
 
-    if (left <= 0) {
-        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
-                                     "another worker's review did not end");
-        return;
-    }
+        ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
 
-    review->watch = ngx_min(review->watch * 2, NGX_HTTP_AKL_K8S_WATCH_MAX);
-    review->watch = ngx_min(review->watch, (ngx_msec_t) left);
+        verdict.reason = review->reason;
+        verdict.detail = review->detail;
+        verdict.identity = review->claimant.pod.claimed;
 
-    rc = ngx_http_akl_k8s_review_enter(review, &verdict);
-
-    switch (rc) {
-
-    case NGX_AGAIN:
-        return;
-
-    case NGX_OK:
-
-        /* a resumed request may look up something else */
-
-        if (ngx_http_akl_k8s_verdict_copy(review->pool, &verdict) != NGX_OK) {
-            ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR, NULL);
-            return;
-        }
-
-        ngx_http_akl_k8s_review_complete(review, &verdict, -1);
-        return;
-
-    case NGX_BUSY:
-        ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED, NULL);
-        return;
-
-    default:
-        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR, NULL);
-        return;
+        ngx_http_akl_k8s_review_complete(review, &verdict,
+                     (ngx_msec_int_t) (ngx_current_msec - review->started));
     }
 }
 
 
-void
+/* has the other worker's review ended? */
+
+static void
+ngx_http_akl_k8s_review_look(ngx_http_akl_k8s_review_t *review)
+{
+    ngx_int_t                    rc;
+    ngx_msec_int_t               left;
+    ngx_http_akl_k8s_cluster_t  *cluster;
+    ngx_http_akl_k8s_verdict_t   verdict;
+
+    cluster = review->cluster;
+    left = (ngx_msec_int_t) (review->deadline - ngx_current_msec);
+
+    if (left > 0) {
+        review->watch = ngx_min(review->watch * 2, NGX_HTTP_AKL_K8S_WATCH_MAX);
+        review->watch = ngx_min(review->watch, (ngx_msec_t) left);
+
+        rc = ngx_http_akl_k8s_review_enter(review, &verdict);
+
+    } else {
+
+        /* a worker that stood still may find all of it over */
+
+        rc = ngx_http_akl_k8s_verdict_get(cluster->zone, cluster->config,
+                                          &review->key, &verdict);
+    }
+
+    if (rc != NGX_OK) {
+
+        if (rc == NGX_DECLINED) {
+            ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "another worker's review did not end");
+        }
+
+        return;
+    }
+
+    /* a resumed request may look up something else */
+
+    if (ngx_http_akl_k8s_verdict_copy(review->pool, &verdict) != NGX_OK) {
+        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
+                                     "out of memory");
+        return;
+    }
+
+    ngx_http_akl_k8s_review_complete(review, &verdict, -1);
+}
+
+
+static void
+ngx_http_akl_k8s_review_answered(ngx_http_akl_k8s_inquiry_t *inquiry,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ngx_http_akl_k8s_review_t  *review;
+
+    review = (ngx_http_akl_k8s_review_t *)
+                 ((u_char *) inquiry
+                  - offsetof(ngx_http_akl_k8s_review_t, inquiry));
+
+    ngx_http_akl_k8s_verdict_set(review->cluster->zone,
+                                 review->cluster->config, &review->key,
+                                 verdict);
+
+    ngx_http_akl_k8s_review_complete(review, verdict,
+                      (ngx_msec_int_t) (ngx_current_msec - review->started));
+}
+
+
+/* into FAILED: the waiters are told from the event loop, not from here */
+
+static void
 ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
     akl_reason_t reason, const char *detail)
 {
-    ngx_http_akl_k8s_verdict_t  verdict;
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_FAILED;
+    review->reason = reason;
+    review->detail = detail;
 
-    ngx_memzero(&verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+    if (review->event.timer_set) {
+        ngx_del_timer(&review->event);
+    }
 
-    verdict.reason = reason;
-    verdict.detail = detail;
-    verdict.identity = review->pod.claimed;
-
-    ngx_http_akl_k8s_review_complete(review, &verdict,
-                     (ngx_msec_int_t) (ngx_current_msec - review->started));
+    ngx_post_event(&review->event, &ngx_posted_events);
 }
 
 
-void
+/* into DONE; the review is gone then */
+
+static void
 ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time)
 {
-    ngx_queue_t                 *q;
-    ngx_http_akl_k8s_waiter_t   *waiter;
-    ngx_http_akl_k8s_cluster_t  *cluster;
-
-    cluster = review->cluster;
-
-    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_ASKED) {
-        ngx_http_akl_k8s_verdict_set(cluster->zone, cluster->config,
-                                     &review->key, verdict);
-    }
+    ngx_http_akl_k8s_waiter_t  *waiter;
 
     /* from here on a new login starts a review of its own */
 
     ngx_http_akl_k8s_review_leave(review);
-    ngx_http_akl_k8s_review_next(cluster);
+    ngx_http_akl_k8s_review_next(review->cluster);
 
     while (!ngx_queue_empty(&review->waiters)) {
-        q = ngx_queue_head(&review->waiters);
-        ngx_queue_remove(q);
+        waiter = ngx_queue_data(ngx_queue_head(&review->waiters),
+                                ngx_http_akl_k8s_waiter_t, queue);
 
-        waiter = ngx_queue_data(q, ngx_http_akl_k8s_waiter_t, queue);
+        ngx_queue_remove(&waiter->queue);
         waiter->review = NULL;
 
         waiter->handler(waiter, verdict, review_time);
@@ -324,52 +466,31 @@ ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
 static void
 ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster)
 {
-    ngx_queue_t                *q;
     ngx_http_akl_k8s_review_t  *review;
 
     while (cluster->in_flight < cluster->config->max_reviews
            && !ngx_queue_empty(&cluster->queue))
     {
-        q = ngx_queue_head(&cluster->queue);
-        review = ngx_queue_data(q, ngx_http_akl_k8s_review_t, queue);
+        review = ngx_queue_data(ngx_queue_head(&cluster->queue),
+                                ngx_http_akl_k8s_review_t, queue);
 
-        ngx_queue_remove(q);
-        ngx_http_akl_k8s_review_queued(cluster, -1);
+        ngx_queue_remove(&review->queue);
+        ngx_http_akl_k8s_cluster_queued(cluster, -1);
 
-        ngx_del_timer(&review->timer);
-        review->state = NGX_HTTP_AKL_K8S_REVIEW_NEW;
+        ngx_del_timer(&review->event);
 
-        if (ngx_http_akl_k8s_review_ask(review) == NGX_AGAIN) {
+        if ((ngx_msec_int_t) (review->deadline - ngx_current_msec) <= 0) {
+            ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED,
+                                         "waited too long for its turn");
             continue;
         }
 
-        /* its waiters are told from the event loop, not from here */
-
-        review->state = NGX_HTTP_AKL_K8S_REVIEW_FAILED;
-        ngx_post_event(&review->timer, &ngx_posted_events);
+        ngx_http_akl_k8s_review_ask(review);
     }
 }
 
 
-void
-ngx_http_akl_k8s_review_asked(ngx_http_akl_k8s_cluster_t *cluster,
-    ngx_int_t by)
-{
-    cluster->in_flight += by;
-    ngx_http_akl_k8s_metrics_in_flight(cluster->config, by);
-}
-
-
-static void
-ngx_http_akl_k8s_review_queued(ngx_http_akl_k8s_cluster_t *cluster,
-    ngx_int_t by)
-{
-    cluster->queued += by;
-    ngx_http_akl_k8s_metrics_queued(cluster->config, by);
-}
-
-
-/* takes a review out of everything but its waiters */
+/* takes a review out of everything but its waiters: into DONE */
 
 static void
 ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
@@ -378,33 +499,23 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
 
     cluster = review->cluster;
 
-    if (review->timer.timer_set) {
-        ngx_del_timer(&review->timer);
+    if (review->event.timer_set) {
+        ngx_del_timer(&review->event);
     }
 
-    if (review->timer.posted) {
-        ngx_delete_posted_event(&review->timer);
+    if (review->event.posted) {
+        ngx_delete_posted_event(&review->event);
     }
 
-    switch (review->state) {
-
-    case NGX_HTTP_AKL_K8S_REVIEW_QUEUED:
+    if (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED) {
         ngx_queue_remove(&review->queue);
-        ngx_http_akl_k8s_review_queued(cluster, -1);
-        break;
+        ngx_http_akl_k8s_cluster_queued(cluster, -1);
 
-    case NGX_HTTP_AKL_K8S_REVIEW_ASKED:
-        if (review->call) {
-            ngx_http_akl_k8s_review_asked(cluster, -1);
-        }
-
-        break;
-
-    default:
-        break;
+    } else if (review->state == NGX_HTTP_AKL_K8S_REVIEW_ASKED) {
+        ngx_http_akl_k8s_cluster_asked(cluster, -1);
     }
 
-    review->state = NGX_HTTP_AKL_K8S_REVIEW_NEW;
+    review->state = NGX_HTTP_AKL_K8S_REVIEW_DONE;
 
     if (review->known) {
         ngx_rbtree_delete(&cluster->reviews, &review->node);
@@ -421,18 +532,13 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
 static void
 ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review)
 {
-    if (review->call) {
-        ngx_akl_call_destroy(review->call);
-    }
+    ngx_http_akl_k8s_inquiry_end(&review->inquiry);
 
-    akl_pod_token_clear(&review->pod);
+    akl_pod_token_clear(&review->claimant.pod);
 
-    if (review->bearer.data && review->bearer.data != review->token.data) {
-        ngx_explicit_memzero(review->bearer.data, review->bearer.len);
-    }
-
-    if (review->token.len) {
-        ngx_explicit_memzero(review->token.data, review->token.len);
+    if (review->claimant.token.len) {
+        ngx_explicit_memzero(review->claimant.token.data,
+                             review->claimant.token.len);
     }
 
     ngx_destroy_pool(review->pool);
@@ -474,7 +580,6 @@ ngx_http_akl_k8s_review_unwait(ngx_http_akl_k8s_waiter_t *waiter)
 void
 ngx_http_akl_k8s_review_abort_all(ngx_http_akl_k8s_cluster_t *cluster)
 {
-    ngx_queue_t                *q;
     ngx_http_akl_k8s_waiter_t  *waiter;
     ngx_http_akl_k8s_review_t  *review;
 
@@ -482,10 +587,10 @@ ngx_http_akl_k8s_review_abort_all(ngx_http_akl_k8s_cluster_t *cluster)
         review = (ngx_http_akl_k8s_review_t *) cluster->reviews.root;
 
         while (!ngx_queue_empty(&review->waiters)) {
-            q = ngx_queue_head(&review->waiters);
-            ngx_queue_remove(q);
+            waiter = ngx_queue_data(ngx_queue_head(&review->waiters),
+                                    ngx_http_akl_k8s_waiter_t, queue);
 
-            waiter = ngx_queue_data(q, ngx_http_akl_k8s_waiter_t, queue);
+            ngx_queue_remove(&waiter->queue);
             waiter->review = NULL;
         }
 

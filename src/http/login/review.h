@@ -6,9 +6,6 @@
 #ifndef NGX_HTTP_AKL_K8S_REVIEW_H
 #define NGX_HTTP_AKL_K8S_REVIEW_H
 
-#include <ngx_config.h>
-
-#include "../../k8s/tokenreview.h"
 #include "verdict.h"
 
 
@@ -35,18 +32,19 @@ ngx_http_akl_k8s_review_t *ngx_http_akl_k8s_review_find(
 
 /*
  * Makes a review of "token" (copied) and runs the local checks on it: AKL_OK
- * and *review, or the reason why no review is worth while and *claimed with
+ * and *review, or the reason why no review is worth while and *refused with
  * what the token says of itself, copied to "pool" for the log.
  */
 akl_reason_t ngx_http_akl_k8s_review_create(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key,
     ngx_str_t *token, ngx_pool_t *pool, ngx_http_akl_k8s_review_t **review,
-    akl_identity_t *claimed);
+    ngx_http_akl_k8s_verdict_t *refused);
 
 /*
- * Starts it.  NGX_AGAIN: under way, waiters may be added; NGX_OK: another
- * worker was quicker, *verdict holds its verdict (as verdict_get() gives it)
- * and the review is gone; NGX_BUSY: no room in the queue, the review is gone.
+ * Starts it.  NGX_AGAIN: under way, waiters may be added.  In all other cases
+ * the review is gone and *verdict tells how: NGX_OK, another worker was
+ * quicker, it is that one's verdict (as verdict_get() gives it); NGX_DECLINED,
+ * why nobody can be asked, and no identity.
  */
 ngx_int_t ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict);

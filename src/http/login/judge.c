@@ -1,0 +1,265 @@
+/*
+ * The checks before a review, the question, and what is made of the answer.
+ */
+
+#include "../cluster/cluster.h"
+#include "../cluster/keys.h"
+#include "judge.h"
+
+
+static akl_reason_t ngx_http_akl_k8s_judge_signature(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_claimant_t *c);
+
+
+/* nothing here is believed, it only saves a review */
+
+akl_reason_t
+ngx_http_akl_k8s_judge_claimant(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c)
+{
+    akl_reason_t                reason;
+    akl_pod_policy_t            policy;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = cluster->config;
+
+    reason = akl_pod_token_parse(&c->pod, ngx_http_akl_k8s_str(&c->token));
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    ngx_memzero(&policy, sizeof(akl_pod_policy_t));
+
+    policy.issuers = config->issuers.elts;
+    policy.n_issuers = config->issuers.n;
+    policy.audiences = config->method->audiences;
+
+    reason = akl_pod_token_check(&c->pod, &policy, ngx_time());
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    reason = ngx_http_akl_k8s_judge_signature(cluster, c);
+    if (reason != AKL_OK) {
+        return reason;
+    }
+
+    /*
+     * What is bound is told to nobody who can only forge tokens: without a
+     * signature that was verified here, the review decides first.
+     */
+
+    if (!c->verified || c->pod.claimed.namespace.len == 0) {
+        return AKL_OK;
+    }
+
+    return akl_bounds_check(&config->method->bounds, &c->pod.claimed);
+}
+
+
+/* verified, or a stranger's, where the cluster's own keys are known */
+
+static akl_reason_t
+ngx_http_akl_k8s_judge_signature(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c)
+{
+    ngx_http_akl_k8s_keys_t  *keys;
+
+    keys = &cluster->keys;
+
+    if (!keys->known) {
+        return AKL_OK;
+    }
+
+    switch (akl_pod_token_signature(&c->pod, &keys->set)) {
+
+    case AKL_SIGNATURE_VERIFIED:
+        c->verified = 1;
+        return AKL_OK;
+
+    case AKL_SIGNATURE_FOREIGN:
+
+        /* a key that we do not know (yet): the server's word counts */
+
+        c->stranger = 1;
+        return AKL_OK;
+
+    case AKL_SIGNATURE_BROKEN:
+        return AKL_SIGNATURE_INVALID;
+
+    default:
+        return AKL_INTERNAL_ERROR;
+    }
+}
+
+
+ngx_akl_call_t *
+ngx_http_akl_k8s_judge_question(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c, ngx_msec_t timeout, ngx_pool_t *pool,
+    ngx_str_t *bearer)
+{
+    akl_str_t                   token;
+    ngx_str_t                  *text;
+    akl_list_t                  audiences;
+    ngx_akl_call_t             *call;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = cluster->config;
+
+    call = ngx_akl_call_create(ngx_cycle->log);
+    if (call == NULL) {
+        return NULL;
+    }
+
+    token = ngx_http_akl_k8s_str(&c->token);
+    audiences = config->method->audiences;
+
+    call->body.len = akl_tokenreview_request(NULL, token, audiences);
+
+    call->body.data = ngx_pnalloc(pool, call->body.len);
+    if (call->body.data == NULL) {
+        ngx_akl_call_destroy(call);
+        return NULL;
+    }
+
+    /* which one it was matters when the server refuses it */
+
+    if (config->reviewer_self) {
+        *bearer = c->token;
+
+    } else {
+        text = &cluster->reviewer.text;
+
+        bearer->data = ngx_pstrdup(pool, text);
+        if (bearer->data == NULL) {
+            bearer->len = 0;
+            ngx_akl_call_destroy(call);
+            return NULL;
+        }
+
+        bearer->len = text->len;
+    }
+
+    (void) akl_tokenreview_request(call->body.data, token, audiences);
+
+    call->accept = "application/json";
+    call->target = cluster->target;
+    call->path = config->review_path;
+    call->bearer = *bearer;
+    call->timeout = timeout;
+    call->max_answer = AKL_REVIEW_ANSWER_MAX;
+
+    return call;
+}
+
+
+void
+ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call,
+    akl_verdict_t *judged, ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ngx_memzero(verdict, sizeof(ngx_http_akl_k8s_verdict_t));
+    ngx_memzero(judged, sizeof(akl_verdict_t));
+    akl_doc_init(&judged->doc);
+
+    verdict->detail = call->error.len ? (char *) call->error.data : NULL;
+    verdict->identity = c->pod.claimed;
+
+    switch (call->outcome) {
+
+    case NGX_AKL_ANSWERED:
+        akl_tokenreview_judge(judged, call->status,
+                              ngx_http_akl_k8s_str(&call->answer), &c->pod,
+                              cluster->config->method->audiences);
+
+        verdict->reason = judged->reason;
+        verdict->retry_after = ngx_max(call->retry_after, 0);
+        verdict->detail = judged->detail[0] ? judged->detail : NULL;
+
+        if (judged->reason == AKL_OK) {
+            verdict->identity = judged->identity;
+        }
+
+        break;
+
+    case NGX_AKL_UNREACHABLE:
+        verdict->reason = AKL_API_UNREACHABLE;
+        break;
+
+    case NGX_AKL_TLS_FAILED:
+        verdict->reason = AKL_API_TLS;
+        break;
+
+    case NGX_AKL_TIMED_OUT:
+        verdict->reason = AKL_API_TIMEOUT;
+        break;
+
+    case NGX_AKL_BAD_ANSWER:
+        verdict->reason = AKL_API_ERROR;
+        break;
+
+    default:
+        verdict->reason = AKL_INTERNAL_ERROR;
+        break;
+    }
+
+    if (verdict->reason == AKL_REVIEWER_UNAUTHORIZED
+        && cluster->config->reviewer_self)
+    {
+        /* the bearer is the pod's own token: it is what was refused */
+        verdict->reason = AKL_TOKEN_REJECTED;
+    }
+}
+
+
+/* steps 7 and 8 */
+
+void
+ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c, ngx_pool_t *pool,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    u_char                     *text;
+    akl_json_out_t              out;
+    ngx_http_akl_k8s_config_t  *config;
+
+    config = cluster->config;
+
+    if (c->stranger) {
+        ngx_http_akl_k8s_keys_wanted(cluster);
+    }
+
+    verdict->reason = akl_bounds_check(&config->method->bounds,
+                                       &verdict->identity);
+    if (verdict->reason != AKL_OK) {
+        return;
+    }
+
+    verdict->expires = (time_t) c->pod.exp;
+
+    if (c->pod.aud) {
+        akl_json_out_init(&out, NULL, 0);
+        akl_pod_token_write_aud(&c->pod, &out);
+
+        text = ngx_pnalloc(pool, out.len);
+        if (text == NULL) {
+            verdict->reason = AKL_INTERNAL_ERROR;
+            return;
+        }
+
+        akl_json_out_init(&out, text, out.len);
+        akl_pod_token_write_aud(&c->pod, &out);
+
+        verdict->aud.data = text;
+        verdict->aud.len = out.len;
+    }
+
+    if (config->claims_dynamic) {
+        return;
+    }
+
+    verdict->reason = ngx_http_akl_k8s_mint(cluster, NULL, pool,
+                                            &verdict->identity, verdict->aud,
+                                            verdict->expires,
+                                            &verdict->minted);
+}
