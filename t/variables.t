@@ -20,12 +20,9 @@ DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'docs',
                     'directives.md')
 
 with open(DOCS, encoding='utf-8') as file:
-    names = re.findall(r'^\| `\$(akl_k8s_[a-z_]+)', file.read(), re.M)
-names = [name for name in names if not name.endswith('_')]
-
-t = Test(need_module=True)
-cluster = t.cluster()
-nginx = t.nginx('''
+    NAMES = re.findall(r'^\| `\$(akl_k8s_[a-z_]+)', file.read(), re.M)
+NAMES = [name for name in NAMES if not name.endswith('_')]
+HTTP = '''
     log_format all escape=json '{"id":"$arg_id",@members@,'
         '"claim":"$akl_k8s_claim_namespace","list":"$akl_k8s_claim_aud",'
         '"none":"$akl_k8s_claim_nothing"}';
@@ -50,24 +47,47 @@ nginx = t.nginx('''
             return 403;
         }
     }
-''', method=cluster.method(), configs=cluster.config(
-    kind='P-256', token_issuer=ISSUER) + cluster.config(
-        name='claims', kind='P-256', token_claims='seen=$arg_seen'),
-    members=','.join(f'"{name}":"${name}"' for name in names))
+'''
+
+t = Test(need_module=True)
 numbers = itertools.count()
 
 
-def log(method, path, body=None, headers=None, **query):
-    """Send a request; return (answer, what the log says of it)."""
-    asked = next(numbers)
-    query = '&'.join(f'{k}={v}' for k, v in {'id': asked, **query}.items())
-    path = f'{path}?{query}'
-    answer = (client.post(nginx.port, path, body) if method == 'POST'
-              else client.get(nginx.port, path, headers))
-    wanted = f'{{"id":"{asked}",'
-    line = wait_for(lambda: [one for one in nginx.access_log('all.log')
-                             if one.startswith(wanted) and one[-1] == '}'])[0]
-    return answer, json.loads(line)
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
+
+
+class Gateway:
+    """An nginx that logs all variables."""
+
+    def __init__(self, cluster):
+        self.nginx = t.nginx(
+            HTTP, method=cluster.method(), configs=cluster.config(
+                kind='P-256', token_issuer=ISSUER) + cluster.config(
+                    name='claims', kind='P-256',
+                    token_claims='seen=$arg_seen'),
+            members=','.join(f'"{name}":"${name}"' for name in NAMES))
+
+    def log(self, method, path, body=None, headers=None, **query):
+        """Send a request; return (answer, what the log says of it)."""
+        asked = next(numbers)
+        query = '&'.join(f'{k}={v}' for k, v in {'id': asked, **query}.items())
+        path = f'{path}?{query}'
+        answer = (client.post(self.nginx.port, path, body) if method == 'POST'
+                  else client.get(self.nginx.port, path, headers))
+        wanted = f'{{"id":"{asked}",'
+        line = wait_for(lambda: [
+            one for one in self.nginx.access_log('all.log')
+            if one.startswith(wanted) and one[-1] == '}'])[0]
+        return answer, json.loads(line)
+
+
+@t.own
+def gateway(cluster):
+    """A gateway that has seen nothing yet."""
+    return Gateway(cluster)
 
 
 def check(seen, name, **expected):
@@ -82,107 +102,148 @@ def check(seen, name, **expected):
     t.is_(told, wanted, name)
 
 
-t.is_(len(names), 14, 'variables that are documented')
+def the_pod(token):
+    """Return the variables that a pod token explains."""
+    pod = tokens.decode(token)[1]['kubernetes.io']
+    return {
+        'config': CONFIG, 'access_id': ACCESS_ID, 'namespace': NAMESPACE,
+        'service_account': pod['serviceaccount']['name'],
+        'service_account_uid': pod['serviceaccount']['uid'],
+        'pod_name': pod['pod']['name'], 'pod_uid': pod['pod']['uid'],
+        'node_name': pod['node']['name']}
 
-_, seen = log('GET', '/plain')
-check(seen, 'where nothing was established')
+
+def of_token(answer):
+    """Return the variables of a minted token, and its claims."""
+    token = answer.json()['token']
+    made = tokens.decode(token)[1]
+    return {'jti': made['jti'], 'token': token,
+            'token_expires': str(made['exp'])}, made
+
+
+@t.story
+def each_variable_is_documented_and_empty_at_first(gateway):
+    t.is_(len(NAMES), 14, 'variables that are documented')
+
+    _, seen = gateway.log('GET', '/plain')
+    check(seen, 'where nothing was established')
+
 
 # A token endpoint
 
-token = cluster.issue()
-pod = tokens.decode(token)[1]['kubernetes.io']
-THE_POD = {
-    'config': CONFIG, 'access_id': ACCESS_ID, 'namespace': NAMESPACE,
-    'service_account': pod['serviceaccount']['name'],
-    'service_account_uid': pod['serviceaccount']['uid'],
-    'pod_name': pod['pod']['name'], 'pod_uid': pod['pod']['uid'],
-    'node_name': pod['node']['name']}
+@t.story
+def a_login_tells_pod_token_and_time_of_its_review(cluster, gateway):
+    token = cluster.issue()
+    answer, seen = gateway.log('POST', '/v2/auth', cluster.login(token))
+    of, made = of_token(answer)
+    check(seen, 'a login', status='ok', cache='miss', **the_pod(token), **of,
+          review_time=lambda text: re.fullmatch(r'\d+\.\d{3}', text))
+    t.is_((seen['claim'], seen['none']), (NAMESPACE, ''),
+          'claims of what it made')
+    t.is_(seen['list'], made['aud'] if isinstance(made['aud'], str)
+          else ','.join(made['aud']), 'a list among them')
 
-answer, seen = log('POST', '/v2/auth', cluster.login(token))
-made = tokens.decode(answer.json()['token'])[1]
-OF_TOKEN = {'jti': made['jti'], 'token': answer.json()['token'],
-            'token_expires': str(made['exp'])}
-check(seen, 'a login', status='ok', cache='miss', **THE_POD, **OF_TOKEN,
-      review_time=lambda text: re.fullmatch(r'\d+\.\d{3}', text))
-t.is_((seen['claim'], seen['none']), (NAMESPACE, ''), 'claims of what it made')
-t.is_(seen['list'], made['aud'] if isinstance(made['aud'], str)
-      else ','.join(made['aud']), 'a list among them')
+    _, seen = gateway.log('POST', '/v2/auth', cluster.login(token))
+    check(seen, 'another one', status='ok', cache='hit', **the_pod(token),
+          **of)
 
-_, seen = log('POST', '/v2/auth', cluster.login(token))
-check(seen, 'another one', status='ok', cache='hit', **THE_POD, **OF_TOKEN)
 
-bad = token[:-6] + ('AAAAAA' if token[-6:] != 'AAAAAA' else 'BAAAAA')
-for how in 'miss', 'refused':
-    _, seen = log('POST', '/v2/auth', cluster.login(bad))
-    t.is_((seen['akl_k8s_status'], seen['akl_k8s_cache'],
-           seen['akl_k8s_config'], seen['akl_k8s_token']),
-          ('token_rejected', how, CONFIG, ''), f'a refused login, {how}')
+@t.story
+def a_refused_login_has_its_reason_and_no_token(cluster, gateway):
+    token = cluster.issue()
+    bad = token[:-6] + ('AAAAAA' if token[-6:] != 'AAAAAA' else 'BAAAAA')
+    for how in 'miss', 'refused':
+        _, seen = gateway.log('POST', '/v2/auth', cluster.login(bad))
+        t.is_((seen['akl_k8s_status'], seen['akl_k8s_cache'],
+               seen['akl_k8s_config'], seen['akl_k8s_token']),
+              ('token_rejected', how, CONFIG, ''), f'a refused login, {how}')
 
-_, seen = log('POST', '/v2/auth', cluster.login(token, config='other'))
-check(seen, 'a config that is not there', status='config_unknown')
+    _, seen = gateway.log('POST', '/v2/auth',
+                          cluster.login(token, config='other'))
+    check(seen, 'a config that is not there', status='config_unknown')
 
-cluster.api.fault('error_500', headers={'Retry-After': '999'})
-_, seen = log('POST', '/v2/auth', cluster.login(cluster.issue(ttl=7200)))
-t.is_((seen['akl_k8s_status'], seen['akl_k8s_token']), ('api_error', ''),
-      'an outage')
-cluster.api.clear()
 
-# The review of one login is another's as well
+@t.story
+def an_outage_has_its_reason_and_no_token(cluster, gateway):
+    cluster.api.fault('error_500', headers={'Retry-After': '999'})
+    _, seen = gateway.log('POST', '/v2/auth', cluster.login(cluster.issue()))
+    t.is_((seen['akl_k8s_status'], seen['akl_k8s_token']), ('api_error', ''),
+          'an outage')
 
-cluster.api.fault('hold')
-cluster.api.reset_stats()
-late = cluster.issue(ttl=7300)
-first = client.Background(log, 'POST', '/v2/auth', cluster.login(late))
-wait_for(lambda: cluster.api.stats()['review'])
-second = client.Background(log, 'POST', '/v2/auth', cluster.login(late))
-wait_for(lambda: 'connections: 3' in client.get(nginx.port, '/active').text)
-cluster.api.clear()
-cluster.api.release()
-t.is_([one.result()[1]['akl_k8s_cache'] for one in (first, second)],
-      ['miss', 'shared'], 'one review for two')
 
-# A guard tells of the token that it verified
+@t.story
+def the_review_of_one_login_is_anothers_as_well(cluster, gateway):
+    cluster.api.fault('hold')
+    cluster.api.reset_stats()
+    late = cluster.issue(ttl=7300)
+    first = client.Background(gateway.log, 'POST', '/v2/auth',
+                              cluster.login(late))
+    wait_for(lambda: cluster.api.stats()['review'])
+    second = client.Background(gateway.log, 'POST', '/v2/auth',
+                               cluster.login(late))
+    wait_for(lambda: 'connections: 3' in client.get(gateway.nginx.port,
+                                                    '/active').text)
+    cluster.api.clear()
+    cluster.api.release()
+    t.is_([one.result()[1]['akl_k8s_cache'] for one in (first, second)],
+          ['miss', 'shared'], 'one review for two')
 
-good = claims()
-_, seen = log('GET', '/guarded', headers=bearer(mint(**good)))
-THE_TOKEN = {
-    'config': CONFIG, 'access_id': ACCESS_ID, 'namespace': NAMESPACE,
-    'service_account': good['service_account_name'],
-    'service_account_uid': good['service_account_uid'],
-    'pod_name': good['pod_name'], 'pod_uid': good['pod_uid'],
-    'node_name': good['node_name'], 'jti': good['jti'],
-    'token_expires': str(good['exp'])}
-check(seen, 'a guard', status='ok', cache='miss', **THE_TOKEN)
-t.is_((seen['claim'], seen['list'], seen['none']), (NAMESPACE, 'api', ''),
-      'a guard: claims of the token')
-_, seen = log('GET', '/guarded', headers=bearer(mint(
-    namespace='a\nb', pod_name='\u007fx', jti=None)))
-t.is_([seen['akl_k8s_namespace'], seen['akl_k8s_pod_name'], seen['claim'],
-       seen['akl_k8s_jti'], seen['akl_k8s_status']], ['', '', '', '', 'ok'],
-      'a value with a control character is not shown')
-_, seen = log('GET', '/guarded')
-check(seen, 'no token', status='token_missing', config=CONFIG,
-      access_id=ACCESS_ID)
-_, seen = log('GET', '/guarded', headers=bearer(mint(name='stranger')))
-t.is_([seen[f'akl_k8s_{name}'] for name in (
-    'status', 'namespace', 'pod_name', 'jti', 'token_expires')]
-    + [seen['claim']], ['signature_invalid', '', '', '', '', ''],
-      'what was not verified is not told')
 
-# An exchange tells of the pod, and has the token
+# A guard and an exchange
 
-_, seen = log('GET', '/exchange', headers=bearer(token), seen='here')
-check(seen, 'an exchange', status='ok', cache='miss',
-      **{**THE_POD, 'config': 'claims'},
-      jti=lambda text: len(text) > 20,
-      review_time=lambda text: text,
-      token=lambda text: tokens.decode(text)[1]['seen'] == 'here',
-      token_expires=lambda text: int(text) > time.time())
+@t.story
+def a_guard_tells_of_the_token_that_it_verified(gateway):
+    good = claims()
+    _, seen = gateway.log('GET', '/guarded', headers=bearer(mint(**good)))
+    THE_TOKEN = {
+        'config': CONFIG, 'access_id': ACCESS_ID, 'namespace': NAMESPACE,
+        'service_account': good['service_account_name'],
+        'service_account_uid': good['service_account_uid'],
+        'pod_name': good['pod_name'], 'pod_uid': good['pod_uid'],
+        'node_name': good['node_name'], 'jti': good['jti'],
+        'token_expires': str(good['exp'])}
+    check(seen, 'a guard', status='ok', cache='miss', **THE_TOKEN)
+    t.is_((seen['claim'], seen['list'], seen['none']), (NAMESPACE, 'api', ''),
+          'a guard: claims of the token')
+    _, seen = gateway.log('GET', '/guarded', headers=bearer(mint(
+        namespace='a\nb', pod_name='\u007fx', jti=None)))
+    t.is_([seen['akl_k8s_namespace'], seen['akl_k8s_pod_name'], seen['claim'],
+           seen['akl_k8s_jti'], seen['akl_k8s_status']],
+          ['', '', '', '', 'ok'],
+          'a value with a control character is not shown')
 
-# They survive an error page
 
-answer, seen = log('GET', '/paged')
-t.is_((answer.status, answer.header('x-status'), seen['akl_k8s_status']),
-      (403, 'token_missing', 'token_missing'), 'an error page')
+@t.story
+def what_was_not_verified_is_not_told(gateway):
+    _, seen = gateway.log('GET', '/guarded')
+    check(seen, 'no token', status='token_missing', config=CONFIG,
+          access_id=ACCESS_ID)
+    _, seen = gateway.log('GET', '/guarded',
+                          headers=bearer(mint(name='stranger')))
+    t.is_([seen[f'akl_k8s_{name}'] for name in (
+        'status', 'namespace', 'pod_name', 'jti', 'token_expires')]
+        + [seen['claim']], ['signature_invalid', '', '', '', '', ''],
+          'what was not verified is not told')
 
-t.done_testing()
+
+@t.story
+def an_exchange_tells_of_the_pod_and_has_the_token(cluster, gateway):
+    token = cluster.issue()
+    _, seen = gateway.log('GET', '/exchange', headers=bearer(token),
+                          seen='here')
+    check(seen, 'an exchange', status='ok', cache='miss',
+          **{**the_pod(token), 'config': 'claims'},
+          jti=lambda text: len(text) > 20,
+          review_time=lambda text: text,
+          token=lambda text: tokens.decode(text)[1]['seen'] == 'here',
+          token_expires=lambda text: int(text) > time.time())
+
+
+@t.story
+def variables_survive_an_error_page(gateway):
+    answer, seen = gateway.log('GET', '/paged')
+    t.is_((answer.status, answer.header('x-status'), seen['akl_k8s_status']),
+          (403, 'token_missing', 'token_missing'), 'an error page')
+
+
+t.tell()
