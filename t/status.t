@@ -19,11 +19,9 @@ PREFIX = 'nginx_akl_k8s_'
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'docs',
                     'directives.md')
 
-t = Test(need_module=True)
-cluster = t.cluster()
-pair = certs.Authority().client('akl', ['system:masters'])
-reviewer = cluster.file('own.jwt', cluster.api.read('reviewer.jwt'))
-nginx = t.nginx('''
+EXPIRY = 'credential_expiry_timestamp_seconds'
+
+HTTP = '''
     akl_k8s_cache_valid 1h refused=1h;
     @method@
     @configs@
@@ -34,46 +32,70 @@ nginx = t.nginx('''
         location = /guarded { akl_k8s_guard @config@; return 204; }
         location = /file { akl_k8s_guard @config@; empty_gif; }
     }
-''', method=cluster.method(), config=CONFIG, configs=cluster.config(
-    token_reviewer_jwt=reviewer, akl_k8s_max_reviews='1 queue=8')
-    + cluster.config(name='certificate', k8s_jwks=cluster.jwks,
-                     k8s_auth_type='certificate',
-                     token_reviewer_jwt=None, k8s_client_certificate=(
-                         cluster.file('own.crt', pair[0])),
-                     k8s_client_key=cluster.file('own.key', pair[1])))
+'''
+
+t = Test(need_module=True)
 
 
-def scrape():
-    """Return what Prometheus would read: name and labels -> value."""
-    found = {}
-    for line in client.get(nginx.port, '/status?format=prometheus').text \
-            .splitlines():
-        if not line.startswith('#'):
-            series, value = line.rsplit(' ', 1)
-            assert series not in found, series
-            found[series] = float(value)
-    return found
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def value(name, **labels):
-    """Return one series."""
-    told = ','.join(f'{key}="{text}"' for key, text in labels.items())
-    return scrape()[PREFIX + name + (f'{{{told}}}' if labels else '')]
+class Gateway:
+    """An nginx with a status page."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.pair = certs.Authority().client('akl', ['system:masters'])
+        self.reviewer = cluster.file('own.jwt',
+                                     cluster.api.read('reviewer.jwt'))
+        self.nginx = t.nginx(
+            HTTP, method=cluster.method(), config=CONFIG,
+            configs=cluster.config(token_reviewer_jwt=self.reviewer,
+                                   akl_k8s_max_reviews='1 queue=8')
+            + cluster.config(
+                name='certificate', k8s_jwks=cluster.jwks,
+                k8s_auth_type='certificate', token_reviewer_jwt=None,
+                k8s_client_certificate=cluster.file('own.crt', self.pair[0]),
+                k8s_client_key=cluster.file('own.key', self.pair[1])))
+
+    def scrape(self):
+        """Return what Prometheus would read: name and labels -> value."""
+        found = {}
+        for line in client.get(self.nginx.port,
+                               '/status?format=prometheus').text \
+                .splitlines():
+            if not line.startswith('#'):
+                series, value = line.rsplit(' ', 1)
+                assert series not in found, series
+                found[series] = float(value)
+        return found
+
+    def value(self, name, **labels):
+        """Return one series."""
+        told = ','.join(f'{key}="{text}"' for key, text in labels.items())
+        return self.scrape()[PREFIX + name + (f'{{{told}}}' if labels else '')]
+
+    def of_config(self, name, config=CONFIG, **labels):
+        """Return one series of a config."""
+        return self.value(name, config=config, **labels)
+
+    def status(self):
+        """Return the page as JSON."""
+        return client.get(self.nginx.port, '/status').json()
+
+    def login(self, token, config=CONFIG):
+        """Log in."""
+        return client.post(self.nginx.port, '/v2/auth',
+                           self.cluster.login(token, config))
 
 
-def of_config(name, config=CONFIG, **labels):
-    """Return one series of a config."""
-    return value(name, config=config, **labels)
-
-
-def status():
-    """Return the page as JSON."""
-    return client.get(nginx.port, '/status').json()
-
-
-def login(token, config=CONFIG):
-    """Log in."""
-    return client.post(nginx.port, '/v2/auth', cluster.login(token, config))
+@t.own
+def gateway(cluster):
+    """A gateway that has seen nothing yet."""
+    return Gateway(cluster)
 
 
 def not_after(pem):
@@ -82,152 +104,214 @@ def not_after(pem):
     return end.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
-# The page itself
+def other_signature(token):
+    """Return a token whose signature is another one."""
+    return token[:-6] + ('AAAAAA' if token[-6:] != 'AAAAAA' else 'BAAAAA')
 
-page = client.get(nginx.port, '/status?format=prometheus')
-t.is_(page.status, 200, 'the page in text')
-t.is_(page.header('content-type'), 'text/plain; version=0.0.4; charset=utf-8',
-      'in the version that Prometheus knows')
-t.is_(page.header('cache-control'), 'no-store', 'not to be stored')
-t.is_(client.get(nginx.port, '/status?format=json').header('content-type'),
-      'application/json', 'the page in JSON')
-t.is_(client.get(nginx.port, '/status?format=xml').status, 400,
-      'another format')
-t.is_(client.post(nginx.port, '/status', {}).status, 405, 'another method')
-head = client.request(nginx.port, 'HEAD', '/status')
-t.is_((head.status, head.body), (200, b''), 'HEAD')
 
-with open(DOCS, encoding='utf-8') as file:
-    told = set(re.findall(r'^\| `(' + PREFIX + r'\w+)`', file.read(), re.M))
-types = dict(re.findall(r'^# TYPE (\w+) (\w+)$', page.text, re.M))
-helps = re.findall(r'^# HELP (\w+) \S', page.text, re.M)
-t.is_(sorted(types), sorted(told), 'what is shown is what is documented')
-t.is_(sorted(helps), sorted(types), 'and each is explained once')
-t.is_({kind for name, kind in types.items() if name.endswith('_total')},
-      {'counter'}, 'totals are counters')
-bare = {re.sub(r'_(bucket|sum|count)$', '', name) if 'duration' in name
-        else name for name in (re.match(r'\w+', series).group()
-                               for series in scrape())}
-t.is_(sorted(bare), sorted(types), 'none without a series')
+# The page
 
-# The cluster's keys, where they are wanted; t/keys.t has more
+@t.story
+def the_page_is_read_as_text_or_json(gateway):
+    page = client.get(gateway.nginx.port, '/status?format=prometheus')
+    t.is_(page.status, 200, 'the page in text')
+    t.is_(page.header('content-type'),
+          'text/plain; version=0.0.4; charset=utf-8',
+          'in the version that Prometheus knows')
+    t.is_(page.header('cache-control'), 'no-store', 'not to be stored')
+    t.is_(client.get(gateway.nginx.port,
+                     '/status?format=json').header('content-type'),
+          'application/json', 'the page in JSON')
+    t.is_(client.get(gateway.nginx.port, '/status?format=xml').status, 400,
+          'another format')
+    t.is_(client.post(gateway.nginx.port, '/status', {}).status, 405,
+          'another method')
+    head = client.request(gateway.nginx.port, 'HEAD', '/status')
+    t.is_((head.status, head.body), (200, b''), 'HEAD')
 
-t.is_([of_config('jwks_keys', 'certificate'),
-       status()['configs']['certificate']['jwks_keys']], [1, 1], 'jwks_keys')
-t.ok(0 <= of_config('jwks_age_seconds', 'certificate')
-     <= status()['configs']['certificate']['jwks_age_seconds'],
-     'jwks_age_seconds')
-t.is_([name for name in ('jwks_keys', 'jwks_age_seconds')
-       if f'{PREFIX}{name}{{config="{CONFIG}"}}' in scrape()
-       or name in status()['configs'][CONFIG]], [],
-      'neither without k8s_jwks')
 
-# Logins, by outcome, by the way to the verdict, and their reviews
+@t.story
+def each_metric_that_is_shown_is_documented(gateway):
+    page = client.get(gateway.nginx.port, '/status?format=prometheus')
+    with open(DOCS, encoding='utf-8') as file:
+        told = set(re.findall(r'^\| `(' + PREFIX + r'\w+)`', file.read(),
+                              re.M))
+    types = dict(re.findall(r'^# TYPE (\w+) (\w+)$', page.text, re.M))
+    helps = re.findall(r'^# HELP (\w+) \S', page.text, re.M)
+    t.is_(sorted(types), sorted(told), 'what is shown is what is documented')
+    t.is_(sorted(helps), sorted(types), 'and each is explained once')
+    t.is_({kind for name, kind in types.items() if name.endswith('_total')},
+          {'counter'}, 'totals are counters')
+    bare = {re.sub(r'_(bucket|sum|count)$', '', name) if 'duration' in name
+            else name for name in (re.match(r'\w+', series).group()
+                                   for series in gateway.scrape())}
+    t.is_(sorted(bare), sorted(types), 'none without a series')
 
-good = cluster.issue()
-bad = good[:-6] + ('AAAAAA' if good[-6:] != 'AAAAAA' else 'BAAAAA')
-t.is_([login(good).status for _ in range(3)], [200] * 3, 'three logins')
-t.is_([login(bad).status for _ in range(2)], [401] * 2, 'two refused ones')
-t.is_(of_config('logins_total', reason='ok'), 3, 'logins_total, ok')
-t.is_(of_config('logins_total', reason='token_rejected'), 2,
-      'logins_total, refused')
-t.is_(of_config('logins_total', 'certificate', reason='ok'), 0,
-      'logins_total of another config')
-t.is_({how: of_config('cache_total', result=how)
-       for how in ('hit', 'miss', 'refused')},
-      {'hit': 2, 'miss': 2, 'refused': 1}, 'cache_total')
-t.is_(of_config('reviews_total', code='201'), 2, 'reviews_total')
-t.is_(of_config('minted_tokens_total'), 1, 'minted_tokens_total')
-t.is_(value('review_duration_seconds_count'), 2,
-      'review_duration_seconds_count')
-t.is_(value('review_duration_seconds_bucket', le='+Inf'), 2,
-      'its last bucket has all')
-t.ok(0 <= value('review_duration_seconds_sum') < 60,
-     'review_duration_seconds_sum')
-cluster.api.fault('error_500', headers={'Retry-After': '999'})
-t.is_(login(cluster.issue(ttl=7300)).status, 502, 'an outage')
-cluster.api.clear()
-t.is_(of_config('logins_total', reason='api_error'), 1,
-      'is no refusal in logins_total')
-t.is_(of_config('reviews_total', code='5xx'), 1, 'reviews_total, 5xx')
 
-# Guard
+@t.story
+def the_keys_of_a_cluster_are_told_where_they_are_wanted(gateway):
+    t.is_([gateway.of_config('jwks_keys', 'certificate'),
+           gateway.status()['configs']['certificate']['jwks_keys']], [1, 1],
+          'jwks_keys')
+    t.ok(0 <= gateway.of_config('jwks_age_seconds', 'certificate')
+         <= gateway.status()['configs']['certificate']['jwks_age_seconds'],
+         'jwks_age_seconds')
+    t.is_([name for name in ('jwks_keys', 'jwks_age_seconds')
+           if f'{PREFIX}{name}{{config="{CONFIG}"}}' in gateway.scrape()
+           or name in gateway.status()['configs'][CONFIG]], [],
+          'neither without k8s_jwks')
 
-minted = login(good).json()['token']
-t.is_([client.get(nginx.port, '/file', {'Authorization': f'Bearer {token}'})
-       .status for token in (minted, minted, good)], [200, 200, 401],
-      'a guarded location')
-t.is_(of_config('guard_total', reason='ok'), 2, 'guard_total, ok')
-t.is_(sum(of_config('guard_total', reason=why) for why in (
-    'signature_invalid', 'config_unknown', 'algorithm_not_allowed')), 1,
-      'guard_total, refused')
 
-# Gauges, while a review is under way and another one waits
+# Logins
 
-cluster.api.fault('hold')
-first = client.Background(login, cluster.issue(ttl=7200))
-wait_for(lambda: of_config('reviews_in_flight') == 1)
-second = client.Background(login, cluster.issue(ttl=7100))
-t.ok(wait_for(lambda: of_config('reviews_queued') == 1), 'reviews_queued')
-t.is_(of_config('reviews_in_flight'), 1, 'reviews_in_flight')
-t.ok(value('zone_flights') >= 1, 'zone_flights')
-cluster.api.clear()
-cluster.api.release()
-t.is_((first.result().status, second.result().status), (200, 200),
-      'both are answered')
-t.is_((of_config('reviews_in_flight'), of_config('reviews_queued'),
-       value('zone_flights')), (0, 0, 0), 'all are back at nothing')
+@t.story
+def logins_count_by_outcome_by_way_and_with_their_reviews(cluster, gateway):
+    good = cluster.issue()
+    bad = other_signature(good)
+    t.is_([gateway.login(good).status for _ in range(3)], [200] * 3,
+          'three logins')
+    t.is_([gateway.login(bad).status for _ in range(2)], [401] * 2,
+          'two refused ones')
+    t.is_(gateway.of_config('logins_total', reason='ok'), 3,
+          'logins_total, ok')
+    t.is_(gateway.of_config('logins_total', reason='token_rejected'), 2,
+          'logins_total, refused')
+    t.is_(gateway.of_config('logins_total', 'certificate', reason='ok'), 0,
+          'logins_total of another config')
+    t.is_({how: gateway.of_config('cache_total', result=how)
+           for how in ('hit', 'miss', 'refused')},
+          {'hit': 2, 'miss': 2, 'refused': 1}, 'cache_total')
+    t.is_(gateway.of_config('reviews_total', code='201'), 2, 'reviews_total')
+    t.is_(gateway.of_config('minted_tokens_total'), 1, 'minted_tokens_total')
+    t.is_(gateway.value('review_duration_seconds_count'), 2,
+          'review_duration_seconds_count')
+    t.is_(gateway.value('review_duration_seconds_bucket', le='+Inf'), 2,
+          'its last bucket has all')
+    t.ok(0 <= gateway.value('review_duration_seconds_sum') < 60,
+         'review_duration_seconds_sum')
 
-# The zone and the build
 
-t.is_(value('zone_entries', **{'class': 'verdict'}), 3, 'zone_entries')
-t.is_(value('zone_entries', **{'class': 'refusal'}), 1, 'of refusals, too')
-t.is_(value('zone_evicted_total', **{'class': 'verdict'}), 0,
-      'zone_evicted_total')
-t.is_(value('zone_resets_total'), 0, 'zone_resets_total')
-t.ok(0 < value('zone_used_bytes') < value('zone_size_bytes'),
-     'zone_used_bytes and zone_size_bytes')
-t.is_(value('build_info', version=status()['version'],
-            nginx=status()['nginx']), 1, 'build_info')
+@t.story
+def an_outage_counts_as_no_refusal(cluster, gateway):
+    cluster.api.fault('error_500', headers={'Retry-After': '999'})
+    t.is_(gateway.login(cluster.issue()).status, 502, 'an outage')
+    cluster.api.clear()
+    t.is_(gateway.of_config('logins_total', reason='api_error'), 1,
+          'is no refusal in logins_total')
+    t.is_(gateway.of_config('reviews_total', code='5xx'), 1,
+          'reviews_total, 5xx')
 
-# Credentials
 
-EXPIRY = 'credential_expiry_timestamp_seconds'
-t.is_(of_config(EXPIRY, credential='token_reviewer_jwt'),
-      tokens.decode(cluster.api.read('reviewer.jwt').strip())[1]['exp'],
-      'the end of the reviewer token')
-t.is_(of_config(EXPIRY, credential='k8s_ca_cert'),
-      not_after(cluster.api.read('ca.crt')), 'of the CA certificate')
-t.is_(of_config(EXPIRY, 'certificate', credential='k8s_client_certificate'),
-      not_after(pair[0]), 'of the client certificate')
-t.is_([series for series in scrape() if EXPIRY in series
-       and ('"certificate",credential="token' in series
-            or 'k8s-conf",credential="k8s_client' in series)], [],
-      'and nothing of credentials that a config has not')
-t.is_(status()['configs'][CONFIG]['credential_expiry'],
-      {label: of_config(EXPIRY, credential=label)
-       for label in ('token_reviewer_jwt', 'k8s_ca_cert')}, 'in JSON as well')
+@t.story
+def a_guard_counts_by_outcome(cluster, gateway):
+    good = cluster.issue()
+    minted = gateway.login(good).json()['token']
+    t.is_([client.get(gateway.nginx.port, '/file',
+                      {'Authorization': f'Bearer {token}'})
+           .status for token in (minted, minted, good)], [200, 200, 401],
+          'a guarded location')
+    t.is_(gateway.of_config('guard_total', reason='ok'), 2, 'guard_total, ok')
+    t.is_(sum(gateway.of_config('guard_total', reason=why) for why in (
+        'signature_invalid', 'config_unknown', 'algorithm_not_allowed')), 1,
+          'guard_total, refused')
 
-later = cluster.api.issue('akl-system', account='reviewer', ttl=86400 * 30)
-tokens.write_file(reviewer, later, 0o600)
-cluster.api.fault('unauthorized', count=1)
-login(cluster.issue(ttl=6000))
-t.is_(of_config(EXPIRY, credential='token_reviewer_jwt'),
-      tokens.decode(later)[1]['exp'], 'a replaced one has its own end')
 
-# Both formats tell the same
+@t.story
+def reviews_under_way_and_waiting_are_told(cluster, gateway):
+    cluster.api.fault('hold')
+    first = client.Background(gateway.login, cluster.issue(ttl=7200))
+    wait_for(lambda: gateway.of_config('reviews_in_flight') == 1)
+    second = client.Background(gateway.login, cluster.issue(ttl=7100))
+    t.ok(wait_for(lambda: gateway.of_config('reviews_queued') == 1),
+         'reviews_queued')
+    t.is_(gateway.of_config('reviews_in_flight'), 1, 'reviews_in_flight')
+    t.ok(gateway.value('zone_flights') >= 1, 'zone_flights')
+    cluster.api.clear()
+    cluster.api.release()
+    t.is_((first.result().status, second.result().status), (200, 200),
+          'both are answered')
+    t.is_((gateway.of_config('reviews_in_flight'),
+           gateway.of_config('reviews_queued'),
+           gateway.value('zone_flights')), (0, 0, 0),
+          'all are back at nothing')
 
-page, found = status(), scrape()
-for config, figures in page['configs'].items():
-    for family, label in (('logins_total', 'reason'),
-                          ('cache_total', 'result'),
-                          ('reviews_total', 'code'),
-                          ('guard_total', 'reason')):
-        t.is_({key: float(n) for key, n in figures[family].items()},
-              {key: n for key in found for match in [re.fullmatch(
-                  f'{PREFIX}{family}{{config="{config}",{label}="(.*)"}}',
-                  key)] if match for key, n in [(match[1], found[key])] if n},
-              f'{family} of {config} in both formats')
-t.is_(page['worker']['exchanges'], 0, 'no exchange is left')
 
-t.done_testing()
+# The zone, the build, credentials
+
+@t.story
+def the_zone_tells_what_is_in_it(cluster, gateway):
+    good = cluster.issue()
+    t.is_([gateway.login(token).status for token in (
+        good, cluster.issue(ttl=7200), cluster.issue(ttl=7100),
+        other_signature(good))], [200, 200, 200, 401], 'four logins')
+    t.is_(gateway.value('zone_entries', **{'class': 'verdict'}), 3,
+          'zone_entries')
+    t.is_(gateway.value('zone_entries', **{'class': 'refusal'}), 1,
+          'of refusals, too')
+    t.is_(gateway.value('zone_evicted_total', **{'class': 'verdict'}), 0,
+          'zone_evicted_total')
+    t.is_(gateway.value('zone_resets_total'), 0, 'zone_resets_total')
+    t.ok(0 < gateway.value('zone_used_bytes')
+         < gateway.value('zone_size_bytes'),
+         'zone_used_bytes and zone_size_bytes')
+
+
+@t.story
+def the_build_is_told(gateway):
+    t.is_(gateway.value('build_info', version=gateway.status()['version'],
+                        nginx=gateway.status()['nginx']), 1, 'build_info')
+
+
+@t.story
+def the_ends_of_credentials_are_told(cluster, gateway):
+    t.is_(gateway.of_config(EXPIRY, credential='token_reviewer_jwt'),
+          tokens.decode(cluster.api.read('reviewer.jwt').strip())[1]['exp'],
+          'the end of the reviewer token')
+    t.is_(gateway.of_config(EXPIRY, credential='k8s_ca_cert'),
+          not_after(cluster.api.read('ca.crt')), 'of the CA certificate')
+    t.is_(gateway.of_config(EXPIRY, 'certificate',
+                            credential='k8s_client_certificate'),
+          not_after(gateway.pair[0]), 'of the client certificate')
+    t.is_([series for series in gateway.scrape() if EXPIRY in series
+           and ('"certificate",credential="token' in series
+                or 'k8s-conf",credential="k8s_client' in series)], [],
+          'and nothing of credentials that a config has not')
+    t.is_(gateway.status()['configs'][CONFIG]['credential_expiry'],
+          {label: gateway.of_config(EXPIRY, credential=label)
+           for label in ('token_reviewer_jwt', 'k8s_ca_cert')},
+          'in JSON as well')
+
+
+@t.story
+def a_replaced_credential_has_its_own_end(cluster, gateway):
+    later = cluster.api.issue('akl-system', account='reviewer', ttl=86400 * 30)
+    tokens.write_file(gateway.reviewer, later, 0o600)
+    cluster.api.fault('unauthorized', count=1)
+    gateway.login(cluster.issue())
+    t.is_(gateway.of_config(EXPIRY, credential='token_reviewer_jwt'),
+          tokens.decode(later)[1]['exp'], 'a replaced one has its own end')
+
+
+@t.story
+def both_formats_tell_the_same(cluster, gateway):
+    good = cluster.issue()
+    minted = gateway.login(good).json()['token']
+    gateway.login(other_signature(good))
+    client.get(gateway.nginx.port, '/file',
+               {'Authorization': f'Bearer {minted}'})
+    page, found = gateway.status(), gateway.scrape()
+    for config, figures in page['configs'].items():
+        for family, label in (('logins_total', 'reason'),
+                              ('cache_total', 'result'),
+                              ('reviews_total', 'code'),
+                              ('guard_total', 'reason')):
+            t.is_({key: float(n) for key, n in figures[family].items()},
+                  {key: n for key in found for match in [re.fullmatch(
+                      f'{PREFIX}{family}{{config="{config}",{label}="(.*)"}}',
+                      key)] if match for key,
+                      n in [(match[1], found[key])] if n},
+                  f'{family} of {config} in both formats')
+    t.is_(page['worker']['exchanges'], 0, 'no exchange is left')
+
+
+t.tell()
