@@ -13,10 +13,7 @@ from akltest import CONFIG, Test, client, wait_for  # noqa: E402
 
 QUOTED = 'a"b\\c'
 
-t = Test(need_module=True)
-cluster = t.cluster()
-api = cluster.api
-nginx = t.nginx('''
+HTTP = '''
     akl_k8s_cache_valid 300s refused=60s;
     akl_k8s_review_timeout 60s connect=30s;
     akl_k8s_max_reviews 2;
@@ -28,18 +25,66 @@ nginx = t.nginx('''
         location = /revoke { akl_k8s_revoke; }
         location = /status { akl_k8s_status; }
     }
-''', workers=2, method=cluster.method(), configs=cluster.config(kind='P-256')
-    + cluster.config(name="'a\\\"b\\\\c'", kind='P-256'))
+'''
+
+t = Test(need_module=True)
 
 
-def login(token, config=CONFIG):
-    """Log in; return the answer."""
-    return client.post(nginx.port, '/v2/auth', cluster.login(token, config))
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def page():
-    """Return the status page as JSON."""
-    return client.get(nginx.port, '/status').json()
+@t.shared
+def api(cluster):
+    """The cluster's API server."""
+    return cluster.api
+
+
+class Gateway:
+    """Two workers that share a zone."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.nginx = t.nginx(
+            HTTP, workers=2, method=cluster.method(),
+            configs=cluster.config(kind='P-256')
+            + cluster.config(name="'a\\\"b\\\\c'", kind='P-256'))
+
+    def login(self, token, config=CONFIG):
+        """Log in; return the answer."""
+        return client.post(self.nginx.port, '/v2/auth',
+                           self.cluster.login(token, config))
+
+    def page(self):
+        """Return the status page as JSON."""
+        return client.get(self.nginx.port, '/status').json()
+
+    def only(self, pid):
+        """Let one worker alone run."""
+        for other in self.nginx.workers():
+            os.kill(other, signal.SIGCONT if other == pid else signal.SIGSTOP)
+        wait_for(lambda: all((state(other) == 'T') != (other == pid)
+                             for other in self.nginx.workers()))
+
+    def gauges(self, config=CONFIG):
+        """Return the gauges of a config."""
+        figures = self.page()['configs'][config]
+        return figures['reviews_in_flight'], figures['reviews_queued']
+
+    def repeat(self, body):
+        """Log in by the same request again and again; count reviews."""
+        began = self.cluster.api.stats()['review']
+        seen = {client.post(self.nginx.port, '/v2/auth', body).status
+                for _ in range(4)}
+        return seen, self.cluster.api.stats()['review'] - began
+
+
+@t.own
+def gateway(cluster):
+    """A gateway that has seen nothing yet."""
+    return Gateway(cluster)
 
 
 def state(pid):
@@ -48,100 +93,87 @@ def state(pid):
         return file.read().rpartition(')')[2].split()[0]
 
 
-def only(pid):
-    """Let one worker alone run."""
-    for other in nginx.workers():
-        os.kill(other, signal.SIGCONT if other == pid else signal.SIGSTOP)
-    wait_for(lambda: all((state(other) == 'T') != (other == pid)
-                         for other in nginx.workers()))
+@t.story
+def a_token_revoked_after_another_workers_verdict_is_not_given(
+        cluster, api, gateway):
+    one, two = gateway.nginx.workers()
+    token = cluster.issue()
+    api.fault('hold')
+    gateway.only(one)
+    first = client.Background(gateway.login, token)
+    t.ok(wait_for(lambda: gateway.gauges() == (1, 0)), 'one worker asks')
+    gateway.only(two)
+    second = client.Background(gateway.login, token)
+    t.ok(wait_for(lambda: gateway.page()['zone']['flights'] == 1 and client.get(
+        gateway.nginx.port, '/status').status == 200),
+        'the other one waits for it')
+    gateway.only(one)
+    api.clear()
+    api.release()
+    minted = first.result().json()['token']
+    client.post(gateway.nginx.port, '/revoke',
+                {'jti': tokens.decode(minted)[1]['jti']},
+                {'Content-Type': 'application/json'})
+    gateway.only(two)
+    answer = second.result()
+    t.is_(answer.status, 200, 'it answers as well')
+    t.ok(answer.json()['token'] != minted,
+         'not with the token that was revoked meanwhile')
+    t.is_(api.stats()['review'], 1, 'by the same review')
+    for pid in (one, two):
+        os.kill(pid, signal.SIGCONT)
 
 
-def gauges(config=CONFIG):
-    """Return the gauges of a config."""
-    figures = page()['configs'][config]
-    return figures['reviews_in_flight'], figures['reviews_queued']
+@t.story
+def gauges_do_not_keep_what_a_killed_worker_had(cluster, api, gateway):
+    api.fault('hold')
+    held = [client.Background(gateway.login,
+                              cluster.issue()) for _ in range(12)]
+    t.ok(wait_for(lambda: sum(gateway.gauges()) == 12),
+         'reviews are under way',
+         gateway.gauges())
+    for pid in gateway.nginx.workers():
+        gateway.nginx.kill_worker(pid)
+    t.is_(gateway.gauges(), (0, 0), 'none is left when the workers are killed')
+    for one in held:
+        try:
+            one.result()
+        except (OSError, ValueError):
+            pass
+    api.clear()
+    api.release()
+    t.is_(gateway.login(cluster.issue()).status, 200, 'logins go on')
+    t.is_(gateway.gauges(), (0, 0), 'and are counted')
+    gateway.nginx.expect('exited on signal 9')
 
 
-# A token that is revoked between another worker's verdict and a look at it
-
-one, two = nginx.workers()
-token = cluster.issue()
-api.fault('hold')
-only(one)
-first = client.Background(login, token)
-t.ok(wait_for(lambda: gauges() == (1, 0)), 'one worker asks')
-only(two)
-second = client.Background(login, token)
-t.ok(wait_for(lambda: page()['zone']['flights'] == 1 and client.get(
-    nginx.port, '/status').status == 200), 'the other one waits for it')
-only(one)
-api.clear()
-api.release()
-minted = first.result().json()['token']
-client.post(nginx.port, '/revoke',
-            {'jti': tokens.decode(minted)[1]['jti']},
-            {'Content-Type': 'application/json'})
-only(two)
-answer = second.result()
-t.is_(answer.status, 200, 'it answers as well')
-t.ok(answer.json()['token'] != minted,
-     'not with the token that was revoked meanwhile')
-t.is_(api.stats()['review'], 1, 'by the same review')
-for pid in (one, two):
-    os.kill(pid, signal.SIGCONT)
-
-# Gauges do not keep what a killed worker had
-
-api.fault('hold')
-held = [client.Background(login, cluster.issue()) for _ in range(12)]
-t.ok(wait_for(lambda: sum(gauges()) == 12), 'reviews are under way',
-     gauges())
-for pid in nginx.workers():
-    nginx.kill_worker(pid)
-t.is_(gauges(), (0, 0), 'none is left when the workers are killed')
-for one in held:
-    try:
-        one.result()
-    except (OSError, ValueError):
-        pass
-api.clear()
-api.release()
-t.is_(login(cluster.issue()).status, 200, 'logins go on')
-t.is_(gauges(), (0, 0), 'and are counted')
-nginx.expect('exited on signal 9')
-
-# A name with quotes, in both formats and over a reload
-
-before = login(cluster.issue(), QUOTED)
-t.is_(before.status, 200, 'a config with quotes in its name')
-t.ok(nginx.reload(wait_old=True), 'a reload')
-t.is_(page()['configs'][QUOTED]['logins_total'], {'ok': 1}, 'in JSON')
-t.ok('nginx_akl_k8s_logins_total{config="a\\"b\\\\c",reason="ok"} 1\n'
-     in client.get(nginx.port, '/status?format=prometheus').text,
-     'and for Prometheus')
-
-# A reload that takes the memory away
-
-body = cluster.login(cluster.issue())
+@t.story
+def a_name_with_quotes_is_told_in_both_formats(cluster, gateway):
+    before = gateway.login(cluster.issue(), QUOTED)
+    t.is_(before.status, 200, 'a config with quotes in its name')
+    t.ok(gateway.nginx.reload(wait_old=True), 'a reload')
+    t.is_(gateway.page()['configs'][QUOTED]['logins_total'], {'ok': 1},
+          'in JSON')
+    t.ok('nginx_akl_k8s_logins_total{config="a\\"b\\\\c",reason="ok"} 1\n'
+         in client.get(gateway.nginx.port, '/status?format=prometheus').text,
+         'and for Prometheus')
 
 
-def twice():
-    """Log in by the same request again and again; count reviews."""
-    began = api.stats()['review']
-    seen = {client.post(nginx.port, '/v2/auth', body).status
-            for _ in range(4)}
-    return seen, api.stats()['review'] - began
+@t.story
+def a_reload_may_take_the_memory_away(cluster, gateway):
+    body = cluster.login(cluster.issue())
+    t.is_(gateway.repeat(body), ({200}, 1), 'a verdict that is kept')
+    t.is_(gateway.repeat(body), ({200}, 0), 'and found by the request')
+    gateway.nginx.configure(http=gateway.nginx.settings['http'].replace(
+        'cache_valid 300s', 'cache_valid 0'))
+    t.ok(gateway.nginx.reload(wait_old=True),
+         'a reload to akl_k8s_cache_valid 0')
+    t.is_(gateway.repeat(body), ({200}, 4), 'each login is reviewed')
+    gateway.nginx.configure(http=gateway.nginx.settings['http'].replace(
+        'cache_valid 0', 'cache_valid 10s'))
+    t.ok(gateway.nginx.reload(wait_old=True), 'a reload to a shorter time')
+    t.is_(gateway.repeat(body), ({200}, 1),
+          'what was kept for longer does not count')
 
 
-t.is_(twice(), ({200}, 1), 'a verdict that is kept')
-t.is_(twice(), ({200}, 0), 'and found by the request')
-nginx.configure(http=nginx.settings['http'].replace(
-    'cache_valid 300s', 'cache_valid 0'))
-t.ok(nginx.reload(wait_old=True), 'a reload to akl_k8s_cache_valid 0')
-t.is_(twice(), ({200}, 4), 'each login is reviewed')
-nginx.configure(http=nginx.settings['http'].replace(
-    'cache_valid 0', 'cache_valid 10s'))
-t.ok(nginx.reload(wait_old=True), 'a reload to a shorter time')
-t.is_(twice(), ({200}, 1), 'what was kept for longer does not count')
-
-t.done_testing()
+t.tell()
