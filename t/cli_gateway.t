@@ -302,6 +302,12 @@ for what, made, code, said in (
         ('no verification', {'cluster_': {
             'server': cluster.url, 'insecure-skip-tls-verify': True}}, 2,
          'does not verify the cluster "c"'),
+        ('a proxy', {'cluster_': {
+            'server': cluster.url, 'proxy-url': 'http://proxy:3128'}}, 2,
+         'through a proxy .proxy-url.*--k8s-host'),
+        ('another name', {'cluster_': {
+            'server': cluster.url, 'tls-server-name': 'kubernetes'}}, 2,
+         'by another name in the certificate'),
         ('no server', {'cluster_': {'x': 1}}, 2, 'no server'),
         ('broken base64', {'cluster_': {
             'server': cluster.url, 'certificate-authority-data': '!'}}, 2,

@@ -248,7 +248,6 @@ akl_reach_certificate(akl_exam_t *exam, STACK_OF(X509) *chain,
     X509        *cert;
     time_t       now, end;
     struct tm    tm;
-    const char  *name;
 
     cert = sk_X509_value(chain, 0);
     now = time(NULL);
@@ -286,16 +285,14 @@ akl_reach_certificate(akl_exam_t *exam, STACK_OF(X509) *chain,
         return 0;
     }
 
-    name = exam->config->server_name ? exam->config->server_name : host;
-
-    if (X509_check_host(cert, name, 0, 0, NULL) != 1
-        && X509_check_ip_asc(cert, name, 0) != 1)
+    if (X509_check_host(cert, host, 0, 0, NULL) != 1
+        && X509_check_ip_asc(cert, host, 0) != 1)
     {
         ERR_clear_error();
         akl_finding(exam, AKL_FINDING_FAILED, "tls",
                     "name the host in k8s_host as the certificate has it",
                     "the API server's certificate is not for \"%s\" but for "
-                    "%s", name, akl_reach_names(cert));
+                    "%s", host, akl_reach_names(cert));
         return 0;
     }
 
@@ -310,7 +307,7 @@ akl_reach_certificate(akl_exam_t *exam, STACK_OF(X509) *chain,
     }
 
     akl_finding(exam, AKL_FINDING_OK, "tls", NULL,
-                "the certificate verifies, is for \"%s\", and ends %s", name,
+                "the certificate verifies, is for \"%s\", and ends %s", host,
                 end ? akl_words_when(end, now) : "some day");
 
     return 1;
@@ -337,7 +334,7 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
 
     host = akl_mem_strn(parsed.host.data, parsed.host.len);
 
-    if (exam->config->proxy == NULL && !akl_reach_name(exam, host)) {
+    if (!akl_reach_name(exam, host)) {
         return 0;
     }
 

@@ -131,8 +131,6 @@ akl_gateway_kubeconfig(akl_gateway_t *gw)
     gw->kube.peer.ca = gw->kc.ca;
     gw->kube.peer.cert = gw->kc.cert;
     gw->kube.peer.key = gw->kc.key;
-    gw->kube.peer.server_name = gw->kc.server_name;
-    gw->kube.peer.proxy = gw->kc.proxy;
     gw->kube.peer.https_only = 1;
     gw->kube.bearer = gw->kc.token;
 

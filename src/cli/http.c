@@ -23,7 +23,6 @@
 typedef struct {
     CURL                *easy;
     struct curl_slist   *headers;
-    struct curl_slist   *connect_to;
     akl_buf_t            body;
     akl_http_answer_t   *answer;
     int                  too_large;
@@ -129,46 +128,11 @@ akl_http_blob(CURL *easy, CURLoption option, akl_str_t text)
 }
 
 
-/* the host and port of a URL, as CURLOPT_CONNECT_TO names them */
-
-static void
-akl_http_server_name(akl_http_call_t *call, const akl_http_peer_t *peer,
-    char **url)
-{
-    int          n;
-    char        *port;
-    size_t       len;
-    const char  *host, *end;
-
-    host = strstr(peer->url, "://");
-    host = host ? host + 3 : peer->url;
-
-    len = strcspn(host, "/");
-    end = (*host == '[') ? strchr(host, ']') : NULL;
-    port = strchr(end ? end : host, ':');
-
-    n = (port && port < host + len) ? (int) (port - host) : (int) len;
-
-    port = (n < (int) len) ? akl_mem_strn(host + n + 1, len - (size_t) n - 1)
-                           : "443";
-
-    call->connect_to = curl_slist_append(NULL,
-                           akl_mem_printf("%s:%s:%.*s:%s", peer->server_name,
-                                          port, n, host, port));
-
-    (void) curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
-
-    *url = akl_mem_printf("https://%s:%s%s", peer->server_name, port,
-                          host + len);
-}
-
-
 static int
 akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     const char *path, akl_http_answer_t *answer)
 {
     long   timeout;
-    char  *url;
     CURL  *easy;
 
     memset(call, 0, sizeof(akl_http_call_t));
@@ -189,16 +153,10 @@ akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     }
 
     call->easy = easy;
-    url = akl_mem_str(peer->url);
-
-    if (peer->server_name) {
-        akl_http_server_name(call, peer, &url);
-    }
-
     timeout = peer->timeout ? peer->timeout : AKL_HTTP_TIMEOUT_DEFAULT;
 
     (void) curl_easy_setopt(easy, CURLOPT_URL,
-                            akl_mem_printf("%s%s", url, path));
+                            akl_mem_printf("%s%s", peer->url, path));
 #if (LIBCURL_VERSION_NUM >= 0x075500)
     (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
                             peer->https_only ? "https" : "http,https");
@@ -261,7 +219,6 @@ akl_http_close(akl_http_call_t *call)
     }
 
     curl_slist_free_all(call->headers);
-    curl_slist_free_all(call->connect_to);
     ERR_clear_error();
 }
 

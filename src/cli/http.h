@@ -27,7 +27,6 @@ typedef struct {
     akl_str_t     ca;                   /* PEM; len 0: the system's */
     akl_str_t     cert;                 /* PEM; len 0: none */
     akl_str_t     key;
-    const char   *server_name;          /* SNI, and what is verified; or NULL */
     const char   *proxy;                /* http://host:port, or NULL */
     long          timeout;              /* seconds; 0: 10 */
     unsigned      https_only:1;

@@ -166,8 +166,6 @@ akl_kubeconfig_cluster(akl_yaml_t *y, akl_kubeconfig_t *kc)
     }
 
     kc->server = akl_yaml_text(y, cluster, "server");
-    kc->server_name = akl_yaml_text(y, cluster, "tls-server-name");
-    kc->proxy = akl_yaml_text(y, cluster, "proxy-url");
     kc->ca = akl_yaml_pem(y, cluster, "certificate-authority");
 
     if (kc->server == NULL) {
@@ -179,6 +177,17 @@ akl_kubeconfig_cluster(akl_yaml_t *y, akl_kubeconfig_t *kc)
                                   "(insecure-skip-tls-verify): a gateway that "
                                   "does so lets anybody in; put its "
                                   "certificate-authority there", kc->cluster);
+
+    } else if (akl_yaml_text(y, cluster, "proxy-url")
+               || akl_yaml_text(y, cluster, "tls-server-name"))
+    {
+        y->error = akl_mem_printf("reaches the cluster \"%s\" %s, and the "
+                       "gateway knows its own host only: give --k8s-host and "
+                       "--k8s-ca-cert of one that it can reach", kc->cluster,
+                       akl_yaml_text(y, cluster, "proxy-url")
+                       ? "through a proxy (proxy-url)"
+                       : "by another name in the certificate "
+                         "(tls-server-name)");
     }
 }
 

@@ -55,8 +55,6 @@ struct akl_setup_config_s {
     akl_source_t            client_key;
     akl_source_t            jwks;
     const char             *cluster_id;
-    const char             *server_name;        /* k8s_tls_server_name */
-    const char             *proxy;              /* k8s_proxy */
     const char             *mount;      /* use_gw_service_account */
     const char             *token_issuer;
     unsigned                rancher:1;

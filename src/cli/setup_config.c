@@ -361,20 +361,6 @@ akl_setup_token_issuer(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
-static void
-akl_setup_server_name(akl_setup_block_t *b, akl_directive_t *d)
-{
-    b->config->server_name = d->args[1];
-}
-
-
-static void
-akl_setup_proxy(akl_setup_block_t *b, akl_directive_t *d)
-{
-    b->config->proxy = d->args[1];
-}
-
-
 static const akl_setup_member_t  akl_setup_members[] = {
     { "access_id", AKL_GIVEN_ACCESS_ID, akl_setup_access_id },
     { "signing_key", AKL_GIVEN_SIGNING_KEY, akl_setup_signing_key },
@@ -394,8 +380,6 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "disable_issuer_validation", 0, akl_setup_no_issuer },
     { "k8s_jwks", 0, akl_setup_jwks },
     { "token_issuer", 0, akl_setup_token_issuer },
-    { "k8s_tls_server_name", 0, akl_setup_server_name },
-    { "k8s_proxy", 0, akl_setup_proxy },
     { NULL, 0, NULL }
 };
 
