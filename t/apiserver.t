@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Does the pretended API server behave as real ones do?
+"""Does the fake API server behave as real ones do?
 
 What they were recorded to say is replayed by recorded.t.
 """

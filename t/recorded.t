@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Does the pretended API server answer as the recorded real ones did?
+"""Does the fake API server answer as the recorded real ones did?
 
 Each recorded request is replayed at the recorded time against a server
 that holds the recorded cluster's objects and public key.  The body must

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A pretended kube-apiserver for tests and the demo.
+"""A fake kube-apiserver for tests and the demo.
 
 As a program (see --help) it makes a small cluster, writes what a gateway
 needs into a directory and serves until it is stopped.  As a module,
@@ -367,7 +367,7 @@ async def serve(options):
 
 
 class ApiServer:
-    """A pretended API server in a child process."""
+    """A fake API server in a child process."""
 
     def __init__(self, directory, port=0, version='1.32', key='cluster',
                  key_kind='RSA-2048', issuer=None, host='127.0.0.1'):

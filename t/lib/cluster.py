@@ -1,4 +1,4 @@
-"""A pretended cluster, and the configuration that uses it."""
+"""A fake cluster, and the configuration that uses it."""
 
 import base64
 import os

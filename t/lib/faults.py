@@ -1,4 +1,4 @@
-"""Misbehaviour of the pretended API server, on command.
+"""Misbehaviour of the fake API server, on command.
 
 A fault is a dict; Fault says what its members mean.  PRESETS names the
 ready-made ones, so that a test can run through all of them.

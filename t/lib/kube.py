@@ -1,4 +1,4 @@
-"""The state of a pretended cluster, and how it judges bearer tokens.
+"""The state of a fake cluster, and how it judges bearer tokens.
 
 Plain objects and rules: no sockets here.  The order of the checks and the
 texts are those of kube-apiserver 1.25 and 1.32 (see t/fixtures), and of 1.37

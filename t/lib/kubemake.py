@@ -1,4 +1,4 @@
-"""Objects that clients make at the pretended API server.
+"""Objects that clients make at the fake API server.
 
 What it takes to set up a reviewer: service accounts, tokens for them by
 TokenRequest and by Secret, cluster role bindings, and the question what one

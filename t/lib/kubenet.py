@@ -1,4 +1,4 @@
-"""The TLS and HTTP/1.1 side of the pretended API server.
+"""The TLS and HTTP/1.1 side of the fake API server.
 
 Written on asyncio protocols for speed; a request without a fault is
 answered in one turn of the loop.  Faults are in faults.py.
