@@ -60,8 +60,8 @@ akl_alg_t akl_alg_find(akl_str_t name);
  * Reads a private key from PEM: RSA of 2048 to 8192 bits with e odd, >= 3 and
  * of at most 64 bits (RS256), P-256 (ES256), P-384 (ES384), Ed25519 (EdDSA).
  * PEM with a password is refused without asking, and so is a key whose halves
- * do not belong together, or one with the fingerprint of CVE-2017-15361.  Returns 0 and fills *jwk, which the caller frees
- * with akl_jwk_clear(); or -1 with *jwk zeroed and *err a static sentence
+ * do not belong together, or one with the fingerprint of CVE-2017-15361.
+ * Returns 0 and fills *jwk, which the caller frees with akl_jwk_clear(); or -1 with *jwk zeroed and *err a static sentence
  * fragment such as "RSA key is smaller than 2048 bits".  Like all functions
  * here it leaves the OpenSSL error queue empty.
  */

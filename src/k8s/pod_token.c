@@ -251,12 +251,6 @@ akl_pod_token_check(const akl_pod_token_t *pod, const akl_pod_policy_t *policy,
         return AKL_AUDIENCE_MISMATCH;
     }
 
-    if (policy->keys
-        && akl_jws_verify_set(&pod->jws, policy->keys, 1, NULL) != AKL_JWS_OK)
-    {
-        return AKL_SIGNATURE_INVALID;
-    }
-
     return AKL_OK;
 }
 

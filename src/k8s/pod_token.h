@@ -45,7 +45,6 @@ typedef struct {
     const akl_str_t   *issuers;           /* n_issuers == 0: not checked */
     size_t             n_issuers;
     akl_list_t         audiences;         /* any of them; n 0: not checked */
-    const akl_jwks_t  *keys;              /* NULL: signature not checked */
 } akl_pod_policy_t;
 
 
@@ -59,7 +58,7 @@ akl_reason_t akl_pod_token_parse(akl_pod_token_t *pod, akl_str_t token);
 /*
  * The local checks, in this order: issuer (byte-exact), exp and nbf against
  * "now" (seconds since the epoch) with AKL_LEEWAY, audience (a legacy token
- * without "aud" passes), signature by any key of the right type.
+ * without "aud" passes).
  */
 akl_reason_t akl_pod_token_check(const akl_pod_token_t *pod,
     const akl_pod_policy_t *policy, int64_t now);

@@ -64,7 +64,7 @@ void
 ngx_akl_client_stat(ngx_akl_client_stat_t *stat)
 {
     *stat = ngx_akl_client_figures;
-    stat->connections = ngx_akl_curl_opened();
+    stat->connections = ngx_akl_sockets_opened();
 }
 
 
@@ -405,7 +405,7 @@ ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
 
     a->looks = 0;
 
-    if (a->connecting && !ngx_akl_curl_established(a->socket)) {
+    if (a->connecting && !ngx_akl_socket_established(a->socket)) {
         ngx_akl_attempt_silent(a);
 
         ngx_akl_attempt_say(a, "connect timed out", CURLE_OK);

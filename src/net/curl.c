@@ -12,20 +12,6 @@
 #define NGX_AKL_CURL_IDLE  256          /* connections kept at most */
 
 
-/*
- * A descriptor that never got connected is closed by libcurl without a word,
- * so its number may be anybody's by now: the inode tells.
- */
-
-typedef struct {
-    void              *owner;           /* NULL: not one of ours */
-    dev_t              dev;
-    ino_t              ino;
-    CURL              *easy;            /* of the transfer that uses it */
-    ngx_connection_t  *connection;      /* as long as one does */
-} ngx_akl_sock_t;
-
-
 static int ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *sock);
 static void ngx_akl_curl_want(ngx_connection_t *c, int what);
@@ -36,12 +22,6 @@ static void ngx_akl_curl_event_handler(ngx_event_t *ev);
 static void ngx_akl_curl_abort_handler(ngx_event_t *ev);
 static void ngx_akl_curl_act(curl_socket_t s, int mask);
 static void ngx_akl_curl_drain(void);
-static curl_socket_t ngx_akl_curl_open(void *owner, curlsocktype purpose,
-    struct curl_sockaddr *address);
-static int ngx_akl_curl_close(void *owner, curl_socket_t s);
-static ngx_akl_sock_t *ngx_akl_curl_sock(curl_socket_t s);
-static ngx_uint_t ngx_akl_curl_is_open(ngx_akl_sock_t *known,
-    curl_socket_t s);
 
 
 static CURLM                  *ngx_akl_curl_multi;
@@ -54,10 +34,6 @@ static ngx_uint_t              ngx_akl_curl_held;       /* connections */
 static ngx_akl_curl_done_pt    ngx_akl_curl_done;
 static ngx_akl_curl_connect_pt ngx_akl_curl_connecting;
 static ngx_akl_curl_abort_pt   ngx_akl_curl_aborted;
-
-static ngx_akl_sock_t         *ngx_akl_curl_socks;      /* by descriptor */
-static ngx_uint_t              ngx_akl_curl_nsocks;
-static ngx_uint_t              ngx_akl_curl_count;
 
 
 ngx_int_t
@@ -81,7 +57,6 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
     ngx_akl_curl_aborted = aborted;
     ngx_akl_curl_running = 0;
     ngx_akl_curl_held = 0;
-    ngx_akl_curl_count = 0;
 
     rc = curl_multi_setopt(ngx_akl_curl_multi, CURLMOPT_SOCKETFUNCTION,
                            ngx_akl_curl_socket);
@@ -145,9 +120,7 @@ ngx_akl_curl_exit(void)
         ngx_delete_posted_event(&ngx_akl_curl_abort);
     }
 
-    free(ngx_akl_curl_socks);
-    ngx_akl_curl_socks = NULL;
-    ngx_akl_curl_nsocks = 0;
+    ngx_akl_sockets_free();
 
     curl_global_cleanup();
 }
@@ -210,11 +183,11 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
     ngx_uint_t       open;
     ngx_akl_sock_t  *known;
 
-    known = ngx_akl_curl_sock(s);
+    known = ngx_akl_socket(s);
 
     if (what == CURL_POLL_REMOVE) {
 
-        open = ngx_akl_curl_is_open(known, s);
+        open = ngx_akl_socket_open(known, s);
 
         if (c) {
             curl_multi_assign(ngx_akl_curl_multi, s, NULL);
@@ -446,172 +419,4 @@ ngx_akl_curl_drain(void)
 
         ngx_akl_curl_done(easy, rc);
     }
-}
-
-
-ngx_int_t
-ngx_akl_curl_own(CURL *easy, void *owner)
-{
-    ngx_uint_t  rc;
-
-    rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
-                          ngx_akl_curl_open);
-    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, owner);
-    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
-                           ngx_akl_curl_close);
-    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, owner);
-
-    return (rc == CURLE_OK) ? NGX_OK : NGX_ERROR;
-}
-
-
-static curl_socket_t
-ngx_akl_curl_open(void *owner, curlsocktype purpose,
-    struct curl_sockaddr *address)
-{
-    ngx_uint_t       n;
-    curl_socket_t    s;
-    ngx_akl_sock_t  *socks;
-    ngx_file_info_t  st;
-
-    s = socket(address->family, address->socktype, address->protocol);
-
-    if (s == -1) {
-        return CURL_SOCKET_BAD;
-    }
-
-    if (fcntl(s, F_SETFD, FD_CLOEXEC) == -1
-        || ngx_fd_info(s, &st) == NGX_FILE_ERROR)
-    {
-        (void) close(s);
-        return CURL_SOCKET_BAD;
-    }
-
-    if ((ngx_uint_t) s >= ngx_akl_curl_nsocks) {
-        n = ngx_max((ngx_uint_t) s + 1, ngx_akl_curl_nsocks * 2);
-
-        socks = realloc(ngx_akl_curl_socks, n * sizeof(ngx_akl_sock_t));
-
-        if (socks == NULL) {
-            (void) close(s);
-            return CURL_SOCKET_BAD;
-        }
-
-        ngx_memzero(socks + ngx_akl_curl_nsocks,
-                    (n - ngx_akl_curl_nsocks) * sizeof(ngx_akl_sock_t));
-
-        ngx_akl_curl_socks = socks;
-        ngx_akl_curl_nsocks = n;
-    }
-
-    ngx_memzero(&ngx_akl_curl_socks[s], sizeof(ngx_akl_sock_t));
-    ngx_akl_curl_socks[s].owner = owner;
-    ngx_akl_curl_socks[s].dev = st.st_dev;
-    ngx_akl_curl_socks[s].ino = st.st_ino;
-    ngx_akl_curl_count++;
-
-    return s;
-}
-
-
-static int
-ngx_akl_curl_close(void *owner, curl_socket_t s)
-{
-    ngx_akl_sock_t  *known;
-
-    known = ngx_akl_curl_sock(s);
-
-    if (known) {
-        known->owner = NULL;
-    }
-
-    return close(s);
-}
-
-
-static ngx_akl_sock_t *
-ngx_akl_curl_sock(curl_socket_t s)
-{
-    if (s < 0 || (ngx_uint_t) s >= ngx_akl_curl_nsocks
-        || ngx_akl_curl_socks[s].owner == NULL)
-    {
-        return NULL;
-    }
-
-    return &ngx_akl_curl_socks[s];
-}
-
-
-static ngx_uint_t
-ngx_akl_curl_is_open(ngx_akl_sock_t *known, curl_socket_t s)
-{
-    ngx_file_info_t  st;
-
-    if (ngx_fd_info(s, &st) == NGX_FILE_ERROR) {
-        return 0;
-    }
-
-    return known == NULL
-           || (st.st_dev == known->dev && st.st_ino == known->ino);
-}
-
-
-void
-ngx_akl_curl_retire(void *owner)
-{
-    ngx_uint_t       i;
-    ngx_akl_sock_t  *known;
-
-    for (i = 0; i < ngx_akl_curl_nsocks; i++) {
-        known = &ngx_akl_curl_socks[i];
-
-        if (known->owner != owner) {
-            continue;
-        }
-
-        if (!ngx_akl_curl_is_open(known, (curl_socket_t) i)) {
-            known->owner = NULL;
-            continue;
-        }
-
-        if (known->connection) {
-            curl_easy_setopt(known->easy, CURLOPT_FORBID_REUSE, 1L);
-            continue;
-        }
-
-        /*
-         * The next request finds it dead and closes it.  It may still be
-         * written to: what fails in closing would be taken for the cause of
-         * that request's own failure.
-         */
-        (void) shutdown((curl_socket_t) i, SHUT_RD);
-    }
-}
-
-
-ngx_uint_t
-ngx_akl_curl_established(curl_socket_t s)
-{
-    socklen_t        len;
-    ngx_akl_sock_t  *known;
-    ngx_sockaddr_t   peer;
-
-    known = ngx_akl_curl_sock(s);
-
-    if (known == NULL || !ngx_akl_curl_is_open(known, s)) {
-        return 0;
-    }
-
-    /* it has a peer as soon as the handshake of TCP is through */
-
-    len = sizeof(ngx_sockaddr_t);
-
-    return getpeername(s, &peer.sockaddr, &len) == 0;
-}
-
-
-ngx_uint_t
-ngx_akl_curl_opened(void)
-{
-    return ngx_akl_curl_count;
 }

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include "client.h"
+#include "sockets.h"
 
 
 /* Called when a transfer has ended, from the event loop; may do anything. */
@@ -36,28 +37,6 @@ ngx_int_t ngx_akl_curl_add(CURL *easy);
 
 /* Takes a transfer out, finished or not; never from a callback of curl. */
 void ngx_akl_curl_remove(CURL *easy);
-
-/*
- * Sets the options by which a handle's sockets are made and closed under our
- * eyes; "owner" tells them apart.  NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_akl_curl_own(CURL *easy, void *owner);
-
-/*
- * Has an owner's connections serve no further transfer: idle ones are closed
- * with the next one, those in use after theirs.  Their handles must not be
- * used again, either.
- */
-void ngx_akl_curl_retire(void *owner);
-
-/*
- * 1 where the TCP connection of a socket has come about, whatever became of
- * TLS above it; 0 where the peer has not answered yet.
- */
-ngx_uint_t ngx_akl_curl_established(curl_socket_t s);
-
-/* Sockets opened so far. */
-ngx_uint_t ngx_akl_curl_opened(void);
 
 
 #endif /* NGX_AKL_CURL_H */

@@ -180,7 +180,7 @@ ngx_akl_target_set_tls(ngx_akl_target_t *target, ngx_akl_tls_t *tls)
     target->generation++;
 
     ngx_akl_target_drop_idle(target);
-    ngx_akl_curl_retire(target);
+    ngx_akl_sockets_retire(target);
 
     return NGX_OK;
 }
@@ -308,7 +308,7 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     }
 #endif
 
-    if (ngx_akl_curl_own(easy, target) != NGX_OK
+    if (ngx_akl_sockets_own(easy, target) != NGX_OK
         || ngx_akl_target_roots(target, easy) != NGX_OK)
     {
         return NGX_ERROR;

@@ -150,7 +150,8 @@ ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    return ngx_http_akl_k8s_globs(cf, block->directive, AKL_NAME_SERVICE_ACCOUNT,
+    return ngx_http_akl_k8s_globs(cf, block->directive,
+                                  AKL_NAME_SERVICE_ACCOUNT,
                                   &method->bounds.sa_names, args, n);
 }
 

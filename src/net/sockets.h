@@ -1,0 +1,61 @@
+/*
+ * The sockets that libcurl opens, kept an eye on.  Behind client.h; nothing
+ * outside src/net includes it.
+ */
+
+#ifndef NGX_AKL_SOCKETS_H
+#define NGX_AKL_SOCKETS_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <curl/curl.h>
+
+
+/*
+ * A descriptor that never got connected is closed by libcurl without a word,
+ * so its number may be anybody's by now: the inode tells.
+ */
+
+typedef struct {
+    void              *owner;           /* NULL: not one of ours */
+    dev_t              dev;
+    ino_t              ino;
+    CURL              *easy;            /* of the transfer that uses it */
+    ngx_connection_t  *connection;      /* as long as one does */
+} ngx_akl_sock_t;
+
+
+/* What is known of a descriptor, or NULL where it is none of ours. */
+ngx_akl_sock_t *ngx_akl_socket(curl_socket_t s);
+
+/* 1 where the descriptor is open, and is what "known" (or NULL) says it is. */
+ngx_uint_t ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s);
+
+/*
+ * Sets the options by which a handle's sockets are made and closed under our
+ * eyes; "owner" tells them apart.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_akl_sockets_own(CURL *easy, void *owner);
+
+/*
+ * Has an owner's connections serve no further transfer: idle ones are closed
+ * with the next one, those in use after theirs.  Their handles must not be
+ * used again, either.
+ */
+void ngx_akl_sockets_retire(void *owner);
+
+/*
+ * 1 where the TCP connection of a socket has come about, whatever became of
+ * TLS above it; 0 where the peer has not answered yet.
+ */
+ngx_uint_t ngx_akl_socket_established(curl_socket_t s);
+
+/* Sockets opened so far. */
+ngx_uint_t ngx_akl_sockets_opened(void);
+
+/* Forgets all, once libcurl has closed them. */
+void ngx_akl_sockets_free(void);
+
+
+#endif /* NGX_AKL_SOCKETS_H */
