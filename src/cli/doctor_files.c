@@ -109,7 +109,7 @@ akl_exam_files(akl_exam_t *exam)
     }
 
     if (n && bad == 0) {
-        akl_finding(exam, AKL_FINDING_OK, "files", NULL, "%zu files, with the "
-                    "right rights", n);
+        akl_finding(exam, AKL_FINDING_OK, "files", NULL, "%zu file%s, with the "
+                    "right rights", n, n == 1 ? "" : "s");
     }
 }

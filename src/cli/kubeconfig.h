@@ -24,7 +24,8 @@ typedef struct {
  * Reads a kubeconfig and takes one context of it, the current one where
  * "context" is NULL.  Whatever would have us run a program, ask for a
  * password or skip a verification is refused, and so is a way to the cluster
- * that the gateway cannot go: a proxy, another name in the certificate.  NULL, or the cause.
+ * that the gateway cannot go: a proxy, another name in the certificate.  NULL,
+ * or the cause.
  */
 const char *akl_kubeconfig_read(const char *path, const char *context,
     akl_kubeconfig_t *kc);
