@@ -163,6 +163,11 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
     call->host = place->host;
     call->attempts++;
 
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s call %08xD: attempt %ui, to %s (%V)",
+                   call->id, call->attempts, a->address + 2,
+                   &place->host->url);
+
     return NGX_OK;
 }
 
@@ -432,6 +437,38 @@ ngx_akl_attempt_silent(ngx_akl_attempt_t *a)
 
 
 void
+ngx_akl_attempt_take(ngx_akl_attempt_t *a)
+{
+    long             status;
+    curl_off_t       after;
+    ngx_akl_call_t  *call;
+
+    call = a->call;
+    status = 0;
+    after = 0;
+
+    (void) curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_easy_getinfo(a->easy, CURLINFO_RETRY_AFTER, &after);
+
+    call->status = (ngx_uint_t) status;
+    call->retry_after = (after > 0) ? (time_t) after : -1;
+    ngx_str_null(&call->error);
+
+    if (a->answer) {
+        call->answer.data = a->answer->start;
+        call->answer.len = a->answer->last - a->answer->start;
+
+    } else {
+        ngx_str_null(&call->answer);
+    }
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s call %08xD: status %ui over %s connection",
+                   call->id, call->status, a->connecting ? "a new" : "a kept");
+}
+
+
+void
 ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
 {
     long              err;
@@ -463,6 +500,9 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
 
     a->call->error.data = a->text;
     a->call->error.len = p - a->text;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s call %08xD: %s", a->call->id, a->text);
 }
 
 

@@ -65,6 +65,9 @@ ngx_int_t ngx_akl_attempt_next(ngx_akl_attempt_t *a);
  */
 ngx_int_t ngx_akl_attempt_send(ngx_akl_attempt_t *a);
 
+/* Hands a whole answer to the call; before ngx_akl_attempt_stop(). */
+void ngx_akl_attempt_take(ngx_akl_attempt_t *a);
+
 /* The address at hand has spoken, or let its connect run out of time. */
 void ngx_akl_attempt_heard(ngx_akl_attempt_t *a);
 void ngx_akl_attempt_silent(ngx_akl_attempt_t *a);

@@ -16,7 +16,6 @@
 static void ngx_akl_attempt_step(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time);
 static void ngx_akl_attempt_done(CURL *easy, CURLcode rc);
-static void ngx_akl_attempt_answered(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc);
 static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s);
@@ -161,6 +160,9 @@ ngx_akl_call_repeat(ngx_akl_call_t *call)
     a->repeats++;
     a->finished = 0;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s call %08xD: repeated in %M ms", call->id, pause);
+
     ngx_queue_insert_tail(&ngx_akl_attempts, &a->all);
     ngx_akl_client_figures.in_flight++;
 
@@ -250,43 +252,14 @@ ngx_akl_attempt_done(CURL *easy, CURLcode rc)
         ngx_akl_attempt_heard(a);
         a->call->target->preferred = a->place;
 
-        ngx_akl_attempt_answered(a);
+        ngx_akl_attempt_take(a);
+        ngx_akl_attempt_stop(a);
+
+        ngx_akl_attempt_finish(a, NGX_AKL_ANSWERED);
         return;
     }
 
     ngx_akl_attempt_failed(a, rc);
-}
-
-
-static void
-ngx_akl_attempt_answered(ngx_akl_attempt_t *a)
-{
-    long             status;
-    curl_off_t       after;
-    ngx_akl_call_t  *call;
-
-    call = a->call;
-    status = 0;
-    after = 0;
-
-    (void) curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void) curl_easy_getinfo(a->easy, CURLINFO_RETRY_AFTER, &after);
-
-    call->status = (ngx_uint_t) status;
-    call->retry_after = (after > 0) ? (time_t) after : -1;
-    ngx_str_null(&call->error);
-
-    if (a->answer) {
-        call->answer.data = a->answer->start;
-        call->answer.len = a->answer->last - a->answer->start;
-
-    } else {
-        ngx_str_null(&call->answer);
-    }
-
-    ngx_akl_attempt_stop(a);
-
-    ngx_akl_attempt_finish(a, NGX_AKL_ANSWERED);
 }
 
 

@@ -91,6 +91,7 @@ struct ngx_akl_call_s {
                                            len 0: GET */
     ngx_msec_t            timeout;      /* ms from start, all attempts */
     size_t                max_answer;   /* bytes */
+    uint32_t              id;           /* for the debug log */
     ngx_akl_call_pt       handler;      /* at the end, never from within
                                            start or repeat */
     void                 *data;

@@ -231,6 +231,10 @@ ngx_akl_place_silent(ngx_akl_place_t *place, u_char *connect_to,
         return;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s place %V: silent, %s", &place->host->host,
+                   addr->connect_to + 2);
+
     if (++addr->fails == NGX_AKL_FAILS) {
         addr->probe = ngx_current_msec + NGX_AKL_PROBE;
     }
@@ -268,6 +272,10 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
         && ngx_akl_place_set(place, NULL, ctx->addrs, ctx->naddrs) == NGX_OK)
     {
         place->valid = ngx_max(ctx->valid, ngx_time() + 1);
+
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "akl_k8s place %V: resolved, %ui addresses",
+                       &place->host->host, place->naddrs);
 
     } else {
 

@@ -23,6 +23,11 @@ typedef struct {
     u_char  data[NGX_AKL_KEY_LEN];
 } ngx_akl_key_t;
 
+/* the first eight hex digits of a key, for the debug log: "%08xD" */
+#define ngx_akl_key_id(key)                                                   \
+    ((uint32_t) (key)->data[0] << 24 | (uint32_t) (key)->data[1] << 16        \
+     | (uint32_t) (key)->data[2] << 8 | (uint32_t) (key)->data[3])
+
 
 typedef enum {
     NGX_AKL_VERDICT = 0,        /* positive verdict and minted token */

@@ -125,6 +125,35 @@ ngx_http_akl_k8s_cluster(ngx_http_akl_k8s_config_t *config)
 }
 
 
+ngx_http_akl_k8s_keyed_t *
+ngx_http_akl_k8s_cluster_review(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_akl_key_t *key)
+{
+    ngx_rbtree_key_t           hash;
+    ngx_rbtree_node_t         *node;
+    ngx_http_akl_k8s_keyed_t  *keyed;
+
+    ngx_memcpy(&hash, key->data, sizeof(ngx_rbtree_key_t));
+
+    for (node = cluster->reviews.root; node != &cluster->sentinel; ) {
+
+        if (hash != node->key) {
+            node = (hash < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        /* keys are keyed digests: word-long collisions do not happen */
+
+        keyed = (ngx_http_akl_k8s_keyed_t *) node;
+
+        return (ngx_memcmp(keyed->key.data, key->data, NGX_AKL_KEY_LEN) == 0)
+               ? keyed : NULL;
+    }
+
+    return NULL;
+}
+
+
 void
 ngx_http_akl_k8s_cluster_asked(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_int_t by)

@@ -39,6 +39,14 @@ typedef struct {
 } ngx_http_akl_k8s_keys_t;
 
 
+/* the head of what stands in a cluster's tree */
+
+typedef struct {
+    ngx_rbtree_node_t              node;        /* key: first bytes of "key" */
+    ngx_akl_key_t                  key;
+} ngx_http_akl_k8s_keyed_t;
+
+
 struct ngx_http_akl_k8s_cluster_s {
     ngx_http_akl_k8s_config_t     *config;
     ngx_akl_zone_t                *zone;
@@ -79,6 +87,10 @@ void ngx_http_akl_k8s_exit_clusters(
 /* This worker's cluster of a config. */
 ngx_http_akl_k8s_cluster_t *ngx_http_akl_k8s_cluster(
     ngx_http_akl_k8s_config_t *config);
+
+/* The review of that key in a cluster's tree, or NULL. */
+ngx_http_akl_k8s_keyed_t *ngx_http_akl_k8s_cluster_review(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key);
 
 /*
  * Counts reviews that are asked or wait for room, or are not any more, in this

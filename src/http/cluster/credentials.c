@@ -119,7 +119,7 @@ ngx_http_akl_k8s_credentials_timer(ngx_event_t *ev)
 ngx_uint_t
 ngx_http_akl_k8s_credentials_refresh(ngx_http_akl_k8s_cluster_t *cluster)
 {
-    ngx_uint_t  reviewer, tls;
+    ngx_uint_t  reviewer, tls, jwks;
 
     /* Rancher's key is no JWT and never looked into */
 
@@ -138,7 +138,14 @@ ngx_http_akl_k8s_credentials_refresh(ngx_http_akl_k8s_cluster_t *cluster)
                       "could not be used", &cluster->config->name);
     }
 
-    return reviewer + tls + ngx_http_akl_k8s_refresh_jwks(cluster) != 0;
+    jwks = ngx_http_akl_k8s_refresh_jwks(cluster);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s credentials of auth config \"%V\": %s",
+                   &cluster->config->name,
+                   reviewer + tls + jwks ? "changed" : "as before");
+
+    return reviewer + tls + jwks != 0;
 }
 
 

@@ -38,6 +38,7 @@ ngx_http_akl_k8s_inquiry_start(ngx_http_akl_k8s_inquiry_t *inquiry)
 
     call->handler = ngx_http_akl_k8s_inquiry_answered;
     call->data = inquiry;
+    call->id = inquiry->id;
 
     body = call->body;
 
@@ -72,6 +73,12 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
     ngx_http_akl_k8s_judge_answer(cluster, inquiry->claimant, call, &judged,
                                   &verdict);
 
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s inquiry %08xD: %s%s%s", inquiry->id,
+                   akl_reason_code(verdict.reason).data,
+                   verdict.detail ? ": " : "",
+                   verdict.detail ? verdict.detail : "");
+
     if (judged.again && ngx_akl_call_repeat(call) == NGX_OK) {
         ngx_http_akl_k8s_inquiry_repeated(inquiry, &judged);
         akl_verdict_clear(&judged);
@@ -91,6 +98,10 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
         && ngx_http_akl_k8s_inquiry_again(inquiry))
     {
         akl_verdict_clear(&judged);
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "akl_k8s inquiry %08xD: credentials have changed, "
+                       "asked once more", inquiry->id);
 
         ngx_http_akl_k8s_inquiry_end(inquiry);
 

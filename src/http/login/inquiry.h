@@ -28,6 +28,7 @@ struct ngx_http_akl_k8s_inquiry_s {
     ngx_msec_t                     started;     /* the review, */
     ngx_msec_t                     deadline;    /* and when it must end */
     ngx_http_akl_k8s_inquiry_pt    handler;
+    uint32_t                       id;          /* for the debug log */
 
     /* inside; zeroed by the caller */
     ngx_akl_call_t                *call;        /* the last one, or NULL */

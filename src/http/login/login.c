@@ -128,10 +128,18 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "akl_k8s login %08xD: auth config \"%V\"",
+                   ngx_akl_key_id(&login->key), &config->name);
+
     if (ngx_http_akl_k8s_verdict_get(cluster->zone, config, &login->key,
                                      &verdict)
         == NGX_OK)
     {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "akl_k8s login %08xD: there is a verdict",
+                       ngx_akl_key_id(&login->key));
+
         ctx->cache = (verdict.reason == AKL_OK)
                      ? NGX_HTTP_AKL_K8S_CACHE_HIT
                      : NGX_HTTP_AKL_K8S_CACHE_REFUSED;
@@ -142,6 +150,10 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
     review = ngx_http_akl_k8s_review_find(cluster, &login->key);
 
     if (review) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "akl_k8s login %08xD: a review is under way",
+                       ngx_akl_key_id(&login->key));
+
         ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
         ctx->login = login;
 
@@ -263,6 +275,9 @@ static ngx_int_t
 ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail)
 {
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "akl_k8s login: %s", akl_reason_code(reason).data);
+
     ngx_http_akl_k8s_outcome(r, ctx, reason, detail);
     ngx_http_akl_k8s_metrics_login(ctx->config, reason, ctx->cache);
 

@@ -46,8 +46,7 @@ typedef enum {
 
 
 struct ngx_http_akl_k8s_review_s {
-    ngx_rbtree_node_t             node;         /* key: first bytes of "key" */
-    ngx_akl_key_t                 key;
+    ngx_http_akl_k8s_keyed_t      keyed;        /* must be first */
     ngx_queue_t                   queue;        /* in the cluster's queue */
     ngx_queue_t                   waiters;
 
@@ -71,6 +70,8 @@ struct ngx_http_akl_k8s_review_s {
 };
 
 
+static void ngx_http_akl_k8s_review_turn(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_review_e state);
 static ngx_int_t ngx_http_akl_k8s_review_enter(
     ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
 static void ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review);
@@ -87,6 +88,10 @@ static void ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review);
 
 
+static const char  *ngx_http_akl_k8s_review_states[] = {
+    "created", "watching", "queued", "asked", "failed", "done"
+};
+
 /* the debug log takes an event's data for a connection */
 static ngx_connection_t  ngx_http_akl_k8s_review_dumb = { .fd = -1 };
 
@@ -95,28 +100,8 @@ ngx_http_akl_k8s_review_t *
 ngx_http_akl_k8s_review_find(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_akl_key_t *key)
 {
-    ngx_rbtree_key_t            hash;
-    ngx_rbtree_node_t          *node;
-    ngx_http_akl_k8s_review_t  *review;
-
-    ngx_memcpy(&hash, key->data, sizeof(ngx_rbtree_key_t));
-
-    for (node = cluster->reviews.root; node != &cluster->sentinel; ) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        /* keys are keyed digests: word-long collisions do not happen */
-
-        review = (ngx_http_akl_k8s_review_t *) node;
-
-        return (ngx_memcmp(review->key.data, key->data, NGX_AKL_KEY_LEN) == 0)
-               ? review : NULL;
-    }
-
-    return NULL;
+    return (ngx_http_akl_k8s_review_t *) ngx_http_akl_k8s_cluster_review(
+                                             cluster, key);
 }
 
 
@@ -145,7 +130,7 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
 
     review->pool = pool;
     review->cluster = cluster;
-    review->key = *key;
+    review->keyed.key = *key;
 
     review->event.handler = ngx_http_akl_k8s_review_event;
     review->event.data = &ngx_http_akl_k8s_review_dumb;
@@ -156,6 +141,7 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     review->inquiry.cluster = cluster;
     review->inquiry.claimant = &review->claimant;
     review->inquiry.pool = pool;
+    review->inquiry.id = ngx_akl_key_id(key);
     review->inquiry.handler = ngx_http_akl_k8s_review_answered;
 
     review->claimant.token.data = ngx_pstrdup(pool, token);
@@ -169,6 +155,7 @@ ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
     reason = ngx_http_akl_k8s_judge_claimant(cluster, &review->claimant);
 
     if (reason == AKL_OK) {
+        ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_NEW);
         *out = review;
         return AKL_OK;
     }
@@ -216,11 +203,25 @@ ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
         return rc;
     }
 
-    ngx_memcpy(&review->node.key, review->key.data, sizeof(ngx_rbtree_key_t));
-    ngx_rbtree_insert(&review->cluster->reviews, &review->node);
+    ngx_memcpy(&review->keyed.node.key, review->keyed.key.data,
+               sizeof(ngx_rbtree_key_t));
+    ngx_rbtree_insert(&review->cluster->reviews, &review->keyed.node);
     review->known = 1;
 
     return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_akl_k8s_review_turn(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_review_e state)
+{
+    review->state = state;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s review %08xD: %s",
+                   ngx_akl_key_id(&review->keyed.key),
+                   ngx_http_akl_k8s_review_states[state]);
 }
 
 
@@ -241,12 +242,13 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
 
     if (!review->flight && cluster->config->cache_valid) {
 
-        rc = ngx_akl_zone_join(cluster->zone, &review->key,
+        rc = ngx_akl_zone_join(cluster->zone, &review->keyed.key,
                                review->deadline - ngx_current_msec
                                + NGX_HTTP_AKL_K8S_FLIGHT_MORE);
 
         if (rc == NGX_AGAIN) {
-            review->state = NGX_HTTP_AKL_K8S_REVIEW_WATCHING;
+            ngx_http_akl_k8s_review_turn(review,
+                                         NGX_HTTP_AKL_K8S_REVIEW_WATCHING);
             ngx_add_timer(&review->event, review->watch);
             return NGX_AGAIN;
         }
@@ -256,7 +258,7 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
         /* it may have landed between our first look and the mark */
 
         if (ngx_http_akl_k8s_verdict_get(cluster->zone, cluster->config,
-                                         &review->key, verdict)
+                                         &review->keyed.key, verdict)
             == NGX_OK)
         {
             return NGX_OK;
@@ -273,7 +275,7 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
         return NGX_AGAIN;
     }
 
-    review->state = NGX_HTTP_AKL_K8S_REVIEW_QUEUED;
+    ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_QUEUED);
 
     ngx_queue_insert_tail(&cluster->queue, &review->queue);
     ngx_http_akl_k8s_cluster_queued(cluster, 1);
@@ -289,23 +291,20 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
 static void
 ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
 {
+    ngx_int_t  rc;
+
     review->inquiry.started = review->started;
     review->inquiry.deadline = review->deadline;
 
-    switch (ngx_http_akl_k8s_inquiry_start(&review->inquiry)) {
+    ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_ASKED);
+    ngx_http_akl_k8s_cluster_asked(review->cluster, 1);
 
-    case NGX_OK:
-        review->state = NGX_HTTP_AKL_K8S_REVIEW_ASKED;
-        ngx_http_akl_k8s_cluster_asked(review->cluster, 1);
-        break;
+    rc = ngx_http_akl_k8s_inquiry_start(&review->inquiry);
 
-    case NGX_DECLINED:
-        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
-                                     "no time left to ask the API server");
-        break;
-
-    default:
-        ngx_http_akl_k8s_review_fail(review, AKL_INTERNAL_ERROR,
+    if (rc != NGX_OK) {
+        ngx_http_akl_k8s_cluster_asked(review->cluster, -1);
+        ngx_http_akl_k8s_review_fail(review, (rc == NGX_DECLINED)
+                                     ? AKL_API_TIMEOUT : AKL_INTERNAL_ERROR,
                                      "the API server could not be asked");
     }
 }
@@ -372,16 +371,16 @@ ngx_http_akl_k8s_review_look(ngx_http_akl_k8s_review_t *review)
         /* a worker that stood still may find all of it over */
 
         rc = ngx_http_akl_k8s_verdict_get(cluster->zone, cluster->config,
-                                          &review->key, &verdict);
+                                          &review->keyed.key, &verdict);
     }
 
-    if (rc != NGX_OK) {
+    if (rc == NGX_AGAIN) {
+        return;
+    }
 
-        if (rc == NGX_DECLINED) {
-            ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+    if (rc == NGX_DECLINED) {
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
                                      "another worker's review did not end");
-        }
-
         return;
     }
 
@@ -408,7 +407,7 @@ ngx_http_akl_k8s_review_answered(ngx_http_akl_k8s_inquiry_t *inquiry,
                   - offsetof(ngx_http_akl_k8s_review_t, inquiry));
 
     ngx_http_akl_k8s_verdict_set(review->cluster->zone,
-                                 review->cluster->config, &review->key,
+                                 review->cluster->config, &review->keyed.key,
                                  verdict);
 
     ngx_http_akl_k8s_review_complete(review, verdict,
@@ -422,7 +421,7 @@ static void
 ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
     akl_reason_t reason, const char *detail)
 {
-    review->state = NGX_HTTP_AKL_K8S_REVIEW_FAILED;
+    ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_FAILED);
     review->reason = reason;
     review->detail = detail;
 
@@ -515,15 +514,15 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
         ngx_http_akl_k8s_cluster_asked(cluster, -1);
     }
 
-    review->state = NGX_HTTP_AKL_K8S_REVIEW_DONE;
+    ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_DONE);
 
     if (review->known) {
-        ngx_rbtree_delete(&cluster->reviews, &review->node);
+        ngx_rbtree_delete(&cluster->reviews, &review->keyed.node);
         review->known = 0;
     }
 
     if (review->flight) {
-        ngx_akl_zone_leave(cluster->zone, &review->key);
+        ngx_akl_zone_leave(cluster->zone, &review->keyed.key);
         review->flight = 0;
     }
 }

@@ -79,10 +79,19 @@ ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     if (ngx_http_akl_k8s_minted_recall(r, ctx, configs, &key, &reason)
         == NGX_OK)
     {
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "akl_k8s token %08xD: found, %s", ngx_akl_key_id(&key),
+                       akl_reason_code(reason).data);
         return reason;
     }
 
-    return ngx_http_akl_k8s_minted_verify(r, ctx, configs, token, &key);
+    reason = ngx_http_akl_k8s_minted_verify(r, ctx, configs, token, &key);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "akl_k8s token %08xD: verified, %s", ngx_akl_key_id(&key),
+                   akl_reason_code(reason).data);
+
+    return reason;
 }
 
 
