@@ -15,35 +15,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, Test, client  # noqa: E402
 
-t = Test(need_module=True)
-cluster = t.cluster()
-token = cluster.issue()
-nginx = t.nginx('''
-    @method@
-    @configs@
-    server {
-        listen 127.0.0.1:@port@ @http2@;
-        server_name localhost;
-        client_body_buffer_size 1k;
+FIELD = 'k8s-service-account-token'
+MALFORMED = 400, 'request_malformed'
+UNKNOWN = 401, 'config_unknown'
+BEARER = '/v2/auth?k8s-auth-config-name=k8s-conf'
+VAULT = '/v1/auth/kubernetes/login'
+ROLE = f'{ACCESS_ID}..k8s-conf'
+GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+TYPE = 'urn:ietf:params:oauth:token-type:'
 
-        location ~ ^(/api/v[12]|/v2)?/auth$ { akl_k8s_auth; }
-        location ~ ^(/hvp)?/v1/auth/kubernetes/login$ { akl_k8s_auth vault; }
-        location = /token { akl_k8s_auth oauth; }
-        location = /pinned/auth { akl_k8s_auth config=k8s-conf; }
-        location = /pinned/token { akl_k8s_auth oauth config=k8s-conf; }
-        location = /pinned/vault { akl_k8s_auth vault config=k8s-conf; }
-    }
-    server {
-        listen 127.0.0.1:@port1@ http2;
-        location = /v2/auth { akl_k8s_auth; }
-    }
-''', http2='', method=cluster.method(),
-    configs=cluster.config()
-    + cluster.config(name='team/a', kind='P-256')
-    + cluster.config(name='team..a')
-    + cluster.config(name='aud', token_audience='https://items'))
-port = nginx.port
-b64 = base64.b64encode(token.encode()).decode()
+t = Test(need_module=True)
+
+
+def b64(text):
+    """Return base64 of a text."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def status(answer):
@@ -51,82 +37,193 @@ def status(answer):
     return answer.status, answer.json().get('reason')
 
 
-def login(body, path='/v2/auth', headers=None, **kw):
-    """POST a login."""
-    return client.post(port, path, body, headers, **kw)
+def minted(token):
+    """Return the verified claims of a minted token."""
+    return tokens.verify(token, tokens.key('RSA-2048', 'gateway'))
+
+
+def basic(name, secret='s3cret', scheme='Basic'):
+    """Return the header of HTTP Basic, form-encoded inside."""
+    return {'Authorization': f'{scheme} '
+            + b64(f'{urllib.parse.quote_plus(name)}:{secret}')}
+
+
+class Gateway:
+    """An nginx that is asked in all dialects, and a pod's token."""
+
+    def __init__(self):
+        cluster = t.cluster()
+        self.token = cluster.issue()
+        self.npm = {
+            'access-type': 'k8s', 'azure-cloud': 'AzureCloud',
+            'gcp-audience': 'akeyless.io', 'json': False,
+            'oci-auth-type': 'apikey', 'access-id': ACCESS_ID,
+            'gateway-url': 'https://gw:8000',
+            'k8s-auth-config-name': 'k8s-conf', FIELD: b64(self.token)}
+        self.nginx = t.nginx('''
+            @method@
+            @configs@
+            server {
+                listen 127.0.0.1:@port@;
+                server_name localhost;
+                client_body_buffer_size 1k;
+
+                location ~ ^(/api/v[12]|/v2)?/auth$ { akl_k8s_auth; }
+                location ~ ^(/hvp)?/v1/auth/kubernetes/login$ {
+                    akl_k8s_auth vault;
+                }
+                location = /token { akl_k8s_auth oauth; }
+                location = /pinned/auth { akl_k8s_auth config=k8s-conf; }
+                location = /pinned/token { akl_k8s_auth oauth config=k8s-conf; }
+                location = /pinned/vault {
+                    akl_k8s_auth vault config=k8s-conf;
+                }
+            }
+            server {
+                listen 127.0.0.1:@port1@ http2;
+                location = /v2/auth { akl_k8s_auth; }
+            }
+        ''', method=cluster.method(),
+            configs=cluster.config()
+            + cluster.config(name='team/a', kind='P-256')
+            + cluster.config(name='team..a')
+            + cluster.config(name='aud', token_audience='https://items'))
+        self.port = self.nginx.port
+
+    def post(self, body, path='/v2/auth', headers=None, **kw):
+        """POST a body."""
+        return client.post(self.port, path, body, headers, **kw)
+
+    def akeyless(self, path='/v2/auth', **change):
+        """Log in as the npm client does, with members changed.
+
+        An underscore stands for a hyphen.
+        """
+        return self.post({**self.npm, **{
+            name.replace('_', '-'): value for name, value in change.items()}},
+            path)
+
+    def get(self, path, authorization=None):
+        """GET, with an Authorization header or without."""
+        return client.get(self.port, path, {} if authorization is None
+                          else {'Authorization': authorization})
+
+    def bearer(self, path):
+        """GET with the pod's token as the bearer."""
+        return self.get(path, f'Bearer {self.token}')
+
+    def vault(self, path=VAULT, **members):
+        """Log in as a Vault client does."""
+        return self.post({'jwt': self.token, **members}, path)
+
+    def exchange(self, path='/token', extra='', headers=None,
+                 kind='application/x-www-form-urlencoded', **change):
+        """POST a form; None takes a member out, a list repeats one."""
+        form = {'grant_type': GRANT, 'subject_token_type': TYPE + 'jwt',
+                'subject_token': self.token, 'client_id': 'k8s-conf',
+                **change}
+        form = {k: v for k, v in form.items() if v is not None}
+        return client.post(self.port, path, urllib.parse.urlencode(
+            form, doseq=True) + extra,
+            {'Content-Type': kind, **(headers or {})})
+
+
+@t.shared
+def gateway():
+    """The gateway of all stories."""
+    return Gateway()
 
 
 # Akeyless
 
-NPM = {'access-type': 'k8s', 'azure-cloud': 'AzureCloud',
-       'gcp-audience': 'akeyless.io', 'json': False,
-       'oci-auth-type': 'apikey', 'access-id': ACCESS_ID,
-       'gateway-url': 'https://gw:8000', 'k8s-auth-config-name': 'k8s-conf',
-       'k8s-service-account-token': b64}
-for path in ('/auth', '/v2/auth', '/api/v2/auth', '/api/v1/auth'):
-    t.is_(login(NPM, path).status, 200, f'{path} as the npm client')
+@t.story
+def the_npm_client_logs_in_by_each_of_its_paths(gateway):
+    for path in ('/auth', '/v2/auth', '/api/v2/auth', '/api/v1/auth'):
+        t.is_(gateway.akeyless(path).status, 200, path)
 
-field = 'k8s-service-account-token'
-wrapped = '\n'.join(b64[i:i + 76] for i in range(0, len(b64), 76)) + '\n'
-for name, value in (
-        ('raw', token), ('raw with a newline', token + '\n'),
-        ('base64 with newlines', wrapped), ('with blanks', f'  {b64} '),
-        ('base64 of a token with a newline',
-         base64.b64encode(token.encode() + b'\n').decode()),
-        ('base64 without padding', b64.rstrip('='))):
-    t.is_(login({**NPM, field: value}).status, 200, f'token {name}')
-t.is_(login({**NPM, 'k8s-auth-config-name': 'team/a'}).status, 200,
-      'a config name with a slash')
-t.is_(login({**NPM, 'x' * 300: {'y': [1, {'z': None}]}}).status, 200,
-      'unknown keys')
-t.is_(login(json.dumps(NPM), headers={
-    'Content-Type': 'application/json; charset=utf-8'}).status, 200,
-      'a charset')
-t.is_(login(json.dumps(NPM), headers={'Content-Type': None}).status, 200,
-      'no content type')
-t.is_(login('{"\\u0061ccess-type":"k8s",' + json.dumps(NPM)[
-    len('{"access-type": "k8s",'):]).status, 200, 'an escaped name')
 
-for name, change, expected in (
-        ('another access-type', {'access-type': 'saml'},
-         (400, 'request_malformed')),
-        ('no access-id', {'access-id': ''}, (400, 'request_malformed')),
-        ('a number for a string', {'access-id': 5},
-         (400, 'request_malformed')),
-        ('a token that is a list', {field: [token]},
-         (400, 'request_malformed')),
-        ('no token', {field: ''}, (401, 'token_missing')),
-        ('white space', {field: ' \n '}, (401, 'token_missing')),
-        ('no base64', {field: '!!!'}, (401, 'token_malformed')),
-        ('an unknown config', {'k8s-auth-config-name': 'x\r\nX: y'},
-         (401, 'config_unknown')),
-        ('no config', {'k8s-auth-config-name': ''},
-         (400, 'request_malformed'))):
-    t.is_(status(login({**NPM, **change})), expected, name)
-for name, text in (('doubled', '{"access-type":"k8s","access-type":"k8s"}'),
-                   ('trailing', json.dumps(NPM) + 'x'), ('array', '[]'),
-                   ('text', 'hello'), ('deep', '[' * 5000),
-                   ('NUL', '{"access-type":"k8s\\u0000"}'),
-                   ('broken UTF-8', b'{"access-type":"\xff"}')):
-    t.is_(status(login(text, headers={'Content-Type': 'application/json'})),
-          (400, 'request_malformed'), f'JSON: {name}')
+@t.story
+def a_token_is_taken_as_it_is_or_in_base64(gateway):
+    token = gateway.token
+    code = b64(token)
+    wrapped = '\n'.join(code[i:i + 76] for i in range(0, len(code), 76))
+    for name, value in (
+            ('raw', token), ('raw with a newline', token + '\n'),
+            ('base64 with newlines', wrapped + '\n'),
+            ('with blanks', f'  {code} '),
+            ('base64 of a token with a newline', b64(token + '\n')),
+            ('base64 without padding', code.rstrip('='))):
+        t.is_(gateway.post({**gateway.npm, FIELD: value}).status, 200, name)
 
-answer = login(None)
-t.is_((answer.status, answer.json()['error']), (404, 'unknown command'),
-      'an empty body: what External Secrets looks for')
-answer = client.request(port, 'DELETE', '/v2/auth')
-t.is_((answer.status, answer.header('allow')), (405, 'GET, HEAD, POST'),
-      '405 with Allow')
-t.is_(answer.json()['reason'], 'request_malformed', 'in shape')
-answer = login('x=1', headers={'Content-Type': 'text/plain'})
-t.is_((answer.status, answer.json()['reason']), (415, 'request_malformed'),
-      '415 in shape')
 
-big = {**NPM, 'padding': 'x' * 40000}
-answer = login(big)
-t.is_((answer.status, answer.json()['reason']), (413, 'request_malformed'),
-      '413 in shape, by Content-Length')
+@t.story
+def what_the_members_of_a_login_may_be_like(gateway):
+    text = json.dumps(gateway.npm)
+    first = '{"access-type": "k8s",'
+    t.is_(gateway.akeyless(k8s_auth_config_name='team/a').status, 200,
+          'a config name with a slash')
+    t.is_(gateway.akeyless(**{'x' * 300: {'y': [1, {'z': None}]}}).status,
+          200, 'unknown keys')
+    t.is_(gateway.post('{"\\u0061ccess-type":"k8s",' + text[len(first):])
+          .status, 200, 'an escaped name')
 
+
+@t.story
+def a_content_type_may_have_a_charset_or_be_missing(gateway):
+    text = json.dumps(gateway.npm)
+    t.is_(gateway.post(text, headers={
+        'Content-Type': 'application/json; charset=utf-8'}).status, 200,
+          'a charset')
+    t.is_(gateway.post(text, headers={'Content-Type': None}).status, 200,
+          'no content type')
+
+
+@t.story
+def a_login_with_a_wrong_member_is_refused_with_its_reason(gateway):
+    for name, change, expected in (
+            ('another access-type', {'access-type': 'saml'}, MALFORMED),
+            ('no access-id', {'access-id': ''}, MALFORMED),
+            ('a number for a string', {'access-id': 5}, MALFORMED),
+            ('a token that is a list', {FIELD: [gateway.token]}, MALFORMED),
+            ('no token', {FIELD: ''}, (401, 'token_missing')),
+            ('white space', {FIELD: ' \n '}, (401, 'token_missing')),
+            ('no base64', {FIELD: '!!!'}, (401, 'token_malformed')),
+            ('an unknown config', {'k8s-auth-config-name': 'x\r\nX: y'},
+             UNKNOWN),
+            ('no config', {'k8s-auth-config-name': ''}, MALFORMED)):
+        t.is_(status(gateway.post({**gateway.npm, **change})), expected, name)
+
+
+@t.story
+def json_that_is_not_quite_json_is_malformed(gateway):
+    for name, text in (
+            ('doubled', '{"access-type":"k8s","access-type":"k8s"}'),
+            ('trailing', json.dumps(gateway.npm) + 'x'), ('array', '[]'),
+            ('text', 'hello'), ('deep', '[' * 5000),
+            ('NUL', '{"access-type":"k8s\\u0000"}'),
+            ('broken UTF-8', b'{"access-type":"\xff"}')):
+        t.is_(status(gateway.post(text, headers={
+            'Content-Type': 'application/json'})), MALFORMED, name)
+
+
+@t.story
+def an_empty_body_is_answered_as_external_secrets_expects(gateway):
+    answer = gateway.post(None)
+    t.is_((answer.status, answer.json()['error']), (404, 'unknown command'),
+          'the answer')
+
+
+@t.story
+def a_wrong_method_or_type_is_refused_in_the_shape_of_the_dialect(gateway):
+    answer = client.request(gateway.port, 'DELETE', '/v2/auth')
+    t.is_((answer.status, answer.header('allow')), (405, 'GET, HEAD, POST'),
+          '405 with Allow')
+    t.is_(answer.json()['reason'], 'request_malformed', 'in shape')
+    t.is_(status(gateway.post('x=1', headers={'Content-Type': 'text/plain'})),
+          (415, 'request_malformed'), '415 in shape')
+
+
+# Bodies
 
 def chunked(body, size=1000):
     """Return a body in chunks."""
@@ -138,300 +235,365 @@ def chunked(body, size=1000):
 
 CHUNKED = {'Transfer-Encoding': 'chunked',
            'Content-Type': 'application/json'}
-t.is_(login(chunked(NPM), headers=CHUNKED).status, 200, 'a chunked body')
-answer = login(chunked(big), headers=CHUNKED)
-t.is_((answer.status, answer.json()['reason']), (413, 'request_malformed'),
-      '413 in shape, chunked')
-t.is_(login({**NPM, 'padding': 'x' * 20000}).status, 200,
-      'a body larger than the buffer')
-held = [name for _, _, files in os.walk(os.path.join(
-    nginx.dir, 'client_body_temp')) for name in files]
-t.is_(held, [], 'which never reaches a temporary file')
 
-data = client.build('POST', '/v2/auth', body=NPM, close=False)
-with client.Session(port) as session:
-    for start in range(0, len(data), 400):
-        session.sock.sendall(data[start:start + 400])
-    t.is_(session.receive('POST').status, 200, 'a body in many packets')
-out = client.raw(port, data + client.build('POST', '/v2/auth', body=NPM))
-t.is_(out.count(b'HTTP/1.1 200 OK'), 2, 'two logins in one packet')
-t.is_(login(NPM, version='1.0').status, 200, 'HTTP/1.0')
-if shutil.which('curl'):
+
+@t.story
+def a_body_that_is_too_large_is_refused_however_it_comes(gateway):
+    big = {**gateway.npm, 'padding': 'x' * 40000}
+    t.is_(status(gateway.post(big)), (413, 'request_malformed'),
+          'by Content-Length')
+    t.is_(status(gateway.post(chunked(big), headers=CHUNKED)),
+          (413, 'request_malformed'), 'chunked')
+
+
+@t.story
+def a_body_may_come_in_any_pieces(gateway):
+    t.is_(gateway.post(chunked(gateway.npm), headers=CHUNKED).status, 200,
+          'chunked')
+    data = client.build('POST', '/v2/auth', body=gateway.npm, close=False)
+    with client.Session(gateway.port) as session:
+        for start in range(0, len(data), 400):
+            session.sock.sendall(data[start:start + 400])
+        t.is_(session.receive('POST').status, 200, 'in many packets')
+    out = client.raw(gateway.port, data + client.build(
+        'POST', '/v2/auth', body=gateway.npm))
+    t.is_(out.count(b'HTTP/1.1 200 OK'), 2, 'two logins in one packet')
+
+
+@t.story
+def a_body_never_reaches_a_temporary_file(gateway):
+    t.is_(gateway.akeyless(padding='x' * 20000).status, 200,
+          'a body larger than the buffer')
+    held = [name for _, _, files in os.walk(os.path.join(
+        gateway.nginx.dir, 'client_body_temp')) for name in files]
+    t.is_(held, [], 'the files')
+
+
+@t.story
+def a_login_works_by_http_1_0_and_http_2(gateway):
+    t.is_(gateway.post(gateway.npm, version='1.0').status, 200, 'HTTP/1.0')
+    if not shutil.which('curl'):
+        t.skip('no curl')
+        return
     out = subprocess.run(
         ['curl', '-s', '--http2-prior-knowledge', '-w', '%{http_version} '
-         '%{http_code}', '-o', '/dev/null', '-d', json.dumps(NPM), '-H',
-         'Content-Type: application/json',
-         f'http://127.0.0.1:{nginx.port_of("port1")}/v2/auth'],
+         '%{http_code}', '-o', '/dev/null', '-d', json.dumps(gateway.npm),
+         '-H', 'Content-Type: application/json', 'http://127.0.0.1:'
+         f'{gateway.nginx.port_of("port1")}/v2/auth'],
         check=False, stdout=subprocess.PIPE, text=True).stdout
     t.is_(out, '2 200', 'HTTP/2')
-else:
-    t.skip('no curl')
 
-# Short cuts answer like the long way
 
-long_way = login({**NPM, 'n': 1}).json()
-for _ in range(3):
-    short = login({**NPM, 'n': 1}).json()
-t.is_(short, long_way, 'a request seen before has the same answer')
+@t.story
+def a_request_seen_before_has_the_same_answer(gateway):
+    long_way = gateway.akeyless(n=1).json()
+    for _ in range(3):
+        short = gateway.akeyless(n=1).json()
+    t.is_(short, long_way, 'the answers')
+
+
+@t.story
+def nothing_of_a_request_comes_back_unescaped(gateway):
+    answer = gateway.akeyless(
+        k8s_auth_config_name='"}\r\nSet-Cookie: a=b')
+    t.ok(answer.header('set-cookie') is None and 'Cookie' not in answer.text,
+         'the answer')
+
 
 # Bearer
 
-BEARER = '/v2/auth?k8s-auth-config-name=k8s-conf'
-for method in ('GET', 'POST'):
-    for scheme in ('Bearer ', 'bearer ', 'BEARER   ', 'Bearer\t',
-                   'bearer \t '):
-        answer = client.request(port, method, BEARER,
-                                {'Authorization': scheme + token})
-        t.is_(answer.status, 200, f'{method} {scheme!r}')
-t.is_(status(client.get(port, BEARER, {'Authorization': 'Bearer\t'})),
-      (401, 'token_malformed'), 'the scheme and a tab')
-t.is_(client.get(port, '/pinned/auth',
-                 {'Authorization': f'Bearer {token}'}).status, 200,
-      'the config of the location')
-t.is_(status(client.get(port, '/v2/auth', {
-    'Authorization': f'Bearer {token}'})), (400, 'request_malformed'),
-      'no config')
-t.is_(status(client.get(port, BEARER)), (401, 'token_missing'), 'no token')
-t.is_(status(client.get(port, BEARER, {'Authorization': 'Bearer'})),
-      (401, 'token_malformed'), 'the scheme alone')
-t.is_(status(client.get(port, BEARER, {
-    'Authorization': f'Bearer {token}, Bearer {token}'})),
-      (401, 'token_malformed'), 'two tokens')
-for name in (field, 'token', 'jwt', 'subject_token', 'access_token'):
-    answer = client.get(port, f'{BEARER}&{name}={token}')
-    t.is_(status(answer), (400, 'request_malformed'), f'{name} in the query')
-    t.like(answer.json()['error'], 'query', 'is named')
+@t.story
+def a_bearer_token_is_taken_whatever_the_case_of_its_scheme(gateway):
+    for method in ('GET', 'POST'):
+        for scheme in ('Bearer ', 'bearer ', 'BEARER   ', 'Bearer\t',
+                       'bearer \t '):
+            answer = client.request(
+                gateway.port, method, BEARER,
+                {'Authorization': scheme + gateway.token})
+            t.is_(answer.status, 200, f'{method} {scheme!r}')
+
+
+@t.story
+def a_bearer_that_is_not_one_token_is_refused(gateway):
+    token = gateway.token
+    for name, authorization, expected in (
+            ('no token', None, (401, 'token_missing')),
+            ('the scheme alone', 'Bearer', (401, 'token_malformed')),
+            ('the scheme and a tab', 'Bearer\t', (401, 'token_malformed')),
+            ('two tokens', f'Bearer {token}, Bearer {token}',
+             (401, 'token_malformed'))):
+        t.is_(status(gateway.get(BEARER, authorization)), expected, name)
+
+
+@t.story
+def a_bearer_needs_a_config_from_the_query_or_the_location(gateway):
+    t.is_(gateway.bearer('/pinned/auth').status, 200,
+          'the config of the location')
+    t.is_(status(gateway.bearer('/v2/auth')), MALFORMED, 'no config')
+
+
+@t.story
+def a_token_in_the_query_is_refused_and_its_place_named(gateway):
+    for name in (FIELD, 'token', 'jwt', 'subject_token', 'access_token'):
+        answer = gateway.get(f'{BEARER}&{name}={gateway.token}')
+        t.is_(status(answer), MALFORMED, f'{name} in the query')
+        t.like(answer.json()['error'], 'query', f'{name}: it is named')
+
 
 # Pinned configs
 
-t.is_(login({**NPM, 'k8s-auth-config-name': ''}, '/pinned/auth').status,
-      200, 'a pinned config needs no name')
-t.is_(login({**NPM, 'k8s-auth-config-name': 'my-app'}, '/pinned/auth').status,
-      200, "a pinned config takes any name for the client's own word")
-t.is_(status(login({**NPM, 'k8s-auth-config-name': 'my-app',
-                    'access-id': 'p-elsex116z7j9km'}, '/pinned/auth')),
-      (401, 'config_unknown'), 'but no other access id')
-t.is_(client.get(port, '/pinned/auth?k8s-auth-config-name=my-app',
-                 {'Authorization': f'Bearer {token}'}).status, 200,
-      "a bearer's word for itself")
+@t.story
+def a_pinned_config_needs_no_name_and_takes_the_clients_own_word(gateway):
+    path = '/pinned/auth'
+    t.is_(gateway.akeyless(path, k8s_auth_config_name='').status, 200,
+          'no name')
+    t.is_(gateway.akeyless(path, k8s_auth_config_name='my-app').status, 200,
+          "the client's own word")
+    t.is_(gateway.bearer(f'{path}?k8s-auth-config-name=my-app').status, 200,
+          "a bearer's word for itself")
+    t.is_(status(gateway.akeyless(path, k8s_auth_config_name='my-app',
+                                  access_id='p-elsex116z7j9km')), UNKNOWN,
+          'but no other access id')
 
 
-def foreign(ask, name, expected):
-    """Name another config where one is pinned, with and without a token."""
+def foreign(ask, expected, name=''):
+    """Name another config where one is pinned, with and without a token.
+
+    ask takes a token, of the pod's or another, and the name of a config.
+    """
     for _ in range(2):
-        t.is_(status(ask(token)), expected,
-              f'{name}: a pinned config takes no other name of the gateway')
+        t.is_(status(ask(None, 'aud')), expected,
+              f'{name} no other name of the gateway is taken')
     answers = []
-    for one in (lambda: ask('no.such.token'),
-                lambda: ask('no.such.token', config='my-app')):
-        answer = one().json()
+    for config in ('aud', 'my-app'):
+        answer = ask('no.such.token', config).json()
         answer.pop('request_id')
         answers.append(answer)
     t.is_(answers[0], answers[1],
-          f'{name}: which is not told to who has no good token')
+          f'{name} which is not told to who has no good token')
 
 
-def pinned_akeyless(jwt, config='aud'):
-    """Ask for a config by name."""
-    return login({**NPM, field: jwt, 'k8s-auth-config-name': config},
-                 '/pinned/auth')
+@t.story
+def a_login_may_not_name_another_config_where_one_is_pinned(gateway):
+    def ask(jwt, config):
+        return gateway.post({
+            **gateway.npm, FIELD: jwt or gateway.token,
+            'k8s-auth-config-name': config}, '/pinned/auth')
+
+    mark = gateway.nginx.mark()
+    foreign(ask, UNKNOWN)
+    t.like(gateway.nginx.wait_log('config_unknown', since=mark),
+           'the location is for another auth config, asked for "aud", '
+           'config "k8s-conf", namespace "my-namespace-a"',
+           'the log tells what was asked for, and who asked')
 
 
-def pinned_bearer(jwt, config='aud'):
-    """Ask for a config in the query."""
-    return client.get(port, f'/pinned/auth?k8s-auth-config-name={config}',
-                      {'Authorization': f'Bearer {jwt}'})
+@t.story
+def a_bearer_may_not_name_another_config_where_one_is_pinned(gateway):
+    foreign(lambda jwt, config: gateway.get(
+        f'/pinned/auth?k8s-auth-config-name={config}',
+        f'Bearer {jwt or gateway.token}'), UNKNOWN)
 
 
-mark = nginx.mark()
-foreign(pinned_akeyless, 'akeyless', (401, 'config_unknown'))
-t.like(nginx.wait_log('config_unknown', since=mark),
-       'the location is for another auth config, asked for "aud", '
-       'config "k8s-conf", namespace "my-namespace-a"',
-       'the log tells what was asked for, and who asked')
-foreign(pinned_bearer, 'bearer', (401, 'config_unknown'))
+@t.story
+def a_role_may_not_name_another_config_where_one_is_pinned(gateway):
+    for name, wrap in (
+            ('plain:', str), ('with an id:', f'{ACCESS_ID}..{{}}'.format),
+            ('base64:', lambda config: b64(f'x..{config}'))):
+        foreign(lambda jwt, config, wrap=wrap: gateway.vault(
+            '/pinned/vault', role=wrap(config), jwt=jwt or gateway.token),
+            (403, 'config_unknown'), name)
+
+
+@t.story
+def a_client_id_may_not_name_another_config_where_one_is_pinned(gateway):
+    foreign(lambda jwt, config: gateway.exchange(
+        '/pinned/token', subject_token=jwt or gateway.token,
+        client_id=config), UNKNOWN)
+
 
 # Vault
 
-VAULT = '/v1/auth/kubernetes/login'
-role = f'{ACCESS_ID}..k8s-conf'
-for name, value in (('base64', base64.b64encode(role.encode()).decode()),
-                    ('plain', role), ('a bare config name', 'k8s-conf')):
-    for method in ('POST', 'PUT'):
-        answer = client.request(port, method, VAULT, {'X-Vault-Token': 'old'},
-                                {'role': value, 'jwt': token})
-        t.is_(answer.status, 200, f'Vault, {method}, role {name}')
-for name, value in (('plain', 'team..a'),
-                    ('plain, with the access id', f'{ACCESS_ID}..team..a'),
-                    ('base64', base64.b64encode(
-                        f'{ACCESS_ID}..team..a'.encode()).decode())):
-    t.is_(tokens.verify(login({'role': value, 'jwt': token}, VAULT)
-                        .json()['auth']['client_token'],
-                        tokens.key('RSA-2048', 'gateway'))['config_name'],
-          'team..a', f'Vault, a config name with two dots, {name}')
-PINNED = '/pinned/vault'
-for value in ('my-app', 'my..app', '', base64.b64encode(b'a..b').decode(),
-              'p-elsex116z7j9km..k8s-conf', '\u00e4 / \u2603'):
-    t.is_(login({'role': value, 'jwt': token}, PINNED).status, 200,
-          f'Vault: role {value!r} where the config is pinned')
-t.is_(login({'jwt': token}, PINNED).status, 200, 'Vault: and none')
+@t.story
+def a_role_of_vaults_names_a_config(gateway):
+    for name, value in (('base64', b64(ROLE)), ('plain', ROLE),
+                        ('a bare config name', 'k8s-conf')):
+        for method in ('POST', 'PUT'):
+            answer = client.request(
+                gateway.port, method, VAULT, {'X-Vault-Token': 'old'},
+                {'role': value, 'jwt': gateway.token})
+            t.is_(answer.status, 200, f'{method}, {name}')
 
 
-def pinned_vault(wrap):
-    """Return a request that names a config by a kind of role."""
-    return lambda jwt, config='aud': login(
-        {'role': wrap(config), 'jwt': jwt}, PINNED)
+@t.story
+def a_config_whose_name_has_two_dots_can_be_a_role(gateway):
+    whole = f'{ACCESS_ID}..team..a'
+    for name, value in (('plain', 'team..a'),
+                        ('plain, with the access id', whole),
+                        ('base64', b64(whole))):
+        t.is_(minted(gateway.vault(role=value).json()['auth']
+                     ['client_token'])['config_name'], 'team..a', name)
 
 
-foreign(pinned_vault(str), 'Vault', (403, 'config_unknown'))
-foreign(pinned_vault(lambda name: f'{ACCESS_ID}..{name}'), 'Vault, with an id',
-        (403, 'config_unknown'))
-foreign(pinned_vault(lambda name: base64.b64encode(
-    f'x..{name}'.encode()).decode()), 'Vault, base64', (403, 'config_unknown'))
+@t.story
+def any_role_will_do_where_the_config_is_pinned(gateway):
+    for value in ('my-app', 'my..app', '', b64('a..b'),
+                  'p-elsex116z7j9km..k8s-conf', '\u00e4 / \u2603'):
+        t.is_(gateway.vault('/pinned/vault', role=value).status, 200,
+              f'{value!r}')
+    t.is_(gateway.vault('/pinned/vault').status, 200, 'none')
 
-body = answer.json()
-t.is_(sorted(body), ['auth', 'data', 'lease_duration', 'lease_id',
-                     'renewable', 'request_id'], "Vault's members")
-t.contains(body['auth'], {
-    'accessor': '', 'policies': [], 'token_policies': [],
-    'renewable': False, 'entity_id': '', 'token_type': 'batch',
-    'orphan': True}, 'of auth')
-t.contains(body['auth']['metadata'], {
-    'role': role, 'service_account_name': 'builder',
-    'service_account_namespace': 'my-namespace-a',
-    'service_account_secret_name': ''}, 'of metadata')
-t.ok(880 < body['auth']['lease_duration'] <= 900, 'the lease')
-t.is_(tokens.verify(body['auth']['client_token'],
-                    tokens.key('RSA-2048', 'gateway'))['pod_name'],
-      'mypod1', 'the client token')
-t.is_(login({'role': role, 'jwt': token}, '/hvp' + VAULT).status, 200,
-      'behind a prefix')
-t.is_(login(json.dumps({'role': role, 'jwt': token}), VAULT, {
-    'Content-Type': 'application/x-www-form-urlencoded'}).status, 200,
-      'with the type that curl -d sends')
-answer = client.get(port, VAULT)
-t.is_((answer.status, answer.header('allow')), (405, 'POST, PUT'),
-      'Vault: 405')
-t.ok(answer.json()['errors'], 'in shape')
-answer = login({'role': 'p-x..nobody', 'jwt': token}, VAULT)
-t.is_((answer.status, answer.json()['reason']), (403, 'config_unknown'),
-      'Vault says 403')
-t.is_(login(None, VAULT).json()['reason'], 'request_malformed',
-      'Vault: no body')
+
+@t.story
+def a_login_of_vaults_has_the_answer_of_vaults(gateway):
+    body = gateway.vault(role='k8s-conf').json()
+    t.is_(sorted(body), ['auth', 'data', 'lease_duration', 'lease_id',
+                         'renewable', 'request_id'], 'its members')
+    t.contains(body['auth'], {
+        'accessor': '', 'policies': [], 'token_policies': [],
+        'renewable': False, 'entity_id': '', 'token_type': 'batch',
+        'orphan': True}, 'those of auth')
+    t.contains(body['auth']['metadata'], {
+        'role': ROLE, 'service_account_name': 'builder',
+        'service_account_namespace': 'my-namespace-a',
+        'service_account_secret_name': ''}, 'those of metadata')
+    t.ok(880 < body['auth']['lease_duration'] <= 900, 'the lease')
+    t.is_(minted(body['auth']['client_token'])['pod_name'], 'mypod1',
+          'the client token')
+
+
+@t.story
+def vaults_clients_log_in_behind_a_prefix_and_by_the_type_of_curl(gateway):
+    t.is_(gateway.vault('/hvp' + VAULT, role=ROLE).status, 200, 'a prefix')
+    t.is_(gateway.post(json.dumps({'role': ROLE, 'jwt': gateway.token}),
+                       VAULT, {'Content-Type':
+                               'application/x-www-form-urlencoded'}).status,
+          200, 'the type that curl -d sends')
+
+
+@t.story
+def vaults_clients_are_refused_in_the_manner_of_vault(gateway):
+    answer = gateway.get(VAULT)
+    t.is_((answer.status, answer.header('allow')), (405, 'POST, PUT'), '405')
+    t.ok(answer.json()['errors'], 'in shape')
+    t.is_(status(gateway.vault(role='p-x..nobody')), (403, 'config_unknown'),
+          'an unknown config is 403')
+    t.is_(gateway.post(None, VAULT).json()['reason'], 'request_malformed',
+          'no body')
+
 
 # Token exchange
 
-FORM = {'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
-        'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt',
-        'subject_token': token, 'client_id': 'k8s-conf'}
-TYPE = 'urn:ietf:params:oauth:token-type:'
+@t.story
+def a_token_is_exchanged_by_rfc_8693(gateway):
+    body = gateway.exchange().json()
+    t.contains(body, {'issued_token_type': TYPE + 'jwt',
+                      'token_type': 'Bearer'}, 'the answer')
+    t.ok(880 < body['expires_in'] <= 900, 'expires_in')
+    t.is_(gateway.exchange(requested_token_type=TYPE + 'access_token').json()
+          ['issued_token_type'], TYPE + 'access_token', 'as an access token')
+    for kind in ('id_token', 'access_token'):
+        t.is_(gateway.exchange(subject_token_type=TYPE + kind).status, 200,
+              f'a subject token said to be of type {kind}')
 
 
-def exchange(path='/token', kind='application/x-www-form-urlencoded',
-             extra='', headers=None, **change):
-    """POST a form; None takes a member out, a list repeats one."""
-    form = {k: v for k, v in {**FORM, **change}.items() if v is not None}
-    return client.post(port, path, urllib.parse.urlencode(
-        form, doseq=True) + extra, {'Content-Type': kind, **(headers or {})})
+@t.story
+def a_token_exchange_has_its_config_from_the_location_where_it_can(gateway):
+    t.is_(gateway.exchange('/pinned/token', client_id=None).status, 200,
+          'no client id')
+    t.is_(gateway.exchange('/pinned/token', client_id='my-app').status, 200,
+          "the client's own word")
+    t.is_(gateway.exchange('/pinned/token', client_id=None,
+                           headers=basic('my-app')).status, 200,
+          'the same by HTTP Basic')
 
 
-def basic(name, secret='s3cret', scheme='Basic'):
-    """Return the header of HTTP Basic, form-encoded inside."""
-    pair = f'{urllib.parse.quote_plus(name)}:{secret}'
-    return {'Authorization': f'{scheme} ' + base64.b64encode(
-        pair.encode()).decode()}
+@t.story
+def a_client_id_may_come_by_http_basic(gateway):
+    for name, headers in (
+            ('with a secret', basic('k8s-conf')),
+            ('without', basic('k8s-conf', '')),
+            ('in lower case', basic('k8s-conf', scheme='basic'))):
+        t.is_(gateway.exchange(client_id=None, headers=headers).status, 200,
+              name)
+        t.is_(gateway.exchange(headers=headers).status, 200,
+              f'{name}, and the same in the form')
+    t.is_(gateway.exchange(client_id=None, headers=basic('team/a')).status,
+          200, 'form-encoded inside')
+    t.is_(gateway.exchange(client_id=None, headers=basic('nobody')).json()
+          ['reason'], 'config_unknown', 'an unknown config')
 
 
-answer = exchange()
-t.contains(answer.json(), {'issued_token_type': TYPE + 'jwt',
-                           'token_type': 'Bearer'}, 'token exchange')
-t.ok(880 < answer.json()['expires_in'] <= 900, 'expires_in')
-t.is_(exchange(requested_token_type=TYPE + 'access_token').json()
-      ['issued_token_type'], TYPE + 'access_token', 'as an access token')
-t.is_(exchange('/pinned/token', client_id=None).status, 200,
-      'the config of the location')
-t.is_(exchange('/pinned/token', client_id='my-app').status, 200,
-      "the client's own word, where the config is pinned")
-foreign(lambda jwt, config='aud': exchange(
-    '/pinned/token', subject_token=jwt, client_id=config),
-        'token exchange', (401, 'config_unknown'))
-for kind in ('id_token', 'access_token'):
-    t.is_(exchange(subject_token_type=TYPE + kind).status, 200,
-          f'a subject token said to be of type {kind}')
+@t.story
+def http_basic_that_names_no_client_or_another_is_an_invalid_request(
+        gateway):
+    for name, headers in (
+            ('another than the form', basic('team/a')),
+            ('no base64', {'Authorization': 'Basic !!!'}),
+            ('nothing', {'Authorization': 'Basic '}),
+            ('no colon', {'Authorization': 'Basic ' + b64('k8s-conf')}),
+            ('broken encoding', {'Authorization':
+                                 'Basic ' + b64('k8s%zz:s')})):
+        answer = gateway.exchange(headers=headers)
+        t.is_((answer.status, answer.json()['error']),
+              (400, 'invalid_request'), name)
 
-for name, headers in (
-        ('HTTP Basic', basic('k8s-conf')),
-        ('HTTP Basic, no secret', basic('k8s-conf', '')),
-        ('HTTP Basic, in lower case', basic('k8s-conf', scheme='basic'))):
-    t.is_(exchange(client_id=None, headers=headers).status, 200,
-          f'the client id by {name}')
-    t.is_(exchange(headers=headers).status, 200,
-          f'{name}, and the same in the form')
-t.is_(exchange(client_id=None, headers=basic('team/a')).status, 200,
-      'HTTP Basic: form-encoded inside')
-t.is_(exchange(client_id=None, headers=basic('nobody')).json()['reason'],
-      'config_unknown', 'HTTP Basic: an unknown config')
-t.is_(exchange('/pinned/token', client_id=None,
-               headers=basic('my-app')).status, 200,
-      "HTTP Basic: the client's own word, where the config is pinned")
-for name, headers in (
-        ('another than the form', basic('team/a')),
-        ('no base64', {'Authorization': 'Basic !!!'}),
-        ('nothing', {'Authorization': 'Basic '}),
-        ('no colon', {'Authorization': 'Basic '
-                      + base64.b64encode(b'k8s-conf').decode()}),
-        ('broken encoding', {'Authorization': 'Basic '
-                             + base64.b64encode(b'k8s%zz:s').decode()})):
-    answer = exchange(headers=headers)
-    t.is_((answer.status, answer.json()['error']), (400, 'invalid_request'),
-          f'HTTP Basic: {name}')
-for name, change, error in (
-        ('another grant', {'grant_type': 'password'},
-         'unsupported_grant_type'),
-        ('no grant', {'grant_type': None}, 'invalid_request'),
-        ('another subject', {'subject_token_type': TYPE + 'saml2'},
-         'invalid_request'),
-        ('another request', {'requested_token_type': TYPE + 'saml2'},
-         'invalid_request'),
-        ('no config', {'client_id': None}, 'invalid_request'),
-        ('a parameter twice', {'extra': '&client_id=x'}, 'invalid_request'),
-        ('broken encoding', {'extra': '&scope=%zz'}, 'invalid_request'),
-        ('another audience', {'audience': 'https://else'},
-         'invalid_target'),
-        ('another resource', {'resource': 'https://else'},
-         'invalid_target'),
-        ('another audience beside a good one',
-         {'audience': ['api', 'https://else']}, 'invalid_target'),
-        ('another resource beside a good audience',
-         {'audience': 'api', 'resource': ['api', 'https://else']},
-         'invalid_target'),
-        ('more targets than anybody needs', {'audience': ['api'] * 17},
-         'invalid_request'),
-        ("not the config's audience",
-         {'client_id': 'aud', 'audience': 'api'}, 'invalid_target')):
-    answer = exchange(**change)
-    t.is_((answer.status, answer.json()['error']), (400, error),
-          f'token exchange: {name}')
-t.is_(exchange(audience='api').status, 200, "the pod token's audience")
-t.is_(exchange(audience=['api'] * 8, resource=['api'] * 8).status, 200,
-      'several times')
-t.is_(exchange(audience='', resource='').status, 200, 'none by name')
-t.is_(exchange(client_id='aud', audience=['https://items'] * 2,
-               resource='https://items').status, 200,
-      "the config's audience, several times")
-t.is_(exchange(client_id='aud', audience='https://items').status, 200,
-      "the config's audience")
-answer = exchange(subject_token=None)
-t.is_((answer.status, answer.json()['error']), (401, 'invalid_grant'),
-      'no subject token')
-t.is_(exchange(kind='application/json').status, 415, 'token exchange: 415')
-t.is_(client.get(port, '/token').header('allow'), 'POST',
-      'token exchange: 405')
 
-# Nothing of a request comes back unescaped
+@t.story
+def a_wrong_token_exchange_gets_its_error(gateway):
+    for name, change, error in (
+            ('another grant', {'grant_type': 'password'},
+             'unsupported_grant_type'),
+            ('no grant', {'grant_type': None}, 'invalid_request'),
+            ('another subject', {'subject_token_type': TYPE + 'saml2'},
+             'invalid_request'),
+            ('another request', {'requested_token_type': TYPE + 'saml2'},
+             'invalid_request'),
+            ('no config', {'client_id': None}, 'invalid_request'),
+            ('a parameter twice', {'extra': '&client_id=x'},
+             'invalid_request'),
+            ('broken encoding', {'extra': '&scope=%zz'}, 'invalid_request'),
+            ('more targets than anybody needs', {'audience': ['api'] * 17},
+             'invalid_request')):
+        answer = gateway.exchange(**change)
+        t.is_((answer.status, answer.json()['error']), (400, error), name)
+    answer = gateway.exchange(subject_token=None)
+    t.is_((answer.status, answer.json()['error']), (401, 'invalid_grant'),
+          'no subject token')
+    t.is_(gateway.exchange(kind='application/json').status, 415,
+          'another content type')
+    t.is_(gateway.get('/token').header('allow'), 'POST', 'another method')
 
-answer = login({**NPM, 'k8s-auth-config-name': '"}\r\nSet-Cookie: a=b'})
-t.ok(answer.header('set-cookie') is None and 'Cookie' not in answer.text,
-     'no reflection')
 
-t.done_testing()
+@t.story
+def a_token_exchange_for_another_target_is_an_invalid_target(gateway):
+    for name, change in (
+            ('another audience', {'audience': 'https://else'}),
+            ('another resource', {'resource': 'https://else'}),
+            ('another audience beside a good one',
+             {'audience': ['api', 'https://else']}),
+            ('another resource beside a good audience',
+             {'audience': 'api', 'resource': ['api', 'https://else']}),
+            ("not the config's audience",
+             {'client_id': 'aud', 'audience': 'api'})):
+        answer = gateway.exchange(**change)
+        t.is_((answer.status, answer.json()['error']),
+              (400, 'invalid_target'), name)
+
+
+@t.story
+def a_token_exchange_may_name_its_targets_as_often_as_it_likes(gateway):
+    for name, change in (
+            ("the pod token's audience", {'audience': 'api'}),
+            ('several times', {'audience': ['api'] * 8,
+                               'resource': ['api'] * 8}),
+            ('none by name', {'audience': '', 'resource': ''}),
+            ("the config's audience", {'client_id': 'aud',
+                                       'audience': 'https://items'}),
+            ("the config's audience, several times",
+             {'client_id': 'aud', 'audience': ['https://items'] * 2,
+              'resource': 'https://items'})):
+        t.is_(gateway.exchange(**change).status, 200, name)
+
+
+t.tell()
