@@ -17,23 +17,30 @@ ROOT = nginx.ROOT
 ETC = '/etc/akl/'
 
 t = Test(need_module=True)
-cluster = t.cluster()
-authority_pair = cluster.api.read('server.crt'), cluster.api.read('server.key')
 
-# what stands for the files of /etc/akl, by name, wherever they lie
 
-FILES = {
-    'signing.pem': tokens.key('RSA-2048', 'gateway').pem(),
-    'previous.pub': tokens.key('P-256', 'previous').public_pem(),
-    'ca.crt': cluster.api.read('ca.crt'),
-    'reviewer.jwt': cluster.api.read('reviewer.jwt'),
-    'cluster-jwks.json': cluster.api.read('cluster-jwks.json'),
-    'client.crt': cluster.api.read('client.crt'),
-    'client.key': cluster.api.read('client.key'),
-    'rancher.key': 'token-abcde:' + 'k' * 54 + '\n',
-    'tls.crt': authority_pair[0],
-    'tls.key': authority_pair[1],
-}
+@t.shared
+def cluster():
+    """The cluster that the README speaks of."""
+    return t.cluster()
+
+
+@t.shared
+def files(cluster):
+    """What stands for the files of /etc/akl, by name, wherever they lie."""
+    read = cluster.api.read
+    return {
+        'signing.pem': tokens.key('RSA-2048', 'gateway').pem(),
+        'previous.pub': tokens.key('P-256', 'previous').public_pem(),
+        'ca.crt': read('ca.crt'),
+        'reviewer.jwt': read('reviewer.jwt'),
+        'cluster-jwks.json': read('cluster-jwks.json'),
+        'client.crt': read('client.crt'),
+        'client.key': read('client.key'),
+        'rancher.key': 'token-abcde:' + 'k' * 54 + '\n',
+        'tls.crt': read('server.crt'),
+        'tls.key': read('server.key'),
+    }
 
 
 def readme_conf():
@@ -44,12 +51,22 @@ def readme_conf():
     return next(block for block in blocks if 'load_module' in block)
 
 
-def localize(text, place):
+def examples():
+    """Return the text of each configuration we show, by its path."""
+    shown = {'README.md': readme_conf()}
+    for path in sorted(glob.glob(os.path.join(ROOT, 'conf-examples', '**',
+                                              '*.conf'), recursive=True)):
+        with open(path, encoding='utf-8') as example:
+            shown[os.path.relpath(path, ROOT)] = example.read()
+    return shown
+
+
+def localize(text, place, files):
     """Move a configuration into a directory of the test's."""
     def etc(match):
         path = os.path.join(place, match.group(1))
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        tokens.write_file(path, FILES[os.path.basename(path)])
+        tokens.write_file(path, files[os.path.basename(path)])
         return path
 
     text = text.replace('/tmp/', place + '/')
@@ -77,12 +94,12 @@ def localize(text, place):
     return text
 
 
-def run(name, text):
+def run(name, text, files):
     """Run a configuration through nginx -t; return code and output."""
     place = os.path.join(t.dir, re.sub(r'\W', '_', name))
     os.makedirs(place, exist_ok=True)
     conf = tokens.write_file(os.path.join(place, 'nginx.conf'),
-                             localize(text, place))
+                             localize(text, place, files))
     done = subprocess.run(
         [nginx.BINARY, '-t', '-p', place, '-c', conf,
          '-e', os.path.join(place, 'error.log')],
@@ -91,65 +108,76 @@ def run(name, text):
     return done.returncode, done.stdout
 
 
-shown = {'README.md': readme_conf()}
-
-for path in sorted(glob.glob(os.path.join(ROOT, 'conf-examples', '**',
-                                          '*.conf'), recursive=True)):
-    with open(path, encoding='utf-8') as example:
-        shown[os.path.relpath(path, ROOT)] = example.read()
-
-t.ok(len(shown) > 2, 'there are examples')
-
-for name, text in shown.items():
-    code, output = run(name, text)
-    t.is_(code, 0, f'{name} is accepted')
-    t.is_([line for line in output.splitlines()
-           if re.search(r'\[(warn|error|alert|emerg)\]', line)], [],
-          f'{name} without a warning')
-
-# nginx -t above would be no test if it accepted anything
-
-code, output = run('broken', shown['README.md'].replace('signing_key ',
-                                                        'singing_key '))
-t.ok(code != 0, 'a mistyped directive is not accepted')
-t.like(output, 'singing_key', 'and named')
+@t.story
+def each_example_is_accepted_without_a_warning(files):
+    shown = examples()
+    t.ok(len(shown) > 2, 'there are examples')
+    for name, text in shown.items():
+        code, output = run(name, text, files)
+        t.is_(code, 0, f'{name} is accepted')
+        t.is_([line for line in output.splitlines()
+               if re.search(r'\[(warn|error|alert|emerg)\]', line)], [],
+              f'{name} without a warning')
 
 
-# the README and the smallest example say the same
+# which would be no test if nginx -t accepted anything
+
+@t.story
+def a_mistyped_directive_is_not_accepted_and_named(files):
+    code, output = run('broken', readme_conf().replace(
+        'signing_key ', 'singing_key '), files)
+    t.ok(code != 0, 'nginx -t')
+    t.like(output, 'singing_key', 'what it says')
+
 
 def essence(text):
     """Return a configuration without comments and layout."""
     return re.sub(r'#.*', '', text).split()
 
 
-t.is_(essence(shown['README.md']),
-      essence(shown['conf-examples/minimal.conf']),
-      'README.md and minimal.conf agree')
+@t.story
+def the_readme_and_the_smallest_example_say_the_same():
+    t.is_(essence(readme_conf()),
+          essence(examples()['conf-examples/minimal.conf']),
+          'README.md and minimal.conf')
 
 
-# and it does what the README says
+@t.shared
+def login(cluster, files):
+    """Log in to an nginx with the configuration of the README."""
+    place = os.path.join(t.dir, 'serving')
+    os.makedirs(place)
+    inner = re.search(r'^http \{\n(.*)^\}', readme_conf(),
+                      re.M | re.S).group(1)
+    inner = inner.replace('listen 8000;', 'listen 127.0.0.1:@port@;')
+    inner = inner.replace('https://10.0.0.1:6443', cluster.url)
+    inner = re.sub(r'k8s_issuer .*;', f'k8s_issuer {tokens.ISSUER};', inner)
+    inner = re.sub(
+        re.escape(ETC) + r'([\w.]+)', lambda match: tokens.write_file(
+            os.path.join(place, match.group(1)), files[match.group(1)]),
+        inner)
+    port = t.nginx(inner).port
 
-place = os.path.join(t.dir, 'serving')
-os.makedirs(place)
-inner = re.search(r'^http \{\n(.*)^\}', shown['README.md'],
-                  re.M | re.S).group(1)
-inner = inner.replace('listen 8000;', 'listen 127.0.0.1:@port@;')
-inner = inner.replace('https://10.0.0.1:6443', cluster.url)
-inner = re.sub(r'k8s_issuer .*;', f'k8s_issuer {tokens.ISSUER};', inner)
-inner = re.sub(re.escape(ETC) + r'([\w.]+)', lambda match: tokens.write_file(
-    os.path.join(place, match.group(1)), FILES[match.group(1)]), inner)
-port = t.nginx(inner).port
+    def send(token):
+        return client.post(
+            port, f'/v2/auth?k8s-auth-config-name={CONFIG}', None,
+            {'Authorization': f'Bearer {token}'})
+    return send
 
-answer = client.post(port, f'/v2/auth?k8s-auth-config-name={CONFIG}', None,
-                     {'Authorization': f'Bearer {cluster.issue()}'})
-t.is_(answer.status, 200, 'a login by the README')
-t.ok('token' in answer.json(), 'is given a token')
 
-cluster.api.pod('my-namespace-a', 'mypod9', 'builder')
-answer = client.post(port, f'/v2/auth?k8s-auth-config-name={CONFIG}', None,
-                     {'Authorization':
-                      f'Bearer {cluster.issue(pod="mypod9")}'})
-t.is_((answer.status, answer.json().get('reason')), (403, 'pod_not_bound'),
-      'another pod is refused')
+@t.story
+def the_pod_of_the_readme_is_given_a_token(cluster, login):
+    answer = login(cluster.issue())
+    t.is_(answer.status, 200, 'a login by the README')
+    t.ok('token' in answer.json(), 'the token')
 
-t.done_testing()
+
+@t.story
+def another_pod_than_that_of_the_readme_is_refused(cluster, login):
+    cluster.api.pod('my-namespace-a', 'mypod9', 'builder')
+    answer = login(cluster.issue(pod='mypod9'))
+    t.is_((answer.status, answer.json().get('reason')),
+          (403, 'pod_not_bound'), 'a login')
+
+
+t.tell()
