@@ -12,32 +12,10 @@ import dns  # noqa: E402
 from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 from gates import Picky, Silent  # noqa: E402
 
-t = Test(need_module=True)
-cluster = t.cluster()
-api = cluster.api
-names = dns.Server({'api.test': ['127.0.0.1'], 'mute.test': ['127.0.0.1'],
-                    'silent.test': ['127.0.0.2']})
-api.certificate(*certs.write_pair(
-    cluster.dir, 'named', certs.Authority().server(names=(
-        '127.0.0.1', 'api.test', 'mute.test', 'silent.test'))))
-picky = Picky(api.path('server.crt'), api.path('server.key'),
-              api.path('ca.crt'))
-reviewer = cluster.file('own.jwt', api.read('reviewer.jwt'))
-stranger = certs.Authority('stranger').client('akl', ['system:masters'])
-
-CONFIGS = {
-    'plain': {'token_reviewer_jwt': reviewer},
-    'mute': {'k8s_host': f'https://mute.test:{cluster.port}'},
-    'silent': {'k8s_host': f'https://silent.test:{cluster.port}',
-               'akl_k8s_review_timeout': '1s connect=200ms'},
-    'refused': {},
-    'bare': {'k8s_host': f'https://127.0.0.1:{picky.port}'},
-    'stranger': {'k8s_host': f'https://127.0.0.1:{picky.port}',
-                 'k8s_auth_type': 'certificate', 'token_reviewer_jwt': None,
-                 'k8s_client_certificate': cluster.file('stranger.crt',
-                                                        stranger[0]),
-                 'k8s_client_key': cluster.file('stranger.key', stranger[1])}}
-
+NAMES = 'api.test', 'mute.test', 'silent.test'
+REFUSED_HEAD = 'HTTP/1.1 401 Unauthorized\r\n'
+OK = 200, None
+AWAY = 503, 'api_unreachable'
 HTTP = '''
     resolver 127.0.0.1:@dns@;
     resolver_timeout 60s;
@@ -51,164 +29,268 @@ HTTP = '''
         location = /plain { return 204; }
     }
 '''
-nginx = t.nginx(HTTP, dns=names.port, method=cluster.method(), configs=''.join(
-    cluster.config(name=name, **members)
-    for name, members in CONFIGS.items()))
-number = 0
+
+t = Test(need_module=True)
 
 
-def body(config='plain'):
-    """Return a login with a token of its own."""
-    global number
-    number += 1
-    return cluster.login(cluster.issue(claims={'n': number}), config)
+@t.shared
+def cluster():
+    """A cluster whose API server has some names."""
+    made = t.cluster()
+    made.api.certificate(*certs.write_pair(
+        made.dir, 'named',
+        certs.Authority().server(names=('127.0.0.1', *NAMES))))
+    return made
 
 
-def login(config='plain'):
-    """Log in; return status and reason."""
-    answer = client.post(nginx.port, '/v2/auth', body(config))
-    return answer.status, answer.json().get('reason')
+@t.shared
+def picky(cluster):
+    """A server that wants certificates of its own CA."""
+    path = cluster.api.path
+    return Picky(path('server.crt'), path('server.key'), path('ca.crt'))
+
+
+class Gateway:
+    """An nginx with a resolver and a reviewer's file of its own."""
+
+    def __init__(self, cluster, configs, **kw):
+        self.cluster = cluster
+        self.names = dns.Server({
+            'api.test': ['127.0.0.1'], 'mute.test': ['127.0.0.1'],
+            'silent.test': ['127.0.0.2']})
+        self.nginx = t.nginx(
+            HTTP, dns=self.names.port, method=cluster.method(),
+            configs=''.join(cluster.config(name=name, **members)
+                            for name, members in configs.items()), **kw)
+
+    def body(self, config='plain'):
+        """Return a login with a token of its own."""
+        return self.cluster.login(self.cluster.issue(), config)
+
+    def ask(self, config='plain'):
+        """Log in; return the answer."""
+        return client.post(self.nginx.port, '/v2/auth', self.body(config))
+
+    def login(self, config='plain'):
+        """Log in; return status and reason."""
+        answer = self.ask(config)
+        return answer.status, answer.json().get('reason')
+
+
+@t.own
+def gateway(cluster):
+    """A gateway that knows the API server by its address."""
+    return Gateway(cluster, {'plain': {}})
+
+
+@t.own
+def mute(cluster):
+    """One that knows it by a name, and whose resolver may fall silent."""
+    return Gateway(cluster, {'plain': {
+        'k8s_host': f'https://mute.test:{cluster.port}'}})
 
 
 # An answer whose head is torn: its status is no word of the API server
 
-api.reset_stats()
-mark = nginx.mark()
-cluster.file('own.jwt', api.issue('akl-system', account='reviewer', ttl=9999))
-api.fault(raw='HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json')
-t.is_(login(), (502, 'api_error'), 'a 401 torn in its head')
-t.ok(nginx.grep("the answer's head is not whole", mark), 'the log says so')
-t.is_(api.stats()['review'], 1, 'nobody looked for another reviewer')
-api.clear()
-api.fault(raw='HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
-t.is_(nginx.grep('was replaced', mark), [], 'nor read the credentials again')
-t.is_(login(), (502, 'reviewer_unauthorized'), 'and a whole one')
-t.ok(nginx.grep('token_reviewer_jwt .*was replaced$', mark),
-     'for which they are')
-api.clear()
-api.fault(raw='HTTP/1.1 100 Continue\r\n\r\n')
-t.is_(login(), (503, 'api_unreachable'), 'an interim head and no more')
-api.clear()
+@t.own
+def reviewer(cluster):
+    """The reviewer's file of a story."""
+    return cluster.file('own.jwt', cluster.api.read('reviewer.jwt'))
+
+
+@t.own
+def reread(cluster, reviewer):
+    """A gateway whose reviewer has been replaced since it started."""
+    made = Gateway(cluster, {'plain': {'token_reviewer_jwt': reviewer}})
+    cluster.file('own.jwt', cluster.api.issue(
+        'akl-system', account='reviewer', ttl=9999))
+    return made
+
+
+@t.story
+def a_401_torn_in_its_head_is_no_word_of_the_api_server(cluster, reread):
+    cluster.api.fault(raw=REFUSED_HEAD + 'Content-Type: application/json')
+    t.is_(reread.login(), (502, 'api_error'), 'a login')
+    t.ok(reread.nginx.grep("the answer's head is not whole"),
+         'the log says so')
+    t.is_(cluster.api.stats()['review'], 1,
+          'nobody looked for another reviewer')
+    t.is_(reread.nginx.grep('was replaced'), [],
+          'nor read the credentials again')
+
+
+@t.story
+def a_whole_401_makes_the_gateway_read_its_credentials_again(
+        cluster, reread):
+    cluster.api.fault(raw=REFUSED_HEAD + 'Content-Length: 0\r\n\r\n')
+    t.is_(reread.login(), (502, 'reviewer_unauthorized'), 'a login')
+    t.ok(reread.nginx.grep('token_reviewer_jwt .*was replaced$'), 'the log')
+
+
+@t.story
+def an_interim_head_and_no_more_is_no_answer(cluster, gateway):
+    cluster.api.fault(raw='HTTP/1.1 100 Continue\r\n\r\n')
+    t.is_(gateway.login(), AWAY, 'a login')
+
 
 # The alert about our certificate comes after the handshake in TLS 1.3
 
-mark = nginx.mark()
-t.is_(login('stranger'), (502, 'api_tls'), 'a client certificate of another')
-t.ok(nginx.grep('login failed, api_tls: .* alert ', mark),
-     'the log has the alert')
-t.is_(login('bare'), (502, 'api_tls'), 'none where one is wanted')
+@t.story
+def an_alert_about_our_certificate_is_told_in_the_log(cluster, picky):
+    pair = certs.Authority('stranger').client('akl', ['system:masters'])
+    gateway = Gateway(cluster, {'plain': {
+        'k8s_host': f'https://127.0.0.1:{picky.port}',
+        'k8s_auth_type': 'certificate', 'token_reviewer_jwt': None,
+        'k8s_client_certificate': cluster.file('stranger.crt', pair[0]),
+        'k8s_client_key': cluster.file('stranger.key', pair[1])}})
+    t.is_(gateway.login(), (502, 'api_tls'),
+          'a client certificate of another CA')
+    t.ok(gateway.nginx.grep('login failed, api_tls: .* alert '),
+         'the log has the alert')
+
+
+@t.story
+def a_server_that_wants_a_certificate_gets_none_by_a_token(cluster, picky):
+    gateway = Gateway(cluster, {'plain': {
+        'k8s_host': f'https://127.0.0.1:{picky.port}'}})
+    t.is_(gateway.login(), (502, 'api_tls'), 'a login')
+
 
 # Refused is refused, and known at once
 
-api.unlisten()
-api.drop()
-mark = nginx.mark()
-t.is_(login('refused'), (503, 'api_unreachable'), 'a connect that is refused')
-t.ok(nginx.grep(f'Connection refused.*https://127.0.0.1:{cluster.port}',
-                mark), 'the log says so')
-api.listen()
-t.is_(login('refused'), (200, None), 'and is tried at once when it may')
+@t.story
+def a_connect_that_is_refused_is_known_and_forgotten_at_once(
+        cluster, gateway):
+    cluster.api.unlisten()
+    cluster.api.drop()
+    t.is_(gateway.login(), AWAY, 'a login')
+    t.ok(gateway.nginx.grep(
+        f'Connection refused.*https://127.0.0.1:{cluster.port}'),
+         'the log says so')
+    cluster.api.listen()
+    t.is_(gateway.login(), OK, 'and it is tried at once when it may')
+
 
 # Silent addresses are left to a probe now and then, also under a new lease
 
-api.unlisten()
-silent = Silent('127.0.0.2', cluster.port)
-t.ok(wait_for(lambda: login('silent')[0] == 503), 'a silent address')
-mark = nginx.mark()
-t.ok(wait_for(lambda: login('silent') == (503, 'api_unreachable')
-              and nginx.grep('all addresses were silent lately', mark)),
-     'is left after a while')
+@t.story
+def a_silent_address_is_left_alone_until_it_is_back(cluster):
+    gateway = Gateway(cluster, {'plain': {
+        'k8s_host': f'https://silent.test:{cluster.port}',
+        'akl_k8s_review_timeout': '1s connect=200ms'}})
+    login, names, nginx = gateway.login, gateway.names, gateway.nginx
+    silently = 'all addresses were silent lately'
 
+    cluster.api.unlisten()
+    silent = Silent('127.0.0.2', cluster.port)
+    t.ok(wait_for(lambda: login()[0] == 503), 'a silent address')
+    mark = nginx.mark()
+    t.ok(wait_for(lambda: login() == AWAY and nginx.grep(silently, mark)),
+         'is left after a while')
 
-def left_alone():
-    """Say whether logins after the next lookup leave the address alone."""
-    asked = names.asked['silent.test']
-    wait_for(lambda: login('silent') != (503, 'api_unreachable')
-             or names.asked['silent.test'] > asked)
-    since = nginx.mark()
-    login('silent')
-    login('silent')
-    return nginx.grep('all addresses were silent lately', since)
+    def left_alone():
+        """Say whether logins after the next lookup leave it alone."""
+        asked = names.asked['silent.test']
+        wait_for(lambda: login() != AWAY
+                 or names.asked['silent.test'] > asked)
+        since = nginx.mark()
+        login()
+        login()
+        return nginx.grep(silently, since)
 
+    t.ok(wait_for(left_alone),
+         'the name is looked up again, and nothing changes')
+    silent.close()
+    cluster.api.listen('127.0.0.2', cluster.port)
+    t.ok(wait_for(lambda: login() == OK), 'until it is back')
+    t.is_([login()[0] for _ in range(5)], [200] * 5, 'for good')
 
-t.ok(wait_for(left_alone), 'the name is looked up again, and nothing changes')
-silent.close()
-api.listen('127.0.0.2', cluster.port)
-t.ok(wait_for(lambda: login('silent') == (200, None)), 'until it is back')
-t.is_([login('silent')[0] for _ in range(5)], [200] * 5, 'for good')
-api.unlisten()
-api.listen('127.0.0.1', cluster.port)
 
 # A resolver that has fallen silent: what it last said is good
 
-t.is_(login('mute'), (200, None), 'a name')
-names.mute = True
-asked = names.asked['mute.test']
-t.ok(wait_for(lambda: login('mute')[0] == 200
-              and names.asked['mute.test'] > asked),
-     'the resolver does not answer any more')
-t.is_([login('mute') for _ in range(3)], [(200, None)] * 3,
-      'logins go on with the addresses that are known')
-asked = names.asked['mute.test']
-times = []
-t.ok(wait_for(lambda: times.append(client.post(
-    nginx.port, '/v2/auth', body('mute')).seconds)
-    or names.asked['mute.test'] > asked), 'it is asked once more')
-t.ok(0.2 < times[-1] < 60, 'which takes a login a moment', times[-1])
-t.ok(wait_for(lambda: client.post(nginx.port, '/v2/auth',
-                                  body('mute')).seconds < 0.2),
-     'and the next one nothing')
+@t.story
+def a_resolver_that_falls_silent_stops_no_login(mute):
+    names = mute.names
+    t.is_(mute.login(), OK, 'a name')
+    names.mute = True
+    asked = names.asked['mute.test']
+    t.ok(wait_for(lambda: mute.login()[0] == 200
+                  and names.asked['mute.test'] > asked),
+         'the resolver does not answer any more')
+    t.is_([mute.login() for _ in range(3)], [OK] * 3,
+          'logins go on with the addresses that are known')
+    asked = names.asked['mute.test']
+    times = []
+    t.ok(wait_for(lambda: times.append(mute.ask().seconds)
+                  or names.asked['mute.test'] > asked),
+         'it is asked once more')
+    t.ok(0.2 < times[-1] < 60, 'which takes a login a moment', times[-1])
+    t.ok(wait_for(lambda: mute.ask().seconds < 0.2),
+         'and the next one nothing')
+
 
 # A worker that quits answers what comes on the connections it has, and does
 # not wait for the resolver
 
-data = client.build('POST', '/v2/auth', body=body(), close=False)
-with client.Session(nginx.port) as session:
-    session.request(path='/plain')
-    session.sock.sendall(data[:-100])
-    mark = nginx.mark()
-    nginx.send_signal('QUIT')
-    t.ok(nginx.wait_log('gracefully shutting down', since=mark),
-         'a worker quits')
-    session.sock.sendall(data[-100:])
-    answer = session.receive('POST')
-t.is_(answer.status, 200, 'and still asks the API server')
-t.is_(nginx.process.wait(PATIENCE), 0, 'then it ends')
-names.mute = False
+@t.story
+def a_worker_that_quits_does_not_wait_for_the_resolver(mute):
+    nginx = mute.nginx
+    t.is_(mute.login(), OK, 'a name')
+    mute.names.mute = True
+    asked = mute.names.asked['mute.test']
+    t.ok(wait_for(lambda: mute.login()[0] == 200
+                  and mute.names.asked['mute.test'] > asked),
+         'the resolver does not answer any more')
+    data = client.build('POST', '/v2/auth', body=mute.body(), close=False)
+    with client.Session(nginx.port) as session:
+        session.request(path='/plain')
+        session.sock.sendall(data[:-100])
+        mark = nginx.mark()
+        nginx.send_signal('QUIT')
+        t.ok(nginx.wait_log('gracefully shutting down', since=mark),
+             'a worker quits')
+        session.sock.sendall(data[-100:])
+        answer = session.receive('POST')
+    t.is_(answer.status, 200, 'and still asks the API server')
+    t.is_(nginx.process.wait(PATIENCE), 0, 'then it ends')
+
 
 # Without connections a login fails by our fault, not the API server's
 
-nginx.expect('worker_connections are not enough')
-nginx.configure(connections=16)
-nginx.start()
-t.is_(login(), (200, None), 'a few connections')
-api.fault('hold')
-api.reset_stats()
-sessions = []
-for _ in range(9):
+def waiting(gateway):
+    """Begin a login; return its session and the rest of it, unsent."""
     head, _, rest = client.build(
-        'POST', '/v2/auth', {'Expect': '100-continue'}, body(),
+        'POST', '/v2/auth', {'Expect': '100-continue'}, gateway.body(),
         close=False).partition(b'\r\n\r\n')
-    session = client.Session(nginx.port)
+    session = client.Session(gateway.nginx.port)
     session.sock.sendall(head + b'\r\n\r\n')
-    told = session.sock.recv(4096)
-    sessions.append((session, rest))
-t.like(told.decode(), 'HTTP/1.1 100 ', 'nine requests are being read')
-for session, rest in sessions:
-    session.sock.sendall(rest)
-t.ok(wait_for(lambda: nginx.grep('login failed, internal_error.*connections')),
-     'there are none left for some reviews')
-api.clear()
-api.release()
-answers = []
-for session, _ in sessions:
-    with session:
-        answer = session.receive('POST')
-        answers.append((answer.status, answer.json().get('reason')))
-t.is_({*answers}, {(200, None), (500, 'internal_error')},
-      'some are answered, some fail')
-t.is_([login() for _ in range(5)], [(200, None)] * 5,
-      'and nothing is held against the API server')
+    return session, rest, session.sock.recv(4096).decode()
 
-names.close()
-t.done_testing()
+
+@t.story
+def a_lack_of_connections_is_not_held_against_the_api_server(cluster):
+    gateway = Gateway(cluster, {'plain': {}}, connections=16)
+    gateway.nginx.expect('worker_connections are not enough')
+    t.is_(gateway.login(), OK, 'a few connections')
+    cluster.api.fault('hold')
+    begun = [waiting(gateway) for _ in range(9)]
+    t.like(begun[-1][2], 'HTTP/1.1 100 ', 'nine requests are being read')
+    for session, rest, _ in begun:
+        session.sock.sendall(rest)
+    t.ok(wait_for(lambda: gateway.nginx.grep(
+        'login failed, internal_error.*connections')),
+         'there are none left for some reviews')
+    cluster.api.clear()
+    cluster.api.release()
+    answers = set()
+    for session, _, _ in begun:
+        with session:
+            answer = session.receive('POST')
+            answers.add((answer.status, answer.json().get('reason')))
+    t.is_(answers, {OK, (500, 'internal_error')},
+          'some are answered, some fail')
+    t.is_([gateway.login() for _ in range(5)], [OK] * 5,
+          'and nothing is held against the API server')
+
+
+t.tell()
