@@ -13,74 +13,6 @@ import faults  # noqa: E402
 import tokens  # noqa: E402
 from akltest import NAMESPACE, Test, client, wait_for  # noqa: E402
 
-t = Test(need_module=True)
-cluster = t.cluster()
-other = t.cluster()
-newest = t.cluster(version='1.37')
-api = cluster.api
-
-nginx = t.nginx('''
-    akl_k8s_cache_valid 1h refused=0;
-    @method@
-    @configs@
-    server {
-        listen 127.0.0.1:@port@;
-        location = /v2/auth { akl_k8s_auth; }
-    }
-''', method=cluster.method()
-     + cluster.method('p-podsonly0000km', bound_pod_names='*'),
-     configs=cluster.config()
-     + cluster.config(name='hasty',
-                      akl_k8s_review_timeout='900ms connect=900ms')
-     + cluster.config(name='anyone', disable_issuer_validation='on',
-                      akl_k8s_review_timeout='2s connect=2s')
-     + cluster.config(name='keeping', akl_k8s_cache_valid='10s refused=1h',
-                      akl_k8s_review_timeout='2s connect=2s')
-     + newest.config(name='newest')
-     + newest.config(name='pods', access_id='p-podsonly0000km'))
-number = 0
-
-
-def issue():
-    """Return a pod token of its own."""
-    global number
-    number += 1
-    return cluster.issue(claims={'n': number})
-
-
-def login(token=None, config='k8s-conf'):
-    """Log in; return the answer."""
-    return client.post(nginx.port, '/v2/auth',
-                       cluster.login(token or issue(), config))
-
-
-def result(answer):
-    """Return status and reason."""
-    return answer.status, answer.json().get('reason')
-
-
-def hasty(token=None, config='hasty', faults_=()):
-    """Log in where there is little time; return the answer.
-
-    A slow machine may need more than that, which says nothing.
-    """
-    for _ in range(50):
-        api.reset_stats()
-        if faults_:
-            api.clear()
-        for name, members in faults_:
-            api.fault(name, **members)
-        answer = login(token, config)
-        if result(answer) != TIMEOUT:
-            break
-    return answer
-
-
-def reviews():
-    """Return how many reviews the API server has seen."""
-    return api.stats()['review']
-
-
 OK = (200, None)
 ERROR = (502, 'api_error')
 MISSING = (502, 'api_not_found')
@@ -115,162 +47,10 @@ EXPECTED = {
     'name_nul': ERROR, 'name_parts': NOBODY, 'null_error': OK,
     'null_user': ERROR, 'null_uid': OK, 'null_groups': NOBODY,
     'null_extra': OK, 'null_audiences': OK}
-
-t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
-      'no misbehaviour is left out')
-
-# Each of them, on a new connection and on one that was used before; the
-# same token logs in right afterwards, so an outage leaves nothing behind
-
 AGAIN = ('throttled_bare', 'throttled_absurd')
+PODS_ONLY = 'p-podsonly0000km'
 
-for name, expected in EXPECTED.items():
-    if name in AGAIN:
-        continue
-    config = 'hasty' if expected == TIMEOUT else 'k8s-conf'
-    more = {}
-    if name in ('throttled', 'roles_unread') or name.startswith('error_5'):
-        # asked again until the deadline otherwise
-        more['headers'] = {'Retry-After': '999'}
-    for used in (False, True):
-        if used:
-            login(config=config)
-        else:
-            api.drop()
-        api.fault(name, **more)
-        token = issue()
-        mark = nginx.mark()
-        answer = login(token, config)
-        api.clear()
-        where = f'{name}, {"used" if used else "new"} connection'
-        t.is_(result(answer), expected, where)
-        t.ok(result(login(token, config)) == OK or config == 'hasty'
-             and wait_for(lambda: login(token, config).status == 200),
-             f'{where}: the next login')
-        if expected != OK:
-            level = 'error' if answer.status >= 500 else 'info'
-            t.ok(nginx.grep(rf'\[{level}\].* {expected[1]}', mark),
-                 f'{where}: logged')
-        if expected == TIMEOUT:
-            break
-for name in AGAIN:
-    api.fault(name)
-    t.is_(result(hasty()), EXPECTED[name], name)
-    api.clear()
-
-# Handshakes
-
-for how, expected in (('reset', AWAY), ('stall', TIMEOUT)):
-    api.handshake(how)
-    api.drop()
-    t.is_(result(login(config='hasty')), expected, f'handshake: {how}')
-    api.clear()
-    t.ok(wait_for(lambda: login(config='hasty').status == 200),
-         f'handshake: {how}: and back')
-
-# A redirect leads nowhere
-
-other.api.reset_stats()
-api.fault('redirect', headers={'Location': other.url
-                               + '/apis/authentication.k8s.io/v1/'
-                                 'tokenreviews'})
-t.is_(result(login()), ERROR, 'a redirect')
-api.clear()
-t.is_(other.api.stats()['connections'], 0, 'is not followed')
-
-# Connections are kept
-
-login()
-api.reset_stats()
-for _ in range(30):
-    login()
-t.is_((reviews(), api.stats()['connections']), (30, 0),
-      '30 logins over a connection that was there')
-
-# One that died meanwhile costs one repetition, on a new one, unseen
-
-for how in ('closed', 'reset'):
-    login()
-    api.reset_stats()
-    api.drop(reset=how == 'reset')
-    t.is_(result(login()), OK, f'a kept connection was {how}')
-    t.is_((reviews(), api.stats()['connections']), (1, 1),
-          f'{how}: one review, one new connection')
-for name in ('reset_reused', 'close_reused'):
-    login()
-    api.reset_stats()
-    api.fault(name, count=1)
-    t.is_(result(login()), OK, f'{name}: sent once more')
-    t.is_((reviews(), api.stats()['connections']), (2, 1),
-          f'{name}: on a new connection')
-    api.clear()
-login()
-api.reset_stats()
-api.fault('reset_before')
-t.is_(result(login()), AWAY, 'the new one dies as well')
-t.is_(reviews(), 2, 'which is not tried again')
-api.clear()
-
-# The API server may close whenever it likes, or come back
-
-api.close_after(1)
-t.is_([login().status for _ in range(5)], [200] * 5,
-      'closed after each answer')
-api.clear()
-api.idle(200)
-for _ in range(4):
-    t.is_(result(login()), OK, 'a connection that will be closed')
-    t.ok(wait_for(lambda: api.stats()['open'] == 0), 'is, while idle')
-t.is_(result(login()), OK, 'and not missed')
-api.clear()
-for _ in range(3):
-    api.unlisten()
-    api.drop()
-    t.is_(result(login()), AWAY, 'away')
-    api.listen()
-    t.is_(result(login()), OK, 'and back at once')
-
-# 429: Retry-After inside the deadline is kept to, beyond it is handed on
-
-api.reset_stats()
-api.fault('throttled', count=1)
-started = time.monotonic()
-t.is_(result(login()), OK, '429 with Retry-After: 1')
-t.ok(time.monotonic() - started >= 1, 'asked again a second later')
-t.is_(reviews(), 2, 'and once')
-api.reset_stats()
-api.fault('throttled_bare', count=2)
-t.is_(result(login()), OK, '429 without Retry-After')
-t.is_(reviews(), 3, 'asked until it was answered')
-for value, told in (('7', 7), ('999', 60), ('9' * 24, None), ('-5', None),
-                    ('soon', None), ('0', None)):
-    api.fault('throttled', headers={'Retry-After': value})
-    answer = hasty()
-    t.is_(result(answer), THROTTLED, f'429 with Retry-After: {value[:9]}')
-    held = int(answer.header('retry-after'))
-    t.ok(held == told if told else 1 <= held <= 60,
-         'and what clients are told', held)
-    if told:
-        t.is_(reviews(), 1, 'not asked again before')
-    api.clear()
-
-# 5xx, and what a server says that has not read its roles yet: asked again
-# inside the deadline; but what no repetition can change
-
-for name in ('error_500', 'error_503', 'error_504', 'error_502_html',
-             'roles_unread'):
-    api.reset_stats()
-    api.fault(name, count=1)
-    t.is_(result(login()), OK, f'{name}, once')
-    t.is_(reviews(), 2, 'is asked again')
-for name in ('audiences_500', 'unauthorized', 'html_404', 'truncated'):
-    api.reset_stats()
-    api.fault(name)
-    login()
-    t.is_(reviews(), 1, f'{name} is not')
-    api.clear()
-
-# An outage inside the API server has the status 201 of a refusal, and is none
+# what the API server says of an outage inside of it, beside the status 201
 
 DIAL = 'dial tcp [::1]:6443: connect: connection refused'
 OUTAGES = [
@@ -285,103 +65,447 @@ OUTAGES = [
     'the server is currently unable to handle the request',
     'the server has received too many requests and has asked us to try '
     'again later']
+UNREADY = 'oidc: authenticator not initialized'
+
+t = Test(need_module=True)
+
+
+@t.shared
+def cluster():
+    """The cluster whose API server misbehaves."""
+    return t.cluster()
+
+
+@t.shared
+def api(cluster):
+    """Its API server."""
+    return cluster.api
+
+
+@t.shared
+def other():
+    """A cluster that nobody should come to."""
+    return t.cluster()
+
+
+@t.shared
+def newest():
+    """A cluster of Kubernetes 1.37."""
+    return t.cluster(version='1.37')
+
+
+class Gateway:
+    """An nginx with a config for each kind of patience."""
+
+    def __init__(self, cluster, newest):
+        self.cluster = cluster
+        self.api = cluster.api
+        make = cluster.config
+        brief = '2s connect=2s'
+        self.nginx = t.nginx('''
+            akl_k8s_cache_valid 1h refused=0;
+            @method@
+            @configs@
+            server {
+                listen 127.0.0.1:@port@;
+                location = /v2/auth { akl_k8s_auth; }
+            }
+        ''', method=cluster.method()
+            + cluster.method(PODS_ONLY, bound_pod_names='*'),
+            configs=make()
+            + make(name='hasty', akl_k8s_review_timeout='900ms connect=900ms')
+            + make(name='anyone', disable_issuer_validation='on',
+                   akl_k8s_review_timeout=brief)
+            + make(name='keeping', akl_k8s_cache_valid='10s refused=1h',
+                   akl_k8s_review_timeout=brief)
+            + newest.config(name='newest')
+            + newest.config(name='pods', access_id=PODS_ONLY))
+
+    def ask(self, token=None, config='k8s-conf', **kw):
+        """Log in; return the answer."""
+        return client.post(self.nginx.port, '/v2/auth', self.cluster.login(
+            token or self.cluster.issue(), config, **kw))
+
+    def login(self, token=None, config='k8s-conf', **kw):
+        """Log in; return status and reason."""
+        return result(self.ask(token, config, **kw))
+
+    def hasty(self):
+        """Log in where there is little time; return the answer.
+
+        A slow machine may need more than that, which says nothing.
+        """
+        for _ in range(50):
+            self.api.reset_stats()
+            answer = self.ask(config='hasty')
+            if result(answer) != TIMEOUT:
+                break
+        return answer
+
+    def reviews(self):
+        """Return how many reviews the API server has seen."""
+        return self.api.stats()['review']
+
+
+@t.shared
+def gateway(cluster, newest):
+    """The gateway of all stories."""
+    return Gateway(cluster, newest)
+
+
+def result(answer):
+    """Return status and reason."""
+    return answer.status, answer.json().get('reason')
+
+
+# Each misbehaviour; the same token logs in right afterwards, so an outage
+# leaves nothing behind
+
+def suffer(gateway, name, used):
+    """Log in while the API server misbehaves, and right afterwards."""
+    expected = EXPECTED[name]
+    config = 'hasty' if expected == TIMEOUT else 'k8s-conf'
+    more = {}
+    if name == 'throttled' or name.startswith('error_5'):
+        # asked again until the deadline otherwise
+        more['headers'] = {'Retry-After': '999'}
+    if used:
+        gateway.ask(config=config)
+    else:
+        gateway.api.drop()
+    gateway.api.fault(name, **more)
+    token = gateway.cluster.issue()
+    mark = gateway.nginx.mark()
+    answer = gateway.ask(token, config)
+    gateway.api.clear()
+    t.is_(result(answer), expected, name)
+    t.ok(gateway.login(token, config) == OK or config == 'hasty'
+         and wait_for(lambda: gateway.ask(token, config).status == 200),
+         f'{name}: the next login')
+    if expected != OK:
+        level = 'error' if answer.status >= 500 else 'info'
+        t.ok(gateway.nginx.grep(rf'\[{level}\].* {expected[1]}', mark),
+             f'{name}: logged')
+
+
+@t.story
+def no_misbehaviour_of_an_api_server_is_left_out():
+    t.is_(sorted(EXPECTED), sorted(set(faults.PRESETS) - {'hold'}),
+          'those we know')
+
+
+@t.story
+def what_an_api_server_does_on_a_new_connection_has_its_reason(gateway):
+    for name in EXPECTED:
+        if name not in AGAIN:
+            suffer(gateway, name, False)
+
+
+@t.story
+def what_an_api_server_does_on_a_used_connection_has_its_reason(gateway):
+    for name, expected in EXPECTED.items():
+        if name not in AGAIN and expected != TIMEOUT:
+            suffer(gateway, name, True)
+
+
+@t.story
+def an_api_server_that_throttles_to_the_end_is_told_from_a_slow_one(
+        api, gateway):
+    for name in AGAIN:
+        api.fault(name)
+        t.is_(result(gateway.hasty()), EXPECTED[name], name)
+        api.clear()
+
+
+@t.story
+def a_handshake_that_fails_is_an_outage(api, gateway):
+    for how, expected in (('reset', AWAY), ('stall', TIMEOUT)):
+        api.handshake(how)
+        api.drop()
+        t.is_(gateway.login(config='hasty'), expected, how)
+        api.clear()
+        t.ok(wait_for(lambda: gateway.ask(config='hasty').status == 200),
+             f'{how}: and back')
+
+
+@t.story
+def a_redirect_is_not_followed(api, gateway, other):
+    api.fault('redirect', headers={
+        'Location': other.url + '/apis/authentication.k8s.io/v1/tokenreviews'
+    })
+    t.is_(gateway.login(), ERROR, 'a login')
+    t.is_(other.api.stats()['connections'], 0, 'where it leads')
+
+
+# Connections
+
+@t.story
+def a_connection_is_kept_for_what_follows(api, gateway):
+    gateway.ask()
+    api.reset_stats()
+    for _ in range(30):
+        gateway.ask()
+    t.is_((gateway.reviews(), api.stats()['connections']), (30, 0),
+          '30 logins over a connection that was there')
+
+
+@t.story
+def a_kept_connection_that_died_costs_a_new_one_unseen(api, gateway):
+    for how in ('closed', 'reset'):
+        gateway.ask()
+        api.reset_stats()
+        api.drop(reset=how == 'reset')
+        t.is_(gateway.login(), OK, f'a kept connection was {how}')
+        t.is_((gateway.reviews(), api.stats()['connections']), (1, 1),
+              f'{how}: one review, one new connection')
+
+
+@t.story
+def a_connection_that_dies_under_a_review_costs_one_repetition(api, gateway):
+    for name in ('reset_reused', 'close_reused'):
+        gateway.ask()
+        api.reset_stats()
+        api.fault(name, count=1)
+        t.is_(gateway.login(), OK, f'{name}: sent once more')
+        t.is_((gateway.reviews(), api.stats()['connections']), (2, 1),
+              f'{name}: on a new connection')
+        api.clear()
+    gateway.ask()
+    api.reset_stats()
+    api.fault('reset_before')
+    t.is_(gateway.login(), AWAY, 'the new one dies as well')
+    t.is_(gateway.reviews(), 2, 'which is not tried again')
+
+
+@t.story
+def an_api_server_may_close_whenever_it_likes(api, gateway):
+    api.close_after(1)
+    t.is_([gateway.ask().status for _ in range(5)], [200] * 5,
+          'closed after each answer')
+    api.clear()
+    api.idle(200)
+    for _ in range(4):
+        t.is_(gateway.login(), OK, 'a connection that will be closed')
+        t.ok(wait_for(lambda: api.stats()['open'] == 0), 'is, while idle')
+    t.is_(gateway.login(), OK, 'and not missed')
+
+
+@t.story
+def an_api_server_that_comes_back_is_asked_at_once(api, gateway):
+    for _ in range(3):
+        api.unlisten()
+        api.drop()
+        t.is_(gateway.login(), AWAY, 'away')
+        api.listen()
+        t.is_(gateway.login(), OK, 'and back at once')
+
+
+# Asked again
+
+@t.story
+def retry_after_is_kept_to_inside_the_deadline(api, gateway):
+    api.fault('throttled', count=1)
+    started = time.monotonic()
+    t.is_(gateway.login(), OK, '429 with Retry-After: 1')
+    t.ok(time.monotonic() - started >= 1, 'asked again a second later')
+    t.is_(gateway.reviews(), 2, 'and once')
+    api.reset_stats()
+    api.fault('throttled_bare', count=2)
+    t.is_(gateway.login(), OK, '429 without Retry-After')
+    t.is_(gateway.reviews(), 3, 'asked until it was answered')
+
+
+@t.story
+def retry_after_is_handed_on_beyond_the_deadline(api, gateway):
+    for value, told in (('7', 7), ('999', 60), ('9' * 24, None),
+                        ('-5', None), ('soon', None), ('0', None)):
+        api.fault('throttled', headers={'Retry-After': value})
+        answer = gateway.hasty()
+        t.is_(result(answer), THROTTLED, f'Retry-After: {value[:9]}')
+        held = int(answer.header('retry-after'))
+        t.ok(held == told if told else 1 <= held <= 60,
+             'and what clients are told', held)
+        if told:
+            t.is_(gateway.reviews(), 1, 'not asked again before')
+        api.clear()
+
+
+@t.story
+def a_server_that_fails_or_has_not_read_its_roles_is_asked_again(
+        api, gateway):
+    for name in ('error_500', 'error_503', 'error_504', 'error_502_html',
+                 'roles_unread'):
+        api.reset_stats()
+        api.fault(name, count=1)
+        t.is_(gateway.login(), OK, f'{name}, once')
+        t.is_(gateway.reviews(), 2, f'{name}: is asked again')
+
+
+@t.story
+def what_no_repetition_can_change_is_not_asked_again(api, gateway):
+    for name in ('audiences_500', 'unauthorized', 'html_404', 'truncated'):
+        api.reset_stats()
+        api.fault(name)
+        gateway.ask()
+        t.is_(gateway.reviews(), 1, name)
+        api.clear()
+
+
+@t.story
+def a_last_repetition_without_an_answer_does_not_hide_the_former_ones(
+        api, gateway):
+    for name, expected in (('error_503', ERROR),
+                           ('throttled_bare', THROTTLED)):
+        api.fault(name, count=1)
+        api.fault('stall_before')
+        mark = gateway.nginx.mark()
+        t.is_(gateway.login(config='hasty'), expected,
+              f'{name}, then nothing any more')
+        t.ok(gateway.nginx.grep(
+            rf'{expected[1]}: .*: (apiserver|Too many) ', mark),
+             f'{name} is told in the words of the answer')
+        api.clear()
+
+
+# An outage inside the API server has the status 201 of a refusal, and is none
+
 ACCOUNT = ('account', NAMESPACE, 'builder')
 
-for error in OUTAGES:
-    api.lag(*ACCOUNT, error, 1)
-    api.reset_stats()
-    t.is_(result(login(config='k8s-conf')), OK, f'once: {error}')
-    t.is_(reviews(), 2, 'is asked again')
-for error in OUTAGES[:2] + OUTAGES[6:7]:
-    token = issue()
-    mark = nginx.mark()
-    api.lag(*ACCOUNT, error)
-    t.is_(result(hasty(token, 'keeping')), ERROR, f'lasting: {error}')
-    t.ok(reviews() > 1, 'was asked again')
-    t.ok(set(api.stats()['statuses']) <= {'201', 'None'}, 'was answered 201')
-    t.ok(nginx.grep(r'\[error\].* api_error: .*' + re.escape(error), mark),
-         'is logged as an error in the words of the API server')
-    api.clear()
-    t.is_(result(hasty(token, 'keeping')), OK, 'and is not kept')
 
-# A last repetition that gets no answer in time does not hide the former ones
+@t.story
+def an_outage_inside_the_api_server_is_asked_about_again(api, gateway):
+    for error in OUTAGES:
+        api.lag(*ACCOUNT, error, 1)
+        api.reset_stats()
+        t.is_(gateway.login(), OK, f'once: {error}')
+        t.is_(gateway.reviews(), 2, 'is asked again')
 
-for name, expected in (('error_503', ERROR), ('throttled_bare', THROTTLED)):
-    mark = nginx.mark()
-    t.is_(result(hasty(faults_=[(name, {'count': 1}), ('stall_before', {})])),
-          expected, f'{name}, then nothing any more')
-    t.ok(nginx.grep(rf'{expected[1]}: .*: (apiserver|Too many) ', mark),
-         'is told in the words of the answer')
-    api.clear()
+
+@t.story
+def a_lasting_outage_inside_the_api_server_is_no_refusal(api, gateway):
+    for error in OUTAGES[:2] + OUTAGES[6:7]:
+        token = gateway.cluster.issue()
+        mark = gateway.nginx.mark()
+        api.lag(*ACCOUNT, error)
+        api.reset_stats()
+        t.is_(gateway.login(token, 'keeping'), ERROR, f'lasting: {error}')
+        t.ok(gateway.reviews() > 1, 'was asked again')
+        t.is_(api.stats()['statuses'], {'201': gateway.reviews()},
+              'was answered 201')
+        t.ok(gateway.nginx.grep(
+            r'\[error\].* api_error: .*' + re.escape(error), mark),
+             'is logged as an error in the words of the API server')
+        api.clear()
+        t.is_(gateway.login(token, 'keeping'), OK, 'and is not kept')
+
 
 # It is one of another authenticator's, beside a definite refusal or not
 
-stranger = tokens.k8s_sign({**tokens.decode(issue())[1],
-                            'iss': 'https://idp.example.com'}, cluster.key)
-api.pod(NAMESPACE, 'gone', 'builder')
-refused = {
-    'token_expired': cluster.issue(ttl=600),
-    'audience_mismatch': cluster.issue(audiences=['elsewhere'], ttl=7200),
-    'token_rejected': tokens.k8s_sign(tokens.decode(issue())[1],
-                                      tokens.key('RSA-2048', 'other')),
-    'token_revoked': cluster.issue('gone', ttl=7200)}
-api.delete('pod', NAMESPACE, 'gone')
+def refused(cluster):
+    """Return tokens that are refused an hour from now, by their reason."""
+    cluster.api.pod(NAMESPACE, 'gone', 'builder')
+    out = {
+        'token_expired': cluster.issue(ttl=600),
+        'audience_mismatch': cluster.issue(audiences=['elsewhere'],
+                                           ttl=7200),
+        'token_rejected': tokens.k8s_sign(
+            tokens.decode(cluster.issue())[1],
+            tokens.key('RSA-2048', 'other')),
+        'token_revoked': cluster.issue('gone', ttl=7200)}
+    cluster.api.delete('pod', NAMESPACE, 'gone')
+    return out
 
-for error in (OUTAGES[0], 'oidc: authenticator not initialized'):
-    api.clock(3600)
-    api.authenticators(error)
-    for reason, token in refused.items():
-        api.reset_stats()
-        t.is_(result(login(token)), (401, reason), f'{reason} beside {error}')
-        t.is_(reviews(), 1, 'is not asked again')
-    api.clock()
-    t.is_(result(hasty(stranger, 'anyone')), ERROR,
-          f'one may know the token who could not be asked: {error}')
-    t.is_(result(login()), OK, 'who is not asked about one that is known')
-    api.clear()
-    t.is_(result(login(stranger, 'anyone')), (401, 'token_rejected'),
-          'a token that nobody knows')
 
-# An object that the cache has not: asked for live, and found; a pod that
-# cannot be read looks like one that is gone
+@t.story
+def a_definite_refusal_counts_beside_an_outage_of_another_authenticator(
+        api, gateway):
+    for error in (OUTAGES[0], UNREADY):
+        sent = refused(gateway.cluster)
+        api.clock(3600)
+        api.authenticators(error)
+        for reason, token in sent.items():
+            api.reset_stats()
+            t.is_(gateway.login(token), (401, reason),
+                  f'{reason} beside {error}')
+            t.is_(gateway.reviews(), 1, 'is not asked again')
+        api.clock()
+        api.clear()
 
-for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
-    api.lag(kind, NAMESPACE, name)
-    t.is_(result(login()), OK, f'the cache lags behind: {kind}')
-    api.clear()
-api.lag('pod', NAMESPACE, 'mypod1', OUTAGES[0])
-t.is_(result(login()), (401, 'token_revoked'), 'a pod that cannot be read')
-api.clear()
+
+@t.story
+def a_token_that_only_an_authenticator_may_know_who_is_out_is_an_outage(
+        cluster, api, gateway):
+    stranger = tokens.k8s_sign({**tokens.decode(cluster.issue())[1],
+                                'iss': 'https://idp.example.com'},
+                               cluster.key)
+    for error in (OUTAGES[0], UNREADY):
+        api.authenticators(error)
+        t.is_(gateway.login(stranger, 'anyone'), ERROR,
+              f'who could not be asked: {error}')
+        t.is_(gateway.login(), OK,
+              'who is not asked about one that is known')
+        api.clear()
+        t.is_(gateway.login(stranger, 'anyone'), (401, 'token_rejected'),
+              'a token that nobody knows')
+
+
+@t.story
+def an_object_that_the_servers_cache_lacks_is_asked_for_live(api, gateway):
+    for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
+        api.lag(kind, NAMESPACE, name)
+        t.is_(gateway.login(), OK, f'the cache lags behind: {kind}')
+        api.clear()
+
+
+@t.story
+def a_pod_that_cannot_be_read_looks_like_one_that_is_gone(api, gateway):
+    api.lag('pod', NAMESPACE, 'mypod1', OUTAGES[0])
+    t.is_(gateway.login(), (401, 'token_revoked'), 'a login')
+
 
 # The clean-up of legacy tokens marks them before it deletes them
 
-legacy = {name: api.secret(NAMESPACE, name, 'builder')
-          for name in ('used', 'unused')}
-api.mark_invalid(NAMESPACE, 'unused')
-t.is_(result(login(legacy['used'], 'anyone')), OK, 'a legacy token')
-t.is_(result(login(legacy['unused'], 'anyone')), (401, 'token_revoked'),
-      'one that has been marked invalid')
+@t.story
+def a_legacy_token_that_is_marked_invalid_is_revoked(api, gateway):
+    legacy = {name: api.secret(NAMESPACE, name, 'builder')
+              for name in ('used', 'unused')}
+    api.mark_invalid(NAMESPACE, 'unused')
+    t.is_(gateway.login(legacy['used'], 'anyone'), OK, 'a legacy token')
+    t.is_(gateway.login(legacy['unused'], 'anyone'), (401, 'token_revoked'),
+          'one that has been marked invalid')
+
 
 # Kubernetes 1.37 binds tokens to webhook configurations: there is no pod
 
-for kind in ('validating', 'mutating'):
-    newest.api.webhook(kind, 'hook')
-    token = newest.issue(None, account='builder', webhook=[kind, 'hook'])
-    answer = login(token, 'newest')
-    t.is_(result(answer), OK, f'a token for {kind} webhooks')
-    t.is_(tokens.decode(answer.json()['token'])[1].get('pod_name'), None,
-          'has no pod')
-    t.is_(result(client.post(nginx.port, '/v2/auth', newest.login(
-        token, 'pods', 'p-podsonly0000km'))), (403, 'pod_not_bound'),
-          'and meets no bound on pods')
-    newest.api.delete(kind, None, 'hook')
-    token = newest.issue(None, account='builder')
-    t.is_(result(login(newest.api.issue(
-        NAMESPACE, 'builder', claims={'kubernetes.io': {
-            **tokens.decode(token)[1]['kubernetes.io'],
-            f'{kind}webhookconfiguration': {'name': 'hook', 'uid': 'u'},
-            'attestations': {'admissionReviewAPIGroups': ['*']}}}),
-        'newest')), (401, 'token_revoked'), 'its configuration is gone')
+@t.story
+def a_token_that_is_bound_to_a_webhook_has_no_pod(gateway, newest):
+    for kind in ('validating', 'mutating'):
+        newest.api.webhook(kind, 'hook')
+        token = newest.issue(None, account='builder', webhook=[kind, 'hook'])
+        answer = gateway.ask(token, 'newest')
+        t.is_(result(answer), OK, f'a token for {kind} webhooks')
+        t.is_(tokens.decode(answer.json()['token'])[1].get('pod_name'), None,
+              'has no pod')
+        t.is_(gateway.login(token, 'pods', access_id=PODS_ONLY),
+              (403, 'pod_not_bound'), 'and meets no bound on pods')
+        newest.api.delete(kind, None, 'hook')
+        bound = tokens.decode(newest.issue(None, account='builder'))[1]
+        t.is_(gateway.login(newest.api.issue(
+            NAMESPACE, 'builder', claims={'kubernetes.io': {
+                **bound['kubernetes.io'],
+                f'{kind}webhookconfiguration': {'name': 'hook', 'uid': 'u'},
+                'attestations': {'admissionReviewAPIGroups': ['*']}}}),
+            'newest'), (401, 'token_revoked'), 'its configuration is gone')
 
-t.ok(not nginx.grep('eyJ[A-Za-z0-9_-]{20}'), 'no token in the log')
-t.done_testing()
+
+@t.story
+def no_token_is_in_the_log_whatever_became_of_it(cluster, api, gateway):
+    t.is_(gateway.login(), OK, 'a login')
+    t.is_(gateway.login(cluster.issue()[:-12] + 'AAAAAAAAAAAA'),
+          (401, 'token_rejected'), 'a refusal')
+    api.fault('unauthorized')
+    t.is_(gateway.login(), (502, 'reviewer_unauthorized'), 'an outage')
+    t.ok(not gateway.nginx.grep('eyJ[A-Za-z0-9_-]{20}'), 'the log')
+
+
+t.tell()
