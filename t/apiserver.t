@@ -25,151 +25,36 @@ KEY_SET = 'application/jwk-set+json'
 t = Test()
 
 
-def media():
-    """Each route answers 406 where its type is not accepted."""
-    cluster = t.cluster()
-    token = cluster.issue()
-    body = json.dumps({'apiVersion': 'authentication.k8s.io/v1',
-                       'kind': 'TokenReview', 'spec': {'token': token}})
-    reviewer = cluster.api.read('reviewer.jwt')
-    for accept, keys, rest in (
-            (None, 200, 200), ('', 200, 200), ('*/*', 200, 200),
-            (KEY_SET, 200, 406), ('application/json', 406, 200),
-            (f'{KEY_SET}, application/json;q=0.9', 200, 200),
-            (f'{KEY_SET};q=0.1', 200, 406), (f' {KEY_SET} ;q=1', 200, 406),
-            ('application/json; charset=utf-8 , text/html', 406, 200),
-            ('text/html, */*;q=0.1', 200, 200), ('application/*', 406, 406),
-            ('text/html', 406, 406), ('application/JSON', 406, 406)):
-        t.is_(cluster.fetch(KEYS, token, accept=accept).status, keys,
-              f'key set, accepted: {accept}')
-        t.is_(cluster.fetch(DISCOVERY, token, accept=accept).status, rest,
-              f'discovery, accepted: {accept}')
-        head = {'Authorization': f'Bearer {reviewer}',
-                'Content-Type': 'application/json; charset=utf-8'}
-        if accept is not None:
-            head['Accept'] = accept
-        answer = client.post(cluster.port, REVIEWS, body, head,
-                             context=client.tls(cluster.ca))
-        t.is_(answer.status, 201 if rest == 200 else rest,
-              f'review, accepted: {accept}')
-    t.is_(cluster.fetch(KEYS, token, accept='application/json').text,
-          '{"kind":"Status","apiVersion":"v1","metadata":{},"status":'
-          '"Failure","message":"406: Not Acceptable\\n\\nAvailable '
-          'representations: application/jwk-set+json","reason":'
-          '"NotAcceptable","details":{},"code":406}\n', 'as a Status')
-    t.is_(cluster.fetch(KEYS, token, 'POST').status, 405, 'GET only')
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def rights_to_keys():
-    """The keys are for service accounts, where the issuer is https."""
-    cluster = t.cluster()
-    api = cluster.api
-    api.rancher('token-abcde:secret', ['c-m-1'])
-    pair = (api.path('client.crt'), api.path('client.key'))
-    for path in (KEYS, DISCOVERY):
-        t.is_(cluster.fetch(path).status, 403, f'{path}: nobody')
-        answer = cluster.fetch(path, cert=pair)
-        t.is_(answer.status, 403, f'{path}: a client certificate')
-        t.like(answer.text, f'User ..akl.. cannot get path ..{path}..',
-               f'{path}: in these words')
-        t.is_(cluster.fetch('/k8s/clusters/c-m-1' + path,
-                    'token-abcde:secret').status, 403,
-              f'{path}: a key of Rancher\'s')
-        t.is_(cluster.fetch(path, cluster.issue(None, account='norights'))
-              .status, 200, f'{path}: an account without any right')
-        api.static('opaque', 'jane', 'u1', ['system:authenticated'])
-        t.is_(cluster.fetch(path, 'opaque').status, 403, f'{path}: a user')
-    api.discover('akl')
-    t.is_(cluster.fetch(KEYS, cert=pair).status, 200, 'with the role')
-    api.discover('system:serviceaccounts', False)
-    t.is_(cluster.fetch(KEYS, cluster.issue()).status, 403,
-          'the role taken away')
-    api.discover('system:serviceaccounts')
-    for issuer, status in (('api', 404), ('http://k8s.example.com', 404),
-                           ('https://k8s.example.com', 200),
-                           ('https://k8s.example.com/?a=b', 404),
-                           ('https://k8s.example.com/#a', 404)):
-        api.issuer(issuer)
-        for path in (KEYS, DISCOVERY):
-            answer = cluster.fetch(path, cluster.issue())
-            t.is_(answer.status, status, f'{path}: issuer {issuer}')
-    t.is_(answer.text, '404 page not found\n', 'nothing is there')
-    t.is_(cluster.fetch(KEYS).status, 403, 'which nobody else learns')
+@t.shared
+def api(cluster):
+    """Its API server."""
+    return cluster.api
 
 
-def lagging():
-    """What the cache has not is asked for live."""
-    cluster = t.cluster()
-    api = cluster.api
-    error = 'etcdserver: request timed out'
-    token = cluster.issue()
-    for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
-        api.lag(kind, NAMESPACE, name)
-        t.is_(review(cluster, token).get('authenticated'), True,
-              f'{kind}: the cache lags, the live call works')
-        api.clear()
-    api.lag('account', NAMESPACE, 'builder', error, 1)
-    t.is_(review(cluster, token),
-          {'user': {}, 'error': f'[invalid bearer token, {error}]'},
-          'the raw error of the live call')
-    t.is_(review(cluster, token).get('authenticated'), True, 'once')
-    api.lag('pod', NAMESPACE, 'mypod1', error)
-    t.is_(review(cluster, token)['error'], '[invalid bearer token, service '
-          'account token has been invalidated]',
-          'a pod that cannot be read is as good as gone')
-    api.clear()
-    api.authenticators('oidc: authenticator not initialized', error, error)
-    t.is_(review(cluster, token).get('authenticated'), True,
-          'other authenticators are not asked about a good one')
-    t.is_(review(cluster, 'opaque')['error'], '[invalid bearer token, oidc: '
-          f'authenticator not initialized, {error}]',
-          'about another one they are, each error once')
-    t.is_(review(cluster, cluster.issue(audiences=['x']))['error'],
-          '[invalid bearer token, token audiences ["x"] is invalid for the '
-          'target audiences ["api" "https://kubernetes.default.svc.cluster.'
-          f'local"], oidc: authenticator not initialized, {error}]',
-          'all errors in a row')
-    api.clear()
-    legacy = api.secret(NAMESPACE, 'old', 'builder')
-    api.mark_invalid(NAMESPACE, 'old')
-    t.like(review(cluster, legacy)['error'],
-           f'^.invalid bearer token, the token in secret {NAMESPACE}/old for '
-           f'service account {NAMESPACE}/builder has been marked invalid. Use',
-           'a legacy token that the clean-up has marked')
+@t.shared
+def newest():
+    """A cluster of Kubernetes 1.37."""
+    return t.cluster(version='1.37')
 
 
-def webhooks():
-    """1.37 binds tokens to webhook configurations."""
-    cluster = t.cluster(version='1.37')
-    api = cluster.api
-    for kind, name in (('validating', 'ValidatingWebhookConfiguration'),
-                       ('mutating', 'MutatingWebhookConfiguration')):
-        uid = api.webhook(kind, 'hook')
-        token = cluster.issue(None, account='builder',
-                              webhook=[kind, 'hook'])
-        t.is_(tokens.decode(token)[1]['kubernetes.io'][name.lower()],
-              {'name': 'hook', 'uid': uid}, f'{kind}: claimed')
-        user = review(cluster, token)['user']
-        base = f'authentication.kubernetes.io/{name.lower()}'
-        t.is_({key: value for key, value in user['extra'].items()
-               if 'credential-id' not in key},
-              {'attestation.authentication.kubernetes.io/'
-               'admissionReviewAPIGroups': ['apps'],
-               f'{base}-name': ['hook'], f'{base}-uid': [uid]},
-              f'{kind}: extras of its own, and no pod')
-        api.webhook(kind, 'hook')
-        t.like(review(cluster, token)['error'], rf'{name} UID \(.*\) does '
-               rf'not match service account validating ref claim \({uid}\)',
-               f'{kind}: made anew')
-        api.delete(kind, None, 'hook')
-        t.like(review(cluster, token)['error'], 'has been invalidated',
-               f'{kind}: gone')
-    t.is_(review(cluster, cluster.issue())['authenticated'], True,
-          '1.37 knows pods, too')
-    answer = cluster.ask(json.dumps({
-        'apiVersion': 'authentication.k8s.io/v1', 'kind': 'TokenReview',
-        'spec': {'token': cluster.issue()}}), api.read('reviewer.jwt'))[1]
-    t.ok('creationTimestamp' not in answer, '1.37 leaves out what is null')
+@t.shared
+def reviewer(api):
+    """The reviewer's token."""
+    return api.read('reviewer.jwt')
+
+
+@t.shared
+def body(cluster):
+    """The body of a review."""
+    return json.dumps({'apiVersion': 'authentication.k8s.io/v1',
+                       'kind': 'TokenReview',
+                       'spec': {'token': cluster.issue()}})
 
 
 def review(cluster, token, bearer_=None, **spec):
@@ -182,17 +67,203 @@ def review(cluster, token, bearer_=None, **spec):
     return json.loads(cluster.ask(body, bearer_)[1])['status']
 
 
-def life():
-    """Objects come and go."""
-    cluster = t.cluster()
-    api = cluster.api
+# What is accepted
+
+ACCEPTED = (
+    (None, 200, 200), ('', 200, 200), ('*/*', 200, 200),
+    (KEY_SET, 200, 406), ('application/json', 406, 200),
+    (f'{KEY_SET}, application/json;q=0.9', 200, 200),
+    (f'{KEY_SET};q=0.1', 200, 406), (f' {KEY_SET} ;q=1', 200, 406),
+    ('application/json; charset=utf-8 , text/html', 406, 200),
+    ('text/html, */*;q=0.1', 200, 200), ('application/*', 406, 406),
+    ('text/html', 406, 406), ('application/JSON', 406, 406))
+
+
+@t.story
+def a_document_is_not_acceptable_where_its_type_is_not_accepted(cluster):
+    token = cluster.issue()
+    for accept, keys, rest in ACCEPTED:
+        t.is_(cluster.fetch(KEYS, token, accept=accept).status, keys,
+              f'key set, accepted: {accept}')
+        t.is_(cluster.fetch(DISCOVERY, token, accept=accept).status, rest,
+              f'discovery, accepted: {accept}')
+    t.is_(cluster.fetch(KEYS, token, accept='application/json').text,
+          '{"kind":"Status","apiVersion":"v1","metadata":{},"status":'
+          '"Failure","message":"406: Not Acceptable\\n\\nAvailable '
+          'representations: application/jwk-set+json","reason":'
+          '"NotAcceptable","details":{},"code":406}\n', 'as a Status')
+    t.is_(cluster.fetch(KEYS, token, 'POST').status, 405, 'GET only')
+
+
+@t.story
+def a_review_is_not_acceptable_where_json_is_not_accepted(
+        cluster, reviewer, body):
+    for accept, _, rest in ACCEPTED:
+        head = {'Authorization': f'Bearer {reviewer}',
+                'Content-Type': 'application/json; charset=utf-8'}
+        if accept is not None:
+            head['Accept'] = accept
+        answer = client.post(cluster.port, REVIEWS, body, head,
+                             context=client.tls(cluster.ca))
+        t.is_(answer.status, 201 if rest == 200 else rest,
+              f'accepted: {accept}')
+
+
+# Who may have the keys
+
+@t.shared
+def pair(api):
+    """A client certificate and its key."""
+    return api.path('client.crt'), api.path('client.key')
+
+
+@t.story
+def the_keys_are_for_service_accounts_and_nobody_else(cluster, api, pair):
+    api.rancher('token-abcde:secret', ['c-m-1'])
+    api.static('opaque', 'jane', 'u1', ['system:authenticated'])
+    for path in (KEYS, DISCOVERY):
+        t.is_(cluster.fetch(path).status, 403, f'{path}: nobody')
+        answer = cluster.fetch(path, cert=pair)
+        t.is_(answer.status, 403, f'{path}: a client certificate')
+        t.like(answer.text, f'User ..akl.. cannot get path ..{path}..',
+               f'{path}: in these words')
+        t.is_(cluster.fetch('/k8s/clusters/c-m-1' + path,
+                            'token-abcde:secret').status, 403,
+              f"{path}: a key of Rancher's")
+        t.is_(cluster.fetch(path, cluster.issue(None, account='norights'))
+              .status, 200, f'{path}: an account without any right')
+        t.is_(cluster.fetch(path, 'opaque').status, 403, f'{path}: a user')
+
+
+@t.story
+def the_role_that_gives_the_keys_can_be_bound_otherwise(cluster, api, pair):
+    api.discover('akl')
+    t.is_(cluster.fetch(KEYS, cert=pair).status, 200, 'with the role')
+    api.discover('system:serviceaccounts', False)
+    t.is_(cluster.fetch(KEYS, cluster.issue()).status, 403,
+          'the role taken away')
+
+
+@t.story
+def the_keys_are_there_only_where_the_issuer_is_https(cluster, api):
+    for issuer, status in (('api', 404), ('http://k8s.example.com', 404),
+                           ('https://k8s.example.com', 200),
+                           ('https://k8s.example.com/?a=b', 404),
+                           ('https://k8s.example.com/#a', 404)):
+        api.issuer(issuer)
+        for path in (KEYS, DISCOVERY):
+            answer = cluster.fetch(path, cluster.issue())
+            t.is_(answer.status, status, f'{path}: issuer {issuer}')
+    t.is_(answer.text, '404 page not found\n', 'nothing is there')
+    t.is_(cluster.fetch(KEYS).status, 403, 'which nobody else learns')
+
+
+# A cache that lags behind, and authenticators that are out
+
+ERROR = 'etcdserver: request timed out'
+UNREADY = 'oidc: authenticator not initialized'
+
+
+@t.story
+def what_the_cache_lacks_is_asked_for_live(cluster, api):
+    token = cluster.issue()
+    for kind, name in (('account', 'builder'), ('pod', 'mypod1')):
+        api.lag(kind, NAMESPACE, name)
+        t.is_(review(cluster, token).get('authenticated'), True, kind)
+        api.clear()
+
+
+@t.story
+def the_error_of_a_live_call_is_told_but_a_pod_looks_gone(cluster, api):
+    token = cluster.issue()
+    api.lag('account', NAMESPACE, 'builder', ERROR, 1)
+    t.is_(review(cluster, token),
+          {'user': {}, 'error': f'[invalid bearer token, {ERROR}]'},
+          'the raw error of the live call')
+    t.is_(review(cluster, token).get('authenticated'), True, 'once')
+    api.lag('pod', NAMESPACE, 'mypod1', ERROR)
+    t.is_(review(cluster, token)['error'], '[invalid bearer token, service '
+          'account token has been invalidated]',
+          'a pod that cannot be read is as good as gone')
+
+
+@t.story
+def other_authenticators_are_asked_only_about_tokens_that_are_not_good(
+        cluster, api):
+    api.authenticators(UNREADY, ERROR, ERROR)
+    t.is_(review(cluster, cluster.issue()).get('authenticated'), True,
+          'a good one')
+    t.is_(review(cluster, 'opaque')['error'],
+          f'[invalid bearer token, {UNREADY}, {ERROR}]',
+          'another one, each error once')
+    t.is_(review(cluster, cluster.issue(audiences=['x']))['error'],
+          '[invalid bearer token, token audiences ["x"] is invalid for the '
+          'target audiences ["api" "https://kubernetes.default.svc.cluster.'
+          f'local"], {UNREADY}, {ERROR}]', 'all errors in a row')
+
+
+@t.story
+def a_legacy_token_that_the_cleanup_has_marked_is_refused(cluster, api):
+    legacy = api.secret(NAMESPACE, 'old', 'builder')
+    api.mark_invalid(NAMESPACE, 'old')
+    t.like(review(cluster, legacy)['error'],
+           f'^.invalid bearer token, the token in secret {NAMESPACE}/old for '
+           f'service account {NAMESPACE}/builder has been marked invalid. Use',
+           'a review')
+
+
+# Kubernetes 1.37
+
+@t.story
+def kubernetes_1_37_binds_tokens_to_webhook_configurations(newest):
+    api = newest.api
+    for kind, name in (('validating', 'ValidatingWebhookConfiguration'),
+                       ('mutating', 'MutatingWebhookConfiguration')):
+        uid = api.webhook(kind, 'hook')
+        token = newest.issue(None, account='builder', webhook=[kind, 'hook'])
+        t.is_(tokens.decode(token)[1]['kubernetes.io'][name.lower()],
+              {'name': 'hook', 'uid': uid}, f'{kind}: claimed')
+        user = review(newest, token)['user']
+        base = f'authentication.kubernetes.io/{name.lower()}'
+        t.is_({key: value for key, value in user['extra'].items()
+               if 'credential-id' not in key},
+              {'attestation.authentication.kubernetes.io/'
+               'admissionReviewAPIGroups': ['apps'],
+               f'{base}-name': ['hook'], f'{base}-uid': [uid]},
+              f'{kind}: extras of its own, and no pod')
+        api.webhook(kind, 'hook')
+        t.like(review(newest, token)['error'], rf'{name} UID \(.*\) does '
+               rf'not match service account validating ref claim \({uid}\)',
+               f'{kind}: made anew')
+        api.delete(kind, None, 'hook')
+        t.like(review(newest, token)['error'], 'has been invalidated',
+               f'{kind}: gone')
+
+
+@t.story
+def kubernetes_1_37_knows_pods_and_leaves_out_what_is_null(newest):
+    t.is_(review(newest, newest.issue())['authenticated'], True, 'a pod')
+    answer = newest.ask(json.dumps({
+        'apiVersion': 'authentication.k8s.io/v1', 'kind': 'TokenReview',
+        'spec': {'token': newest.issue()}}), newest.api.read('reviewer.jwt')
+    )[1]
+    t.ok('creationTimestamp' not in answer, 'what is null')
+
+
+# Objects come and go
+
+@t.story
+def a_pod_may_review_only_with_the_right_to(cluster, api):
+    token = cluster.issue()
+    t.is_(review(cluster, token, token), 'Failure', 'without')
+    api.delegate(f'system:serviceaccount:{NAMESPACE}:builder')
+    t.is_(review(cluster, token, token)['authenticated'], True, 'with it')
+
+
+@t.story
+def a_token_lives_as_long_as_its_pod(cluster, api):
     token = cluster.issue()
     t.is_(review(cluster, token)['authenticated'], True, 'a pod lives')
-    t.is_(review(cluster, token, token),
-          'Failure', 'a pod may not review by itself')
-    api.delegate(f'system:serviceaccount:{NAMESPACE}:builder')
-    t.is_(review(cluster, token, token)['authenticated'], True,
-          'a pod with rights may')
     api.delete('pod', NAMESPACE, 'mypod1', time.time() - 30)
     t.ok('authenticated' in review(cluster, token), 'a pod on its way out')
     api.delete('pod', NAMESPACE, 'mypod1', time.time() - 61)
@@ -201,6 +272,11 @@ def life():
     api.pod(NAMESPACE, 'mypod1', 'builder')
     t.like(review(cluster, token)['error'], r'pod UID \(.*ref claim',
            'a pod made anew')
+
+
+@t.story
+def a_token_lives_as_long_as_its_account_and_what_it_is_bound_to(
+        cluster, api):
     token = cluster.issue()
     api.account(NAMESPACE, 'builder')
     t.like(review(cluster, token)['error'], 'service account UID .* does '
@@ -215,13 +291,23 @@ def life():
     api.delete('node', None, 'node-1')
     t.like(review(cluster, bound)['error'], 'has been invalidated',
            'a node is gone')
+
+
+@t.story
+def a_user_who_is_no_account_is_known_by_name(cluster, api):
     api.static('opaque', 'jane', 'u1', ['system:authenticated'])
-    t.is_(review(cluster, 'opaque')['user']['username'], 'jane',
-          'a user who is no account')
+    t.is_(review(cluster, 'opaque')['user']['username'], 'jane', 'the user')
+
+
+@t.story
+def a_reviewer_of_no_standing_gets_no_review(cluster, api):
     api.clock(offset=-86400)
     t.like(review(cluster, cluster.issue(None, account='builder'), 'x'),
-           'Failure', 'a reviewer of no standing')
-    api.clock()
+           'Failure', 'the answer')
+
+
+@t.story
+def other_keys_are_used_at_once_even_for_a_token_that_was_kept(cluster, api):
     token = cluster.issue(None, account='builder')
     api.positive_cache(3600)
     t.ok('authenticated' in review(cluster, token), 'seen and kept')
@@ -235,43 +321,38 @@ def life():
             f'signed with {kind}')
 
 
-def other_doors():
-    """Client certificates, Rancher, anonymous callers, curl."""
-    cluster = t.cluster()
-    api = cluster.api
-    body = json.dumps({'apiVersion': 'authentication.k8s.io/v1',
-                       'kind': 'TokenReview',
-                       'spec': {'token': cluster.issue()}})
+# Other doors
+
+@t.story
+def a_client_certificate_has_the_rights_of_its_user(cluster, api, body):
     for name, status in (('client', 201), ('client-norights', 403)):
         pair = (api.path(name + '.crt'), api.path(name + '.key'))
         head, text = cluster.ask(body, None, cert=pair)
         t.like(head, f'^HTTP/1.1 {status}', f'certificate {name}')
     t.like(text, 'User ..nobody.. cannot create', 'named in the refusal')
-    head, text = cluster.ask(body, None)
-    t.like(text, 'system:anonymous', 'without credentials')
+    t.like(cluster.ask(body, None)[1], 'system:anonymous',
+           'without credentials')
+
+
+@t.story
+def rancher_has_keys_of_its_own(cluster, api, reviewer, body):
     api.rancher('token-abcde:secret', ['c-m-1'])
     path = '/k8s/clusters/c-m-1' + REVIEWS
     t.like(cluster.ask(body, 'token-abcde:secret', path)[0],
            '^HTTP/1.1 201', 'by way of Rancher')
     t.like(cluster.ask(body, 'token-abcde:no', path)[0], '^HTTP/1.1 401',
            'a wrong key for Rancher')
-    t.like(cluster.ask(body, api.read('reviewer.jwt'), path)[0],
-           '^HTTP/1.1 401', 'an account\'s token is nothing to Rancher')
+    t.like(cluster.ask(body, reviewer, path)[0], '^HTTP/1.1 401',
+           "an account's token is nothing to Rancher")
     t.like(cluster.ask(body, 'token-abcde:secret',
-               '/k8s/clusters/c-m-2' + REVIEWS)[0], '^HTTP/1.1 404',
+                       '/k8s/clusters/c-m-2' + REVIEWS)[0], '^HTTP/1.1 404',
            'a cluster that Rancher has not')
-    t.like(cluster.ask(body, api.read('reviewer.jwt'),
-               agent='curl/8.0')[1], r'^\{\n  "kind"', 'indented for curl')
-    api.certificate(*certificate(cluster, names=['elsewhere.example.com']))
-    t.like(failure(cluster, body), 'CERTIFICATE_VERIFY_FAILED.*mismatch',
-           'certificate of another name')
-    api.certificate(*certificate(cluster, days=-2))
-    t.like(failure(cluster, body), 'certificate has expired',
-           'expired certificate')
-    other = certs.Authority('other', tokens.key('P-256', 'other-ca'))
-    api.certificate(*certificate(cluster, other))
-    t.like(failure(cluster, body), 'CERTIFICATE_VERIFY_FAILED',
-           'certificate of another authority')
+
+
+@t.story
+def an_answer_for_curl_is_indented(cluster, reviewer, body):
+    t.like(cluster.ask(body, reviewer, agent='curl/8.0')[1],
+           r'^\{\n  "kind"', 'the answer')
 
 
 def certificate(cluster, authority=None, **kw):
@@ -287,6 +368,23 @@ def failure(cluster, body):
     except OSError as error:
         return str(error)
 
+
+@t.story
+def a_certificate_that_is_not_good_is_presented_all_the_same(
+        cluster, api, body):
+    api.certificate(*certificate(cluster, names=['elsewhere.example.com']))
+    t.like(failure(cluster, body), 'CERTIFICATE_VERIFY_FAILED.*mismatch',
+           'certificate of another name')
+    api.certificate(*certificate(cluster, days=-2))
+    t.like(failure(cluster, body), 'certificate has expired',
+           'expired certificate')
+    other = certs.Authority('other', tokens.key('P-256', 'other-ca'))
+    api.certificate(*certificate(cluster, other))
+    t.like(failure(cluster, body), 'CERTIFICATE_VERIFY_FAILED',
+           'certificate of another authority')
+
+
+# Misbehaviour
 
 def outcome(cluster, body, token, session=None, timeout=PATIENCE):
     """Return the status of a review, or the name of what went wrong."""
@@ -318,64 +416,68 @@ def last_words(cluster, body, token):
     return 'end'
 
 
-def misbehaviour():
-    """Each fault does what its name says."""
-    cluster = t.cluster()
-    api = cluster.api
-    token = api.read('reviewer.jwt')
-    body = json.dumps({'apiVersion': 'authentication.k8s.io/v1',
-                       'kind': 'TokenReview',
-                       'spec': {'token': cluster.issue()}})
-    expected = {
-        'delay': 201, 'stall_before': 'TimeoutError',
-        'stall_head': 'TimeoutError', 'stall_body': 'TimeoutError',
-        'close_before': 'RemoteDisconnected', 'close_body': 'IncompleteRead',
-        'close_after': 201, 'throttled': 429, 'throttled_bare': 429,
-        'throttled_absurd': 429, 'error_500': 500, 'error_503': 503,
-        'error_504': 504, 'audiences_500': 500, 'unauthorized': 401,
-        'roles_unread': 403,
-        'error_502_html': 'JSONDecodeError', 'html_200': 'JSONDecodeError',
-        'html_201': 'JSONDecodeError', 'html_404': 'JSONDecodeError',
-        'redirect': 'JSONDecodeError', 'no_content': 'JSONDecodeError',
-        'truncated': 'IncompleteRead', 'chunked': 201,
-        'chunked_truncated': 'IncompleteRead', 'until_close': 201,
-        'http10': 201, 'gzip': 'UnicodeDecodeError', 'drip': 201,
-        'continue_100': 201, 'oversized': 201, 'oversized_chunked': 201,
-        'declares_1gb': 'TimeoutError', 'not_http': 'BadStatusLine',
-        'json_array': 201, 'json_trailing': 'JSONDecodeError',
-        'doubled_authenticated': 201}
-    for name, wanted in expected.items():
+EXPECTED = {
+    'delay': 201, 'stall_before': 'TimeoutError',
+    'stall_head': 'TimeoutError', 'stall_body': 'TimeoutError',
+    'close_before': 'RemoteDisconnected', 'close_body': 'IncompleteRead',
+    'close_after': 201, 'throttled': 429, 'throttled_bare': 429,
+    'throttled_absurd': 429, 'error_500': 500, 'error_503': 503,
+    'error_504': 504, 'audiences_500': 500, 'unauthorized': 401,
+    'roles_unread': 403,
+    'error_502_html': 'JSONDecodeError', 'html_200': 'JSONDecodeError',
+    'html_201': 'JSONDecodeError', 'html_404': 'JSONDecodeError',
+    'redirect': 'JSONDecodeError', 'no_content': 'JSONDecodeError',
+    'truncated': 'IncompleteRead', 'chunked': 201,
+    'chunked_truncated': 'IncompleteRead', 'until_close': 201,
+    'http10': 201, 'gzip': 'UnicodeDecodeError', 'drip': 201,
+    'continue_100': 201, 'oversized': 201, 'oversized_chunked': 201,
+    'declares_1gb': 'TimeoutError', 'not_http': 'BadStatusLine',
+    'json_array': 201, 'json_trailing': 'JSONDecodeError',
+    'doubled_authenticated': 201}
+
+
+@t.story
+def each_fault_does_what_its_name_says(cluster, api, reviewer, body):
+    for name, wanted in EXPECTED.items():
         api.fault(name, count=1)
-        got = outcome(cluster, body, token, timeout=1 if wanted
+        got = outcome(cluster, body, reviewer, timeout=1 if wanted
                       == 'TimeoutError' else PATIENCE)
-        t.is_(got, wanted, f'fault {name}')
+        t.is_(got, wanted, name)
         api.clear()
+    t.is_(outcome(cluster, body, reviewer), 201, 'and all is well again')
+
+
+@t.story
+def a_reset_and_a_close_differ_on_the_wire(cluster, api, reviewer, body):
     for how, wanted in (('reset', 'reset'), ('close', 'end')):
         for where in ('before', 'head', 'body'):
             api.fault(f'{how}_{where}', count=1)
-            t.is_(last_words(cluster, body, token), wanted,
-                  f'fault {how}_{where} on the wire')
-    t.is_(outcome(cluster, body, token), 201, 'and all is well again')
+            t.is_(last_words(cluster, body, reviewer), wanted,
+                  f'{how}_{where}')
+    t.is_(outcome(cluster, body, reviewer), 201, 'and all is well again')
+
+
+@t.story
+def a_connection_dies_when_it_is_used_again_or_as_often_as_is_said(
+        cluster, api, reviewer, body):
+    def outcomes(count):
+        with client.Session(cluster.port, client.tls(cluster.ca)) as session:
+            return [outcome(cluster, body, reviewer, session)
+                    for _ in range(count)]
+
     api.fault('reset_reused')
-    with client.Session(cluster.port, client.tls(cluster.ca)) as session:
-        t.is_([outcome(cluster, body, token, session) for _ in range(2)],
-              [201, 'RemoteDisconnected'], 'only a reused one dies')
+    t.is_(outcomes(2), [201, 'RemoteDisconnected'], 'only a reused one dies')
     api.clear()
     api.close_after(2)
-    with client.Session(cluster.port, client.tls(cluster.ca)) as session:
-        t.is_([outcome(cluster, body, token, session) for _ in range(3)],
-              [201, 201, 'RemoteDisconnected'], 'closed after two')
-    api.clear()
-    held_and_counted(cluster, body, token)
+    t.is_(outcomes(3), [201, 201, 'RemoteDisconnected'], 'closed after two')
 
 
-def held_and_counted(cluster, body, token):
-    """Requests can be held; all is counted; the port can be shut."""
-    api = cluster.api
+@t.story
+def requests_can_be_held_and_are_counted(cluster, api, reviewer, body):
     t.ok(wait_for(lambda: not api.stats()['in_flight']), 'nobody waits')
     api.reset_stats()
     api.fault('hold')
-    calls = [client.Background(outcome, cluster, body, token)
+    calls = [client.Background(outcome, cluster, body, reviewer)
              for _ in range(5)]
     t.ok(wait_for(lambda: api.stats()['in_flight'] == 5), 'five held')
     api.clear()
@@ -392,23 +494,24 @@ def held_and_counted(cluster, body, token):
     last = api.records()[-2]
     t.is_((last['nth'], last['status'], last['bearer']),
           (1, 201, api.records()[0]['bearer']), 'recorded')
-    t.ok(token not in json.dumps(api.records()), 'without any token')
+    t.ok(reviewer not in json.dumps(api.records()), 'without any token')
+
+
+@t.story
+def the_port_can_be_shut_and_opened(cluster, api, reviewer, body):
     api.unlisten()
-    t.is_(outcome(cluster, body, token), 'ConnectionRefusedError', 'away')
+    t.is_(outcome(cluster, body, reviewer), 'ConnectionRefusedError', 'away')
     api.listen()
-    t.is_(outcome(cluster, body, token), 201, 'and back')
+    t.is_(outcome(cluster, body, reviewer), 201, 'and back')
+
+
+@t.story
+def idle_connections_can_be_dropped(cluster, api, reviewer, body):
     with client.Session(cluster.port, client.tls(cluster.ca)) as session:
-        session.post(REVIEWS, body, {'Authorization': f'Bearer {token}'})
-        t.ok(api.drop() >= 1, 'idle connections dropped')
-        t.like(outcome(cluster, body, token, session),
+        session.post(REVIEWS, body, {'Authorization': f'Bearer {reviewer}'})
+        t.ok(api.drop() >= 1, 'one was there')
+        t.like(outcome(cluster, body, reviewer, session),
                'RemoteDisconnected|BrokenPipe|Reset|SSLEOF', 'it is dead')
 
 
-media()
-rights_to_keys()
-lagging()
-webhooks()
-life()
-other_doors()
-misbehaviour()
-t.done_testing()
+t.tell()
