@@ -12,7 +12,7 @@ from minted import ISSUER, bearer, mint  # noqa: E402
 
 GUARDED = ('any-allow', 'any-deny', 'any-basic', 'any-three', 'any-require',
            'all-allow', 'all-deny', 'all-basic', 'any-ask', 'any-all',
-           'any-none')
+           'any-none', 'any-match')
 OURS = 'Bearer realm="akl_k8s"'
 THEIRS = 'Basic realm="realm"'
 BASIC = {'Authorization': 'Basic am9lOnNlY3JldA=='}
@@ -64,6 +64,13 @@ HTTP = '''
             auth_basic "realm";
             auth_basic_user_file @dir@/passwords;
         }
+        location /any-match/ {
+            satisfy any;
+            auth_basic "realm";
+            auth_basic_user_file @dir@/passwords;
+            error_page 412 = /again;
+        }
+        location = /again { internal; }
         location = /yes { akl_k8s_guard off; internal; return 204; }
         location = /ask { akl_k8s_guard off; internal; return 401; }
     }
@@ -180,6 +187,15 @@ def all_takes_a_token_and_a_password(check):
     check('all-basic', {'X-Token': good, **BASIC}, 200, [], 'both')
     check('all-basic', {'X-Token': f'Bearer {good}', **BASIC}, 200, [],
           'both, and a scheme')
+
+
+@t.story
+def a_guard_challenges_again_when_a_filter_has_emptied_the_headers(nginx):
+    answer = client.get(nginx.port, '/any-match/f',
+                        dict(BASIC, **{'If-Match': '"other"'}))
+    t.is_(answer.status, 401, 'the error page of 412 is guarded')
+    t.is_(answer.header('www-authenticate'), OURS, 'with a challenge')
+    t.is_(answer.header('cache-control'), 'no-store', 'not to be stored')
 
 
 t.tell()

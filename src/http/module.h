@@ -256,8 +256,6 @@ typedef struct {
     time_t                       retry_after;   /* s, by the API server */
     ngx_str_t                    claims;        /* flattened, of the guard's
                                                    token; akl_subclaims.h */
-    ngx_table_elt_t             *challenge;     /* our WWW-Authenticate */
-    ngx_table_elt_t             *no_store;      /* our Cache-Control */
     ngx_str_t                    denied;        /* claim that a requirement
                                                    does not allow */
     unsigned                     resumed:1;     /* exchange: outcome is there */

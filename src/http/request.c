@@ -18,6 +18,12 @@ static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
 
+/* a header of ours is known by where its name lies */
+
+static const char  ngx_http_akl_k8s_challenge[] = "WWW-Authenticate";
+static const char  ngx_http_akl_k8s_no_store[] = "Cache-Control";
+
+
 ngx_http_akl_k8s_ctx_t *
 ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
 {
@@ -384,15 +390,11 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
 
     ngx_str_set(&value, "no-store");
 
-    if (ctx->no_store == NULL) {
-        ctx->no_store = ngx_http_akl_k8s_add_header(r, "Cache-Control",
-                                                    &value);
-        if (ctx->no_store == NULL) {
-            return NGX_ERROR;
-        }
+    if (ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_no_store, &value)
+        == NULL)
+    {
+        return NGX_ERROR;
     }
-
-    ctx->no_store->hash = 1;
 
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
@@ -438,20 +440,27 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
                     - value.data;
     }
 
-    if (ctx->challenge == NULL) {
-        ctx->challenge = ngx_http_akl_k8s_add_header(r, "WWW-Authenticate",
-                                                     &value);
-        if (ctx->challenge == NULL) {
-            return NGX_ERROR;
-        }
+    h = ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_challenge, &value);
+    if (h == NULL) {
+        return NGX_ERROR;
     }
 
-    ctx->challenge->hash = 1;
-    ctx->challenge->value = value;
-
-    r->headers_out.www_authenticate = ctx->challenge;
+    r->headers_out.www_authenticate = h;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_akl_k8s_withdraw(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
+
+    if (h) {
+        h->hash = 0;
+    }
 }
 
 
@@ -530,7 +539,7 @@ ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason)
         /* something else may let the request pass, and nginx takes only the
            challenge back then */
 
-        ctx->no_store->hash = 0;
+        ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_no_store)->hash = 0;
     }
 
     return status;
@@ -545,7 +554,8 @@ ngx_http_akl_k8s_name_claim(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
     u_char     *p;
     ngx_str_t  *value;
 
-    value = &ctx->challenge->value;
+    value = &ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge)
+                 ->value;
 
     p = ngx_pnalloc(r->pool, value->len + sizeof(", claim=\"\"") - 1
                              + ctx->denied.len);

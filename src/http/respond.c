@@ -33,6 +33,46 @@ ngx_http_akl_k8s_add_header(ngx_http_request_t *r, const char *key,
 }
 
 
+ngx_table_elt_t *
+ngx_http_akl_k8s_set_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_akl_k8s_find_header(r, name);
+
+    if (h == NULL) {
+        return ngx_http_akl_k8s_add_header(r, name, value);
+    }
+
+    h->hash = 1;
+    h->value = *value;
+
+    return h;
+}
+
+
+ngx_table_elt_t *
+ngx_http_akl_k8s_find_header(ngx_http_request_t *r, const char *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.data == (u_char *) name) {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods)
 {

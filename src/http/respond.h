@@ -29,6 +29,18 @@ ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
     const char *key, ngx_str_t *value);
 
 /*
+ * The header that was added under that very "key", by where it lies; or NULL.
+ * No pointer to a header can be kept instead: a filter that finalizes the
+ * request empties the list, and others' headers take the places.
+ */
+ngx_table_elt_t *ngx_http_akl_k8s_find_header(ngx_http_request_t *r,
+    const char *key);
+
+/* Adds a header, or sets the one that is there; as add_header() does. */
+ngx_table_elt_t *ngx_http_akl_k8s_set_header(ngx_http_request_t *r,
+    const char *key, ngx_str_t *value);
+
+/*
  * Holds the request's method against "methods" (bits such as NGX_HTTP_POST):
  * NGX_OK, or NGX_HTTP_NOT_ALLOWED with "Allow" set (RFC 9110 section 15.5.6),
  * or NGX_HTTP_INTERNAL_SERVER_ERROR.

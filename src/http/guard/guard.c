@@ -80,7 +80,6 @@ ngx_http_akl_k8s_guard_subrequest(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_akl_k8s_guard_granted(ngx_http_request_t *r)
 {
-    ngx_http_akl_k8s_ctx_t    *ctx;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -91,11 +90,7 @@ ngx_http_akl_k8s_guard_granted(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_akl_k8s_ctx(r, 0);
-
-    if (ctx && ctx->challenge) {
-        ctx->challenge->hash = 0;
-    }
+    ngx_http_akl_k8s_withdraw(r);
 
     return NGX_DECLINED;
 }
