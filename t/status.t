@@ -30,6 +30,7 @@ HTTP = '''
         location = /v2/auth { akl_k8s_auth; }
         location = /status { akl_k8s_status; }
         location = /guarded { akl_k8s_guard @config@; return 204; }
+        location = /exchanged { akl_k8s_exchange @config@; empty_gif; }
         location = /file { akl_k8s_guard @config@; empty_gif; }
     }
 '''
@@ -214,6 +215,17 @@ def a_guard_counts_by_outcome(cluster, gateway):
     t.is_(sum(gateway.of_config('guard_total', reason=why) for why in (
         'signature_invalid', 'config_unknown', 'algorithm_not_allowed')), 1,
           'guard_total, refused')
+
+
+@t.story
+def an_exchange_without_a_token_counts_as_a_login(gateway):
+    t.is_(client.get(gateway.nginx.port, '/exchanged').status, 401, 'refused')
+    t.is_(gateway.of_config('logins_total', reason='token_missing'), 1,
+          'a refused login')
+    t.is_(client.get(gateway.nginx.port, '/exchanged', {
+        'Authorization': 'Bearer '}).status, 401, 'a scheme alone')
+    t.is_(gateway.of_config('logins_total', reason='token_malformed'), 1,
+          'another one')
 
 
 @t.story

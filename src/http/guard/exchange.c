@@ -79,7 +79,7 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
         reason = (rc == NGX_DECLINED) ? AKL_TOKEN_MISSING
                                       : AKL_TOKEN_MALFORMED;
 
-        ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+        ngx_http_akl_k8s_login_refused(r, ctx, reason);
 
         return ngx_http_akl_k8s_refuse(r, reason);
     }

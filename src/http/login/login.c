@@ -240,6 +240,14 @@ ngx_http_akl_k8s_login_alias(ngx_http_request_t *r, ngx_akl_key_t *alias)
 }
 
 
+void
+ngx_http_akl_k8s_login_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason)
+{
+    (void) ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+}
+
+
 /* decided anew for each request, cached verdict or not */
 
 static akl_reason_t

@@ -29,6 +29,13 @@ ngx_int_t ngx_http_akl_k8s_login(ngx_http_request_t *r,
     ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler);
 
 /*
+ * The end of a login against the context's config that has no pod token to
+ * begin with: outcome, log line and metric, as of any other.
+ */
+void ngx_http_akl_k8s_login_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason);
+
+/*
  * The short cut: NGX_OK with the outcome in the context where the alias leads
  * to a live verdict with a fresh minted token, NGX_DECLINED otherwise.
  */
