@@ -7,7 +7,6 @@ writes them there, otherwise it holds the page to what it has seen.
 
 import os
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -22,9 +21,7 @@ LINE = re.compile(r'\[debug\] \d+#\d+: ((?:\*\d+ )?akl_k8s .*)')
 
 t = Test(need_module=True)
 
-if '--with-debug' not in subprocess.run(
-        [nginx.BINARY, '-V'], stderr=subprocess.PIPE, text=True,
-        check=True).stderr:
+if not nginx.has('--with-debug'):
     t.skip_all('this nginx is built without --with-debug')
 
 
