@@ -273,7 +273,7 @@ bench: all $(NGINX_BUILT)
 demo: module $(NGINX_BUILT)
 	@$(TEST_ENV) t/demo/demo.py $(DEMO_FLAGS)
 
-lint: $(NGX_TREE)/objs/Makefile
+lint: module
 	OBJS=$(OBJS) CC='$(CC)' t/lint/run
 
 install: module cli
