@@ -191,6 +191,34 @@ def the_list_outlives_a_reload(gateway):
 
 
 @t.story
+def a_revocation_outlives_tokens_of_a_longer_ttl(cluster, gateway):
+    old = client.post(gateway.nginx.port, '/v2/auth',
+                      cluster.login(cluster.issue())).json()['token']
+    members = tokens.decode(old)[1]
+    gateway.nginx.configure({'method': cluster.method(token_ttl='2s')})
+    t.ok(gateway.nginx.reload(wait_old=True), 'a reload to a shorter ttl')
+    for body in {'jti': members['jti']}, {'sub': members['sub']}:
+        answer = gateway.revoke(body)
+        t.ok(answer.json()['until'] > members['exp'],
+             'on the list until the token is over', answer)
+
+
+@t.story
+def a_revocation_outlives_what_others_signed_for_longer(gateway):
+    now = int(time.time())
+    long = mint(exp=now + 7200)
+    t.is_(gateway.status(long), 200, 'a token by another gateway')
+    answer = gateway.revoke({'sub': SUB, 'before': now - 50})
+    t.ok(now + 7200 < answer.json()['until'] < time.time() + 7210,
+         'on the list until the token is over', answer)
+    t.is_(gateway.status(mint(exp=now + (1 << 40))), 200,
+          'and one without an end that could be told')
+    answer = gateway.revoke({'sub': SUB, 'before': now - 50})
+    t.ok(answer.json()['until'] < time.time() + 366 * 24 * 3600,
+         'on the list for a year', answer)
+
+
+@t.story
 def what_else_a_token_says_does_not_hide_its_name(gateway):
     for audience in ('a' * 7900, 'a' * 8100, 'a' * 11000,
                      [f'{n:x}' for n in range(1900)]):
@@ -229,7 +257,8 @@ def a_request_that_is_no_revocation_is_told_so(gateway):
             ('{"sub":"a","before":-1}', JSON),
             ('{"sub":"a","before":null}', JSON),
             ('{"before":5}', JSON), ('jti=a&jti=b', FORM), ('jti=', FORM),
-            ('jti=' + 'x' * 2000, FORM), ('sub=a&before=soon', FORM)):
+            ('jti=' + 'x' * 2000, FORM), ('sub=a&before=soon', FORM),
+            ('sub=a&before=', FORM), ('sub=a&before', FORM)):
         answer = gateway.revoke(body, headers)
         t.is_((answer.status, answer.header('content-type')),
               (400, 'application/json'), f'{body[:30]!r}')

@@ -24,6 +24,11 @@
 #define NGX_HTTP_AKL_K8S_VERSION  AKL_VERSION
 
 
+/* longest time that may be configured, so that no sum overflows */
+
+#define NGX_HTTP_AKL_K8S_TIME_MAX  (365 * 24 * 3600)        /* s */
+
+
 /* the same string for either half; the types must not alias */
 
 static ngx_inline akl_str_t
@@ -164,6 +169,7 @@ typedef struct {
     ngx_array_t                 *publications;  /* of .._publication_t * */
     ngx_array_t                 *verifications; /* verify.c's own */
     ngx_uint_t                   revocations;   /* series: number of them */
+    ngx_uint_t                   longest;       /* series: last exp of all */
 } ngx_http_akl_k8s_main_conf_t;
 
 

@@ -402,6 +402,28 @@ ngx_akl_zone_add_to(ngx_akl_zone_t *zone, ngx_uint_t index,
 }
 
 
+void
+ngx_akl_zone_lift(ngx_akl_zone_t *zone, ngx_uint_t index,
+    ngx_atomic_uint_t value)
+{
+    ngx_atomic_uint_t    old;
+    ngx_akl_series_t    *series;
+    ngx_akl_counter_t   *counter;
+
+    series = zone->series.elts;
+    counter = series[index].counter;
+
+    do {
+        old = counter->value;
+
+        if (old >= value) {
+            return;
+        }
+
+    } while (!ngx_atomic_cmp_set(&counter->value, old, value));
+}
+
+
 ngx_atomic_uint_t
 ngx_akl_zone_read(ngx_akl_zone_t *zone, ngx_uint_t index)
 {

@@ -137,6 +137,10 @@ void ngx_akl_zone_add_to(ngx_akl_zone_t *zone, ngx_uint_t series,
     ngx_atomic_int_t by);
 ngx_atomic_uint_t ngx_akl_zone_read(ngx_akl_zone_t *zone, ngx_uint_t series);
 
+/* Sets a counter, no gauge, to "value" where that is more than it has. */
+void ngx_akl_zone_lift(ngx_akl_zone_t *zone, ngx_uint_t series,
+    ngx_atomic_uint_t value);
+
 
 typedef struct {
     size_t      size;

@@ -66,9 +66,8 @@ typedef struct {
 } ngx_http_akl_k8s_url_t;
 
 
-/* longest time that may be configured, so that no sum overflows */
+/* longest wait that may be configured, so that no sum overflows */
 
-#define NGX_HTTP_AKL_K8S_TIME_MAX  (365 * 24 * 3600)        /* s */
 #define NGX_HTTP_AKL_K8S_WAIT_MAX  (24 * 3600 * 1000)       /* ms */
 
 

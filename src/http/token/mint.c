@@ -9,6 +9,7 @@
 #include "../../k8s/claims.h"
 #include "../cluster/cluster.h"
 #include "../metrics.h"
+#include "revocations.h"
 #include "mint.h"
 
 
@@ -22,15 +23,16 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_request_t *r, ngx_pool_t *pool, akl_identity_t *identity,
     akl_str_t aud, time_t expires, ngx_http_akl_k8s_minted_t *minted)
 {
-    u_char                     *jti, *token, random[AKL_JTI_BYTES];
-    u_char                      small[2048];
-    size_t                      size;
-    ssize_t                     n;
-    akl_str_t                   payload;
-    akl_claims_t                claims;
-    akl_json_out_t              out;
-    ngx_http_akl_k8s_config_t  *config;
-    ngx_http_akl_k8s_method_t  *method;
+    u_char                        *jti, *token, random[AKL_JTI_BYTES];
+    u_char                         small[2048];
+    size_t                         size;
+    ssize_t                        n;
+    akl_str_t                      payload;
+    akl_claims_t                   claims;
+    akl_json_out_t                 out;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_method_t     *method;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
 
     config = cluster->config;
     method = config->method;
@@ -121,6 +123,10 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     minted->issued = claims.iat;
     minted->expires = claims.exp;
 
+    amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_akl_k8s_module);
+
+    ngx_http_akl_k8s_revocations_outlive(amcf, claims.exp);
     ngx_http_akl_k8s_metrics_minted(config);
 
     return AKL_OK;

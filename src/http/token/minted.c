@@ -468,6 +468,8 @@ ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     claims.data = p;
     claims.len = n;
 
+    ngx_http_akl_k8s_revocations_outlive(amcf, head->exp);
+
     /* before the list is looked at: it may grow meanwhile */
 
     head->revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);

@@ -17,6 +17,7 @@ ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf)
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
     static ngx_str_t  name = ngx_string("revocations");
+    static ngx_str_t  longest = ngx_string("longest");
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
@@ -30,9 +31,29 @@ ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf)
         }
 
         amcf->revocations = n;
+
+        n = ngx_akl_zone_series(amcf->zone, &longest);
+
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        amcf->longest = n;
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_akl_k8s_revocations_outlive(ngx_http_akl_k8s_main_conf_t *amcf,
+    int64_t exp)
+{
+    /* others may sign with the same key, and for longer than we would */
+
+    exp = ngx_min(exp, ngx_time() + NGX_HTTP_AKL_K8S_TIME_MAX);
+
+    ngx_akl_zone_lift(amcf->zone, amcf->longest, (ngx_atomic_uint_t) exp);
 }
 
 
@@ -109,7 +130,7 @@ ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    /* no token outlives this */
+    /* no token that is minted from now on outlives this, nor one before */
 
     ttl = 0;
     method = amcf->methods.elts;
@@ -117,6 +138,9 @@ ngx_http_akl_k8s_revoke_keep(ngx_http_request_t *r,
     for (i = 0; i < amcf->methods.nelts; i++) {
         ttl = ngx_max(ttl, method[i]->token_ttl);
     }
+
+    ttl = ngx_max(ttl, (time_t) ngx_akl_zone_read(amcf->zone, amcf->longest)
+                       - ngx_time());
 
     rev->until = ngx_time() + ttl + 1;
 

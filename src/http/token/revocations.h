@@ -17,8 +17,16 @@ typedef struct {
 } ngx_http_akl_k8s_revocation_t;
 
 
-/* Registers the counter of revocations, once the zone is there. */
+/* Registers the counters of the list, once the zone is there. */
 ngx_int_t ngx_http_akl_k8s_revocations_init(ngx_conf_t *cf);
+
+/*
+ * Notes that there is a token that lives until "exp", unix time: whatever is
+ * revoked from now on stays on the list for as long, also where a reload has
+ * made token_ttl shorter meanwhile.
+ */
+void ngx_http_akl_k8s_revocations_outlive(ngx_http_akl_k8s_main_conf_t *amcf,
+    int64_t exp);
 
 /* 1 where the token of these particulars was revoked. */
 ngx_uint_t ngx_http_akl_k8s_revoked(ngx_http_akl_k8s_main_conf_t *amcf,

@@ -126,7 +126,7 @@ ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
         return "the value is too long";
     }
 
-    if (rev->before.len
+    if (rev->before.data
         && akl_time_parse(ngx_http_akl_k8s_str(&rev->before), &rev->time) != 0)
     {
         return "\"before\" is neither unix time nor RFC 3339";
