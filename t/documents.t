@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 from akltest import Test, client  # noqa: E402
+from procs import free_port  # noqa: E402
 
 # path: methods, what GET or an empty POST is answered, kept by caches
 
@@ -175,6 +176,49 @@ def a_body_that_is_too_large_is_refused_declared_or_in_chunks(post):
                   (413, 'application/json'), f'{path}, {how}')
             t.is_(answer.all('cache-control'), ['no-store'],
                   f'{path} says once that nobody may keep it, {how}')
+
+
+@t.story
+def a_body_that_is_in_a_file_already_is_read_from_there():
+    cluster = t.cluster()
+    serves = {'/akeyless': 'akl_k8s_auth;', '/vault': 'akl_k8s_auth vault;',
+              '/oauth': 'akl_k8s_auth oauth;', '/revoke': 'akl_k8s_revoke;'}
+    places = ''.join(f'''
+        location = {path} {{ {says} }}
+        location = /mirror{path} {{ {says} mirror /none; }}
+        location = /redirect{path} {{
+            error_page 502 = @named{path};
+            proxy_pass http://127.0.0.1:@closed@;
+        }}
+        location @named{path} {{ {says} }}
+    ''' for path, says in serves.items())
+    nginx = t.nginx(f'''
+        @method@
+        @config@
+        client_body_in_file_only clean;
+        server {{
+            listen 127.0.0.1:@port@;
+            {places}
+            location = /none {{ return 204; }}
+        }}
+    ''', method=cluster.method(), config=cluster.config(),
+        closed=free_port())
+    bodies = {
+        '/akeyless': cluster.login(cluster.issue()),
+        '/vault': {'jwt': cluster.issue(), 'role': 'k8s-conf'},
+        '/oauth': 'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A'
+                  'token-exchange&client_id=k8s-conf&subject_token_type='
+                  'urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt'
+                  '&subject_token=' + cluster.issue(),
+        '/revoke': {'jti': 'x'}}
+    for path, body in bodies.items():
+        kind = {} if path != '/oauth' else {'Content-Type': BODIES[path][1][0]}
+        for way in '', '/mirror', '/redirect':
+            answer = client.post(nginx.port, way + path, body, kind)
+            t.is_(answer.status, 200, f'{way}{path}')
+        large = client.post(nginx.port, '/mirror' + path, 'x' * 40000,
+                            {'Content-Type': BODIES[path][1][0]})
+        t.is_(large.status, 413, f'/mirror{path}: a body that is too large')
 
 
 t.tell()

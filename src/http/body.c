@@ -198,10 +198,24 @@ ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
 
     for ( /* void */ ; cl; cl = cl->next) {
 
-        len = cl->buf->last - cl->buf->pos;
+        len = ngx_buf_size(cl->buf);
 
         if (len > (size_t) (b->end - b->last)) {
             return NGX_DECLINED;
+        }
+
+        if (cl->buf->in_file && !ngx_buf_in_memory(cl->buf)) {
+
+            /* mirror, or a location before this one, had it read into a file */
+
+            if (ngx_read_file(cl->buf->file, b->last, len, cl->buf->file_pos)
+                != (ssize_t) len)
+            {
+                return NGX_ERROR;
+            }
+
+            b->last += len;
+            continue;
         }
 
         b->last = ngx_cpymem(b->last, cl->buf->pos, len);
