@@ -21,19 +21,6 @@ if not nginx_.has('http_v2_module'):
     t.skip_all('nginx is built without http_v2_module')
 if not http2.available():
     t.skip_all('no python3-h2')
-cluster = t.cluster()
-api = cluster.api
-mock = t.mock()
-number = 0
-
-
-def fresh():
-    """Issue a token that no other request had."""
-    global number
-    number += 1
-    return cluster.issue(claims={'n': number})
-
-
 HTTP = f'''
     @method@
     @config@
@@ -52,95 +39,172 @@ HTTP = f'''
 '''
 
 
-def story(method):
-    """Tell it by one event method."""
-    nginx = t.nginx(HTTP, use=method, method=cluster.method(),
-                    config=cluster.config(), mock=mock.port)
-    worker = nginx.workers()
-    t.ok(nginx.grep(f'using the "{method}" event method'), f'by {method}')
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
-    def hold(count, session=None):
+
+@t.shared
+def mock():
+    """What an exchange passes on to."""
+    return t.mock()
+
+
+class Clients:
+    """Clients of an nginx that uses one event method."""
+
+    number = 0
+
+    def __init__(self, method, cluster, mock):
+        self.cluster = cluster
+        self.mock = mock
+        self.nginx = t.nginx(HTTP, use=method, method=cluster.method(),
+                             config=cluster.config(), mock=mock.port)
+        self.worker = self.nginx.workers()
+        t.ok(self.nginx.grep(f'using the "{method}" event method'),
+             f'by {method}')
+
+    def fresh(self):
+        """Issue a token that no other request had."""
+        Clients.number += 1
+        return self.cluster.issue(claims={'n': self.number})
+
+    def hold(self, count, session=None):
         """Send as many logins and exchanges, and see them wait."""
+        api = self.cluster.api
         api.fault('hold')
         api.reset_stats()
-        session = session or http2.Session(nginx.port)
+        session = session or http2.Session(self.nginx.port)
         sent = []
         for n in range(count):
-            token = fresh()
+            token = self.fresh()
             if n % 2:
                 sent.append(session.send('POST', '/exchange', bearer(token),
                                          'x' * 50000, end=False))
             else:
                 sent.append(session.send(
                     'POST', '/auth', {'content-type': 'application/json'},
-                    json.dumps(cluster.login(token))))
+                    json.dumps(self.cluster.login(token))))
         t.ok(wait_for(lambda: api.stats()['review'] == count),
-             f'{method}: {count} wait')
+             f'{count} wait')
         return session, sent
 
-    def release():
+    def release(self):
         """Let the API server answer."""
-        api.clear()
-        api.release()
+        self.cluster.api.clear()
+        self.cluster.api.release()
 
-    # all go on, with bodies that end while they wait or later
 
-    session, sent = hold(6)
+def go_on(it):
+    """Have bodies end while streams wait, or later."""
+    session, sent = it.hold(6)
     t.is_(session.request(path='/plain').text, 'plain',
-          f'{method}: another stream is served meanwhile')
+          'another stream is served meanwhile')
     session.more(sent[1], 'y')
     session.more(sent[3], 'y', end=False)
-    release()
+    it.release()
     session.more(sent[3], 'y')
     session.more(sent[5], 'yy')
     for n, one in enumerate(sent):
         answer = session.receive(one)
-        t.is_(answer.status, 200, f'{method}: stream {one} is answered')
+        t.is_(answer.status, 200, f'stream {one} is answered')
         if n % 2:
             seen = answer.json()
-            t.is_((len(seen['body']), mock.header(seen, 'x-pod')),
+            t.is_((len(seen['body']), it.mock.header(seen, 'x-pod')),
                   ({1: 50001, 3: 50002, 5: 50002}[n], ['mypod1']),
-                  f'{method}: with its body, to the upstream')
+                  'with its body, to the upstream')
+    session.close()
+    t.is_(it.nginx.workers(), it.worker, 'the worker lives')
 
-    # streams are reset, the connection and its other streams stay
 
-    _, sent = hold(4, session)
+def reset(it):
+    """Reset streams; the connection and the others stay."""
+    session, sent = it.hold(4)
     session.reset(sent[0])
     session.reset(sent[1])
     t.is_(session.request(path='/plain').text, 'plain',
-          f'{method}: two streams are reset')
-    mock.requests.clear()
-    release()
+          'two streams are reset')
+    it.mock.requests.clear()
+    it.release()
     session.more(sent[3], 'y')
     t.is_([session.receive(one).status for one in sent[2:]], [200, 200],
-          f'{method}: the other two are answered')
-    t.is_(len(mock.requests), 1, f'{method}: the upstream sees one')
+          'the other two are answered')
+    t.is_(len(it.mock.requests), 1, 'the upstream sees one')
     t.is_(session.request(path='/plain').text, 'plain',
-          f'{method}: the connection goes on')
+          'the connection goes on')
     session.close()
+    t.is_(it.nginx.workers(), it.worker, 'the worker lives')
 
-    # the connection is lost
 
-    session, sent = hold(4)
-    mock.requests.clear()
-    mark = nginx.mark()
+def lose(it):
+    """Lose a connection with all its streams."""
+    session, sent = it.hold(4)
+    it.mock.requests.clear()
+    mark = it.nginx.mark()
     session.close()
-    t.ok(nginx.wait_log('client .*closed connection', since=mark),
-         f'{method}: a connection is lost')
-    release()
-    answer = client.post(nginx.port_of('port1'), '/auth', cluster.login(
-        fresh()))
-    t.is_(answer.status, 200, f'{method}: others log in')
-    with http2.Session(nginx.port) as session:
+    t.ok(it.nginx.wait_log('client .*closed connection', since=mark),
+         'a connection is lost')
+    it.release()
+    answer = client.post(it.nginx.port_of('port1'), '/auth', it.cluster.login(
+        it.fresh()))
+    t.is_(answer.status, 200, 'others log in')
+    with http2.Session(it.nginx.port) as session:
         t.is_(session.request(path='/plain').text, 'plain',
-              f'{method}: and nginx goes on')
-    t.is_(len(mock.requests), 0, f'{method}: the upstream saw none of them')
-    t.is_(nginx.workers(), worker, f'{method}: the worker lives')
+              'and nginx goes on')
+    t.is_(len(it.mock.requests), 0, 'the upstream saw none of them')
+    t.is_(it.nginx.workers(), it.worker, 'the worker lives')
 
 
-story('epoll')
-if nginx_.polls():
-    story('poll')
-else:
-    t.skip('nginx is built without poll_module')
-t.done_testing()
+@t.own
+def epoll(cluster, mock):
+    """Clients of an nginx that is told each event once."""
+    return Clients('epoll', cluster, mock)
+
+
+@t.own
+def poll(cluster, mock):
+    """Clients of an nginx that is told an event until it is over."""
+    return Clients('poll', cluster, mock) if nginx_.polls() else None
+
+
+@t.story
+def streams_wait_for_their_reviews_and_go_on_by_epoll(epoll):
+    go_on(epoll)
+
+
+@t.story
+def a_stream_is_reset_and_the_others_stay_by_epoll(epoll):
+    reset(epoll)
+
+
+@t.story
+def a_connection_is_lost_with_its_streams_by_epoll(epoll):
+    lose(epoll)
+
+
+@t.story
+def streams_wait_for_their_reviews_and_go_on_by_poll(poll):
+    if poll is None:
+        t.skip('nginx is built without poll_module')
+        return
+    go_on(poll)
+
+
+@t.story
+def a_stream_is_reset_and_the_others_stay_by_poll(poll):
+    if poll is None:
+        t.skip('nginx is built without poll_module')
+        return
+    reset(poll)
+
+
+@t.story
+def a_connection_is_lost_with_its_streams_by_poll(poll):
+    if poll is None:
+        t.skip('nginx is built without poll_module')
+        return
+    lose(poll)
+
+
+t.tell()
