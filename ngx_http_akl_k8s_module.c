@@ -154,6 +154,13 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
       0,
       NULL },
 
+    { ngx_string("akl_k8s_introspect"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_akl_k8s_introspect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("akl_k8s_log_level"),
       NGX_HTTP_AKL_K8S_ANY_LEVEL|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,

@@ -16,6 +16,7 @@ RULES = {
     '/vault': ('POST, PUT', 400, False),
     '/oauth': ('POST', 415, False),
     '/revoke': ('POST', 400, False),
+    '/introspect': ('POST', 415, False),
     '/status': ('GET, HEAD', 200, False),
     '/status?format=json': ('GET, HEAD', 200, False),
     '/status?format=prometheus': ('GET, HEAD', 200, False),
@@ -30,6 +31,8 @@ BODIES = {
     '/vault': ('{}', ('application/json', 'text/plain', None), None),
     '/oauth': ('a=b', ('application/x-www-form-urlencoded',), 'text/plain'),
     '/revoke': ('{}', ('application/json', None), 'text/plain'),
+    '/introspect': ('a=b', ('application/x-www-form-urlencoded',),
+                    'text/plain'),
 }
 METHODS = 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'
 
@@ -49,6 +52,7 @@ def nginx():
             location = /vault     { akl_k8s_auth vault; }
             location = /oauth     { akl_k8s_auth oauth config=k8s-conf; }
             location = /revoke    { akl_k8s_revoke; }
+            location = /introspect { akl_k8s_introspect k8s-conf; }
             location = /status    { akl_k8s_status; }
             location = /jwks      { akl_k8s_jwks; }
             location = /discovery { akl_k8s_discovery k8s-conf; }

@@ -29,6 +29,7 @@ PINNED = '''
         }
         location = /status{n}    { akl_k8s_status; {block} }
         location = /revoke{n}    { akl_k8s_revoke; {block} }
+        location = /introspect{n} { akl_k8s_introspect k8s-conf; {block} }
 '''
 KINDS = (('', ''), ('-if', IF), ('-ifs', IF + IF),
          ('-except', EXCEPT), ('-both', IF + EXCEPT),
@@ -105,6 +106,11 @@ class Gateway:
                 'urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt',
                 {'Content-Type': 'application/x-www-form-urlencoded',
                  **headers})
+        if kind == '/introspect':
+            return client.post(
+                self.nginx.port, place, f'token={self.good}',
+                {'Content-Type': 'application/x-www-form-urlencoded',
+                 **headers})
         if kind == '/revoke':
             return client.post(self.nginx.port, place, {'jti': 'none'},
                                headers)
@@ -179,6 +185,11 @@ def akl_k8s_verify_serves_in_all_blocks(gateway):
 @t.story
 def the_status_page_is_served_in_all_blocks(gateway):
     in_all_blocks(gateway, '/status', 200)
+
+
+@t.story
+def tokens_are_introspected_in_all_blocks(gateway):
+    in_all_blocks(gateway, '/introspect', 200)
 
 
 @t.story

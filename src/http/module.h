@@ -209,6 +209,11 @@ typedef struct {
     /* akl_k8s_jwks, akl_k8s_discovery */
     ngx_http_akl_k8s_publication_t  *publication;
 
+    /* akl_k8s_introspect; whose tokens, resolved by merge */
+    ngx_array_t                 *introspect_names;  /* of ngx_str_t, or NULL */
+    ngx_array_t                 *introspect;        /* of .._config_t * */
+    ngx_http_akl_k8s_where_t     where_introspect;
+
     /* akl_k8s_guard, akl_k8s_require, akl_k8s_exchange */
     ngx_array_t                 *guard_names;       /* of ngx_str_t, or NULL */
     ngx_array_t                 *guard;             /* of .._config_t *;

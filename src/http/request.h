@@ -49,6 +49,9 @@ u_char *ngx_http_akl_k8s_log_text(u_char *dst, akl_str_t src);
 ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_find_config(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_str_t *name);
 
+/* $request_id of nginx; len 0 where memory is short. */
+akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
+
 /*
  * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
  * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (the scheme

@@ -7,6 +7,7 @@
 #include "../../k8s/subclaims.h"
 #include "conf.h"
 #include "guard.h"
+#include "location.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_require_rule(ngx_conf_t *cf,
@@ -18,8 +19,8 @@ ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
 
-    ngx_str_t                     *value, *name;
-    ngx_uint_t                     i, k;
+    char                          *rv;
+    ngx_str_t                     *value;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
     if (alcf->guard_names != NGX_CONF_UNSET_PTR) {
@@ -42,34 +43,10 @@ ngx_http_akl_k8s_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    alcf->guard_names = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                         sizeof(ngx_str_t));
-    if (alcf->guard_names == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    rv = ngx_http_akl_k8s_names(cf, &alcf->guard_names);
 
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (value[i].len == 0) {
-            return "needs the names of auth configs";
-        }
-
-        for (k = 1; k < i; k++) {
-            if (value[k].len == value[i].len
-                && ngx_memcmp(value[k].data, value[i].data, value[i].len) == 0)
-            {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "auth config \"%V\" is named twice in "
-                                   "\"akl_k8s_guard\"", &value[i]);
-                return NGX_CONF_ERROR;
-            }
-        }
-
-        name = ngx_array_push(alcf->guard_names);
-        if (name == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *name = value[i];
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     ngx_http_akl_k8s_here(cf, &alcf->where_guard);

@@ -5,13 +5,15 @@
 
 #include "../login/endpoint.h"
 #include "../request.h"
+#include "../token/introspect.h"
 #include "conf.h"
 #include "guard.h"
 #include "location.h"
 
 
-static ngx_int_t ngx_http_akl_k8s_resolve_guard(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf);
+static ngx_array_t *ngx_http_akl_k8s_resolve(ngx_conf_t *cf,
+    ngx_array_t *names, const char *directive,
+    ngx_http_akl_k8s_where_t *where);
 static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_named(ngx_conf_t *cf,
     ngx_str_t *name, const char *directive, ngx_http_akl_k8s_where_t *where);
 
@@ -31,7 +33,9 @@ ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
      *
      *     alcf->auth_config_name, exchange_name = { 0, NULL };
      *     alcf->where_auth, where_guard, where_exchange = { 0 };
+     *     alcf->where_introspect = { 0 };
      *     alcf->auth_config, guard, exchange, token_source = NULL;
+     *     alcf->introspect_names, introspect = NULL;
      *     alcf->handler = NULL;
      *     alcf->publication = NULL;
      */
@@ -75,10 +79,13 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->where_exchange = prev->where_exchange;
     }
 
-    if (conf->guard_names
-        && ngx_http_akl_k8s_resolve_guard(cf, conf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
+    if (conf->guard_names) {
+        conf->guard = ngx_http_akl_k8s_resolve(cf, conf->guard_names,
+                                               "akl_k8s_guard",
+                                               &conf->where_guard);
+        if (conf->guard == NULL) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (conf->exchange_name.len != 3
@@ -100,6 +107,8 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->auth_config_name = prev->auth_config_name;
         conf->where_auth = prev->where_auth;
         conf->publication = prev->publication;
+        conf->introspect_names = prev->introspect_names;
+        conf->where_introspect = prev->where_introspect;
 
         if (clcf->lmt_excpt) {
             clcf->handler = conf->handler;
@@ -116,9 +125,21 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
-    if (conf->handler == ngx_http_akl_k8s_auth_handler) {
+    if (conf->introspect_names) {
+        conf->introspect = ngx_http_akl_k8s_resolve(cf,
+                                                    conf->introspect_names,
+                                                    "akl_k8s_introspect",
+                                                    &conf->where_introspect);
+        if (conf->introspect == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
 
-        /* the endpoint has a limit of its own, and says so in its dialect */
+    if (conf->handler == ngx_http_akl_k8s_auth_handler
+        || conf->handler == ngx_http_akl_k8s_introspect_handler)
+    {
+
+        /* these have a limit of their own, and say so in their dialect */
 
         clcf->client_max_body_size = 0;
     }
@@ -127,36 +148,80 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-static ngx_int_t
-ngx_http_akl_k8s_resolve_guard(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf)
+char *
+ngx_http_akl_k8s_names(ngx_conf_t *cf, ngx_array_t **names)
+{
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i, k;
+
+    *names = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                              sizeof(ngx_str_t));
+    if (*names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (value[i].len == 0) {
+            return "needs the names of auth configs";
+        }
+
+        for (k = 1; k < i; k++) {
+            if (value[k].len == value[i].len
+                && ngx_memcmp(value[k].data, value[i].data, value[i].len) == 0)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "auth config \"%V\" is named twice in "
+                                   "\"%V\"", &value[i], &value[0]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        name = ngx_array_push(*names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the auth configs of these names, or NULL after logging */
+
+static ngx_array_t *
+ngx_http_akl_k8s_resolve(ngx_conf_t *cf, ngx_array_t *names,
+    const char *directive, ngx_http_akl_k8s_where_t *where)
 {
     ngx_str_t                   *name;
     ngx_uint_t                   i;
+    ngx_array_t                 *configs;
     ngx_http_akl_k8s_config_t  **config;
 
-    alcf->guard = ngx_array_create(cf->pool, alcf->guard_names->nelts,
-                                   sizeof(ngx_http_akl_k8s_config_t *));
-    if (alcf->guard == NULL) {
-        return NGX_ERROR;
+    configs = ngx_array_create(cf->pool, names->nelts,
+                               sizeof(ngx_http_akl_k8s_config_t *));
+    if (configs == NULL) {
+        return NULL;
     }
 
-    name = alcf->guard_names->elts;
+    name = names->elts;
 
-    for (i = 0; i < alcf->guard_names->nelts; i++) {
-        config = ngx_array_push(alcf->guard);
+    for (i = 0; i < names->nelts; i++) {
+        config = ngx_array_push(configs);
         if (config == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
 
-        *config = ngx_http_akl_k8s_named(cf, &name[i], "akl_k8s_guard",
-                                         &alcf->where_guard);
+        *config = ngx_http_akl_k8s_named(cf, &name[i], directive, where);
         if (*config == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
     }
 
-    return NGX_OK;
+    return configs;
 }
 
 

@@ -6,8 +6,10 @@
 #include "../guard/verify.h"
 #include "../login/endpoint.h"
 #include "../status/status.h"
+#include "../token/introspect.h"
 #include "../token/revoke.h"
 #include "conf.h"
+#include "location.h"
 #include "serve.h"
 
 
@@ -178,4 +180,28 @@ char *
 ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_revoke_handler);
+}
+
+
+char *
+ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
+
+    char  *rv;
+
+    if (alcf->introspect_names) {
+        return "is duplicate";
+    }
+
+    rv = ngx_http_akl_k8s_names(cf, &alcf->introspect_names);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    ngx_http_akl_k8s_here(cf, &alcf->where_introspect);
+
+    return ngx_http_akl_k8s_serve(cf, alcf,
+                                  ngx_http_akl_k8s_introspect_handler);
 }

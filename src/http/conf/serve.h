@@ -21,6 +21,8 @@ char *ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /*
  * Refuses an akl_k8s_verify that nothing guards, once locations are merged.

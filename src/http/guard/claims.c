@@ -6,8 +6,8 @@
 #include <ngx_config.h>
 
 #include "../../k8s/subclaims.h"
-#include "../../jose/base64.h"
 #include "../../jose/json.h"
+#include "../token/minted.h"
 #include "claims.h"
 
 
@@ -59,41 +59,13 @@ static ngx_int_t
 ngx_http_akl_k8s_claims_decode(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
-    u_char     *last, *dot, *buf;
-    akl_doc_t   payload;
+    u_char     *buf;
     ssize_t     n;
-    akl_str_t   s;
+    akl_doc_t   payload;
 
-    last = ctx->token.data + ctx->token.len;
-
-    dot = ngx_strlchr(ctx->token.data, last, '.');
-    if (dot == NULL) {
-        return NGX_ERROR;
-    }
-
-    s.data = dot + 1;
-
-    dot = ngx_strlchr(dot + 1, last, '.');
-    if (dot == NULL) {
-        return NGX_ERROR;
-    }
-
-    s.len = dot - s.data;
-
-    buf = ngx_pnalloc(r->pool, akl_base64_decoded_len(s.len));
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    n = akl_base64url_decode(buf, s);
-    if (n < 0) {
-        return NGX_ERROR;
-    }
-
-    s.data = buf;
-    s.len = n;
-
-    if (akl_doc_parse(&payload, s) != 0) {
+    if (ngx_http_akl_k8s_minted_payload(r->pool, &ctx->token, &payload)
+        != NGX_OK)
+    {
         akl_doc_free(&payload);
         return NGX_ERROR;
     }

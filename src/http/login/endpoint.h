@@ -82,9 +82,6 @@ void ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
 /* The sentence for people: the form's detail, else the reason's text. */
 akl_str_t ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form);
 
-/* $request_id of nginx. */
-akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
-
 
 /* The content handler of akl_k8s_auth. */
 ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);

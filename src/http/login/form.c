@@ -232,26 +232,3 @@ ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form)
 
     return text;
 }
-
-
-akl_str_t
-ngx_http_akl_k8s_request_id(ngx_http_request_t *r)
-{
-    akl_str_t                   id;
-    ngx_uint_t                  hash;
-    ngx_http_variable_value_t  *vv;
-
-    static ngx_str_t  name = ngx_string("request_id");
-
-    hash = ngx_hash_key(name.data, name.len);
-    vv = ngx_http_get_variable(r, &name, hash);
-
-    if (vv == NULL || vv->not_found) {
-        return akl_str("");
-    }
-
-    id.data = vv->data;
-    id.len = vv->len;
-
-    return id;
-}

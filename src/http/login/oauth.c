@@ -8,6 +8,7 @@
 #include "../../k8s/pod_token.h"
 #include "../body.h"
 #include "../form.h"
+#include "../request.h"
 #include "endpoint.h"
 
 

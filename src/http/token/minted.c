@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 
 #include "../../k8s/subclaims.h"
+#include "../../jose/base64.h"
 #include "../../jose/json.h"
 #include "revocations.h"
 #include "minted.h"
@@ -550,4 +551,47 @@ ngx_http_akl_k8s_minted_reason(akl_jws_error_t error)
     default:
         return AKL_INTERNAL_ERROR;
     }
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_minted_payload(ngx_pool_t *pool, ngx_str_t *token,
+    akl_doc_t *payload)
+{
+    u_char     *last, *dot, *buf;
+    ssize_t     n;
+    akl_str_t   s;
+
+    akl_doc_init(payload);
+
+    last = token->data + token->len;
+
+    dot = ngx_strlchr(token->data, last, '.');
+    if (dot == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.data = dot + 1;
+
+    dot = ngx_strlchr(dot + 1, last, '.');
+    if (dot == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.len = dot - s.data;
+
+    buf = ngx_pnalloc(pool, akl_base64_decoded_len(s.len));
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = akl_base64url_decode(buf, s);
+    if (n < 0) {
+        return NGX_ERROR;
+    }
+
+    s.data = buf;
+    s.len = n;
+
+    return (akl_doc_parse(payload, s) == 0) ? NGX_OK : NGX_ERROR;
 }

@@ -19,5 +19,13 @@
 akl_reason_t ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
 
+/*
+ * Reads the payload of a token that was verified, or minted, here.  The text
+ * is in memory of "pool", which must outlive *payload.  NGX_OK or NGX_ERROR;
+ * *payload is always safe to akl_doc_free().
+ */
+ngx_int_t ngx_http_akl_k8s_minted_payload(ngx_pool_t *pool, ngx_str_t *token,
+    akl_doc_t *payload);
+
 
 #endif /* NGX_HTTP_AKL_K8S_MINTED_H */

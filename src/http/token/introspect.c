@@ -1,0 +1,303 @@
+/*
+ * akl_k8s_introspect: what is true of a minted token (RFC 7662).  It is
+ * verified as a guard does it.  A token that no guard would let pass is not
+ * active, and nothing more is said of it; the log says why.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/json.h"
+#include "../body.h"
+#include "../form.h"
+#include "../respond.h"
+#include "minted.h"
+#include "introspect.h"
+
+
+#define NGX_HTTP_AKL_K8S_INTROSPECT_BODY_MAX  32768
+
+
+static ngx_int_t ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r,
+    ngx_str_t *body);
+static const char *ngx_http_akl_k8s_introspect_parameter(void *data,
+    ngx_str_t *name, ngx_str_t *value);
+static ngx_int_t ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r,
+    ngx_str_t *token);
+static ngx_int_t ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r,
+    ngx_str_t *token, ngx_http_akl_k8s_config_t *config);
+static ngx_int_t ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r,
+    akl_json_out_t *out, akl_doc_t *payload,
+    ngx_http_akl_k8s_config_t *config);
+static ngx_int_t ngx_http_akl_k8s_introspect_error(ngx_http_request_t *r,
+    ngx_uint_t status, const char *error, const char *description);
+static ngx_int_t ngx_http_akl_k8s_introspect_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *body);
+
+
+ngx_int_t
+ngx_http_akl_k8s_introspect_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_INTROSPECT_BODY_MAX,
+                                      ngx_http_akl_k8s_introspect_body);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
+{
+    ngx_str_t    form, token;
+    const char  *cause;
+
+    if (body == NULL) {
+        return ngx_http_akl_k8s_introspect_error(r,
+                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                             "invalid_request",
+                                             "the request body is too large");
+    }
+
+    if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK) {
+        return ngx_http_akl_k8s_introspect_error(r,
+                                          NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                          "invalid_request",
+                                          "the request body must be "
+                                          "application/x-www-form-urlencoded");
+    }
+
+    /* a copy, to be decoded: the body itself may yet be of use to others */
+
+    form.len = body->len;
+    form.data = ngx_pstrdup(r->pool, body);
+
+    if (form.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_null(&token);
+
+    cause = ngx_http_akl_k8s_form_decode(&form,
+                                        ngx_http_akl_k8s_introspect_parameter,
+                                        &token);
+
+    if (cause == NULL && token.len == 0) {
+        cause = "token is missing";
+    }
+
+    if (cause) {
+        return ngx_http_akl_k8s_introspect_error(r, NGX_HTTP_BAD_REQUEST,
+                                                 "invalid_request", cause);
+    }
+
+    return ngx_http_akl_k8s_introspect_token(r, &token);
+}
+
+
+static const char *
+ngx_http_akl_k8s_introspect_parameter(void *data, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_str_t  *token = data;
+
+    if (name->len != 5 || ngx_strncmp(name->data, "token", 5) != 0) {
+        return NULL;
+    }
+
+    /* RFC 6749 section 3.2: parameters must not be sent twice */
+
+    if (token->data) {
+        return "a parameter was sent twice";
+    }
+
+    *token = *value;
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r, ngx_str_t *token)
+{
+    ngx_str_t                     body;
+    akl_reason_t                  reason;
+    ngx_http_akl_k8s_ctx_t        subject;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    /*
+     * Not the request's context: that is about who asks, whom a guard of this
+     * location may have let in.
+     */
+
+    ngx_memzero(&subject, sizeof(ngx_http_akl_k8s_ctx_t));
+
+    reason = ngx_http_akl_k8s_minted(r, &subject, alcf->introspect, token);
+
+    if (reason == AKL_OK) {
+        return ngx_http_akl_k8s_introspect_active(r, token, subject.config);
+    }
+
+    if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "akl_k8s: introspection failed, %s: %s",
+                      akl_reason_code(reason).data,
+                      akl_reason_text(reason).data);
+
+        return ngx_http_akl_k8s_introspect_error(r,
+                                        akl_reason_status(reason),
+                                        "server_error",
+                                        "the token could not be verified");
+    }
+
+    ngx_log_error(alcf->log_level, r->connection->log, 0,
+                  "akl_k8s: introspection, token is not active, %s: %s",
+                  akl_reason_code(reason).data, akl_reason_text(reason).data);
+
+    ngx_str_set(&body, "{\"active\":false}");
+
+    return ngx_http_akl_k8s_introspect_send(r, NGX_HTTP_OK, &body);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r, ngx_str_t *token,
+    ngx_http_akl_k8s_config_t *config)
+{
+    ngx_int_t       rc;
+    ngx_str_t       body;
+    akl_doc_t       payload;
+    akl_json_out_t  out;
+
+    ngx_str_null(&body);
+
+    rc = ngx_http_akl_k8s_minted_payload(r->pool, token, &payload);
+
+    if (rc == NGX_OK) {
+        akl_json_out_init(&out, NULL, 0);
+        rc = ngx_http_akl_k8s_introspect_write(r, &out, &payload, config);
+    }
+
+    if (rc == NGX_OK) {
+        body.len = out.len;
+        body.data = ngx_pnalloc(r->pool, body.len);
+
+        if (body.data) {
+            akl_json_out_init(&out, body.data, body.len);
+            rc = ngx_http_akl_k8s_introspect_write(r, &out, &payload, config);
+
+        } else {
+            rc = NGX_ERROR;
+        }
+    }
+
+    akl_doc_free(&payload);
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_akl_k8s_introspect_send(r, NGX_HTTP_OK, &body);
+}
+
+
+/*
+ * All claims, as the token has them; three members are the answer's own (RFC
+ * 7662 section 2.2), and no claim can take their place.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r, akl_json_out_t *out,
+    akl_doc_t *payload, ngx_http_akl_k8s_config_t *config)
+{
+    char              *key;
+    const akl_node_t  *root, *name, *value;
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_raw(out, "active", akl_str("true"));
+
+    root = payload->nodes;
+
+    for (name = akl_doc_first(payload, root);
+         name;
+         name = akl_doc_next(payload, root, value))
+    {
+        value = akl_doc_next(payload, root, name);
+
+        if (akl_str_eq(name->text, akl_str("active"))
+            || akl_str_eq(name->text, akl_str("client_id"))
+            || akl_str_eq(name->text, akl_str("token_type")))
+        {
+            continue;
+        }
+
+        key = ngx_pnalloc(r->pool, name->text.len + 1);
+        if (key == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(key, name->text.data, name->text.len);
+        key[name->text.len] = '\0';
+
+        if (value->type == AKL_NODE_STRING) {
+            akl_json_out_str(out, key, value->text);
+
+        } else {
+            akl_json_out_raw(out, key, value->text);
+        }
+    }
+
+    akl_json_out_str(out, "client_id", ngx_http_akl_k8s_str(&config->name));
+    akl_json_out_str(out, "token_type", akl_str("Bearer"));
+    akl_json_out_close(out, '}');
+
+    return NGX_OK;
+}
+
+
+/* RFC 6749 section 5.2 */
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *error, const char *description)
+{
+    u_char     *p;
+    ngx_str_t   body;
+
+    /* both are texts of ours and need no escapes */
+
+    body.len = sizeof("{\"error\":\"\",\"error_description\":\"\"}") - 1
+               + ngx_strlen(error) + ngx_strlen(description);
+
+    p = ngx_pnalloc(r->pool, body.len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.data = p;
+    (void) ngx_sprintf(p, "{\"error\":\"%s\",\"error_description\":\"%s\"}",
+                       error, description);
+
+    return ngx_http_akl_k8s_introspect_send(r, status, &body);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
+{
+    ngx_http_akl_k8s_document_t  document;
+
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
+
+    document.status = status;
+    document.type = "application/json";
+    document.body = *body;
+
+    return ngx_http_akl_k8s_respond(r, &document);
+}
