@@ -17,6 +17,7 @@ RULES = {
     '/oauth': ('POST', 415, False),
     '/revoke': ('POST', 400, False),
     '/introspect': ('POST', 415, False),
+    '/self': ('GET, HEAD, POST, PUT', 403, False),
     '/status': ('GET, HEAD', 200, False),
     '/status?format=json': ('GET, HEAD', 200, False),
     '/status?format=prometheus': ('GET, HEAD', 200, False),
@@ -53,6 +54,7 @@ def nginx():
             location = /oauth     { akl_k8s_auth oauth config=k8s-conf; }
             location = /revoke    { akl_k8s_revoke; }
             location = /introspect { akl_k8s_introspect k8s-conf; }
+            location = /self      { akl_k8s_introspect vault; }
             location = /status    { akl_k8s_status; }
             location = /jwks      { akl_k8s_jwks; }
             location = /discovery { akl_k8s_discovery k8s-conf; }

@@ -6,6 +6,7 @@
 #include "../login/endpoint.h"
 #include "../request.h"
 #include "../token/introspect.h"
+#include "../token/self.h"
 #include "conf.h"
 #include "guard.h"
 #include "location.h"
@@ -56,7 +57,8 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_akl_k8s_loc_conf_t  *prev = parent;
     ngx_http_akl_k8s_loc_conf_t  *conf = child;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
 
     ngx_conf_merge_ptr_value(conf->guard_names, prev->guard_names, NULL);
     ngx_conf_merge_str_value(conf->exchange_name, prev->exchange_name, "off");
@@ -133,6 +135,19 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (conf->introspect == NULL) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    if (conf->handler == ngx_http_akl_k8s_self_handler
+        && amcf->configs.nelts == 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"akl_k8s_introspect\" has no auth config to look at "
+                      "tokens of in %V:%ui",
+                      &conf->where_introspect.file,
+                      conf->where_introspect.line);
+        return NGX_CONF_ERROR;
     }
 
     if (conf->handler == ngx_http_akl_k8s_auth_handler

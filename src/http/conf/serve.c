@@ -8,6 +8,7 @@
 #include "../status/status.h"
 #include "../token/introspect.h"
 #include "../token/revoke.h"
+#include "../token/self.h"
 #include "conf.h"
 #include "location.h"
 #include "serve.h"
@@ -188,10 +189,28 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
 
-    char  *rv;
+    char       *rv;
+    ngx_str_t  *value;
 
-    if (alcf->introspect_names) {
+    if (alcf->where_introspect.line) {
         return "is duplicate";
+    }
+
+    ngx_http_akl_k8s_here(cf, &alcf->where_introspect);
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "vault") == 0) {
+
+        if (cf->args->nelts > 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" behind \"akl_k8s_introspect vault\"%s",
+                               &value[2],
+                               ngx_http_akl_k8s_swallowed(cf, &value[2]));
+            return NGX_CONF_ERROR;
+        }
+
+        return ngx_http_akl_k8s_serve(cf, alcf, ngx_http_akl_k8s_self_handler);
     }
 
     rv = ngx_http_akl_k8s_names(cf, &alcf->introspect_names);
@@ -199,8 +218,6 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (rv != NGX_CONF_OK) {
         return rv;
     }
-
-    ngx_http_akl_k8s_here(cf, &alcf->where_introspect);
 
     return ngx_http_akl_k8s_serve(cf, alcf,
                                   ngx_http_akl_k8s_introspect_handler);

@@ -1,0 +1,393 @@
+/*
+ * "akl_k8s_introspect vault": after a login Vault's clients ask what their
+ * token is good for, and to have it renewed.  Both are answered from the
+ * token alone, in the shape of Vault's HTTP API.
+ */
+
+#include <ngx_config.h>
+
+#include "../../jose/json.h"
+#include "../../k8s/time.h"
+#include "../request.h"
+#include "../respond.h"
+#include "minted.h"
+#include "self.h"
+
+
+#define NGX_HTTP_AKL_K8S_SELF_ERRORS  2
+
+
+typedef struct {
+    ngx_str_t                token;
+    akl_str_t                role;
+    akl_doc_t                payload;
+    int64_t                  issued;
+    int64_t                  expires;
+} ngx_http_akl_k8s_self_t;
+
+
+static ngx_int_t ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token);
+static void ngx_http_akl_k8s_self_write(ngx_http_request_t *r,
+    akl_json_out_t *out, ngx_http_akl_k8s_self_t *self);
+static void ngx_http_akl_k8s_self_meta(akl_json_out_t *out,
+    ngx_http_akl_k8s_self_t *self);
+static akl_str_t ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self,
+    const char *name);
+static ngx_int_t ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
+    akl_reason_t reason);
+static ngx_int_t ngx_http_akl_k8s_self_errors(ngx_http_request_t *r,
+    ngx_uint_t status, akl_str_t *errors, akl_reason_t reason);
+static void ngx_http_akl_k8s_self_errors_write(ngx_http_request_t *r,
+    akl_json_out_t *out, akl_str_t *errors, akl_reason_t reason);
+static ngx_int_t ngx_http_akl_k8s_self_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *body);
+
+
+ngx_int_t
+ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_str_t                      token;
+    akl_str_t                      errors[NGX_HTTP_AKL_K8S_SELF_ERRORS];
+    akl_reason_t                   reason;
+    ngx_http_akl_k8s_ctx_t        *ctx;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST
+                                   |NGX_HTTP_PUT);
+
+    if (rc == NGX_HTTP_NOT_ALLOWED) {
+        errors[0] = akl_str("unsupported operation");
+        errors[1] = akl_str("");
+
+        return ngx_http_akl_k8s_self_errors(r, rc, errors, AKL_OK);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    ngx_http_akl_k8s_forget(ctx);
+
+    switch (ngx_http_akl_k8s_self_token(r, &token)) {
+
+    case NGX_OK:
+        reason = ngx_http_akl_k8s_minted(r, ctx, &amcf->configs, &token);
+        break;
+
+    case NGX_DECLINED:
+        reason = AKL_TOKEN_MISSING;
+        break;
+
+    default:
+        reason = AKL_TOKEN_MALFORMED;
+    }
+
+    ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+
+    if (reason != AKL_OK) {
+        return ngx_http_akl_k8s_self_refuse(r, reason);
+    }
+
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+        return ngx_http_akl_k8s_self_lookup(r, ctx, &token);
+    }
+
+    /* what clients look for, and what Vault says of tokens of this type */
+
+    errors[0] = akl_str("lease is not renewable");
+    errors[1] = akl_str("batch tokens cannot be renewed");
+
+    return ngx_http_akl_k8s_self_errors(r, NGX_HTTP_BAD_REQUEST, errors,
+                                        AKL_OK);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
+{
+    ngx_uint_t                  hash;
+    ngx_http_variable_value_t  *vv;
+
+    static ngx_str_t  name = ngx_string("http_x_vault_token");
+
+    hash = ngx_hash_key(name.data, name.len);
+    vv = ngx_http_get_variable(r, &name, hash);
+
+    if (vv == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (vv->not_found || vv->len == 0) {
+        return ngx_http_akl_k8s_bearer(r, NULL, token);
+    }
+
+    token->data = vv->data;
+    token->len = vv->len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token)
+{
+    u_char                     *p;
+    ngx_str_t                   body;
+    akl_json_out_t              out;
+    ngx_http_akl_k8s_self_t     self;
+    ngx_http_akl_k8s_config_t  *config;
+
+    ngx_str_null(&body);
+
+    config = ctx->config;
+
+    self.role.len = config->access_id.len + config->name.len + 2;
+
+    p = ngx_pnalloc(r->pool, self.role.len);
+    if (p == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    self.role.data = p;
+    (void) ngx_sprintf(p, "%V..%V", &config->access_id, &config->name);
+
+    self.token = *token;
+    self.expires = ctx->token_expires;
+
+    if (ngx_http_akl_k8s_minted_payload(r->pool, token, &self.payload)
+        == NGX_OK)
+    {
+        if (akl_doc_time(&self.payload, self.payload.nodes, "iat",
+                         &self.issued)
+            != 0)
+        {
+            self.issued = ngx_time();
+        }
+
+        akl_json_out_init(&out, NULL, 0);
+        ngx_http_akl_k8s_self_write(r, &out, &self);
+
+        body.len = out.len;
+        body.data = ngx_pnalloc(r->pool, body.len);
+
+        if (body.data) {
+            akl_json_out_init(&out, body.data, body.len);
+            ngx_http_akl_k8s_self_write(r, &out, &self);
+        }
+    }
+
+    akl_doc_free(&self.payload);
+
+    if (body.data == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    return ngx_http_akl_k8s_self_send(r, NGX_HTTP_OK, &body);
+}
+
+
+static void
+ngx_http_akl_k8s_self_write(ngx_http_request_t *r, akl_json_out_t *out,
+    ngx_http_akl_k8s_self_t *self)
+{
+    char       issued[AKL_TIME_LEN + 1], expires[AKL_TIME_LEN + 1];
+    u_char    *p, name[sizeof("kubernetes--") + 512];
+    akl_str_t  text, namespace, account;
+
+    namespace = ngx_http_akl_k8s_self_claim(self, "namespace");
+    account = ngx_http_akl_k8s_self_claim(self, "service_account_name");
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_str(out, "lease_id", akl_str(""));
+    akl_json_out_raw(out, "renewable", akl_str("false"));
+    akl_json_out_int(out, "lease_duration", 0);
+
+    akl_json_out_open(out, "data", '{');
+    akl_json_out_str(out, "accessor", akl_str(""));
+    akl_json_out_int(out, "creation_time", self->issued);
+    akl_json_out_int(out, "creation_ttl", self->expires - self->issued);
+
+    p = ngx_snprintf(name, sizeof(name), "kubernetes-%*s-%*s", namespace.len,
+                     namespace.data, account.len, account.data);
+
+    text.data = name;
+    text.len = p - name;
+    akl_json_out_str(out, "display_name", text);
+
+    akl_json_out_str(out, "entity_id", akl_str(""));
+
+    text.data = (const unsigned char *) expires;
+    text.len = akl_time_format(expires, self->expires);
+    akl_json_out_str(out, "expire_time", text);
+
+    akl_json_out_int(out, "explicit_max_ttl", 0);
+    akl_json_out_str(out, "id", ngx_http_akl_k8s_str(&self->token));
+
+    text.data = (const unsigned char *) issued;
+    text.len = akl_time_format(issued, self->issued);
+    akl_json_out_str(out, "issue_time", text);
+
+    ngx_http_akl_k8s_self_meta(out, self);
+
+    akl_json_out_int(out, "num_uses", 0);
+    akl_json_out_raw(out, "orphan", akl_str("true"));
+    akl_json_out_str(out, "path", akl_str("auth/kubernetes/login"));
+    akl_json_out_raw(out, "policies", akl_str("[]"));
+    akl_json_out_raw(out, "renewable", akl_str("false"));
+    akl_json_out_int(out, "ttl", ngx_max(self->expires - ngx_time(), 0));
+    akl_json_out_str(out, "type", akl_str("batch"));
+    akl_json_out_close(out, '}');
+
+    akl_json_out_raw(out, "wrap_info", akl_str("null"));
+    akl_json_out_raw(out, "warnings", akl_str("null"));
+    akl_json_out_raw(out, "auth", akl_str("null"));
+    akl_json_out_close(out, '}');
+}
+
+
+/* as the login's "metadata" has it, from the token's claims */
+
+static void
+ngx_http_akl_k8s_self_meta(akl_json_out_t *out, ngx_http_akl_k8s_self_t *self)
+{
+    akl_json_out_open(out, "meta", '{');
+    akl_json_out_str(out, "role", self->role);
+    akl_json_out_str(out, "service_account_name",
+                     ngx_http_akl_k8s_self_claim(self,
+                                                 "service_account_name"));
+    akl_json_out_str(out, "service_account_namespace",
+                     ngx_http_akl_k8s_self_claim(self, "namespace"));
+    akl_json_out_str(out, "service_account_uid",
+                     ngx_http_akl_k8s_self_claim(self,
+                                                 "service_account_uid"));
+    akl_json_out_str(out, "service_account_secret_name",
+                     ngx_http_akl_k8s_self_claim(self,
+                                               "service_account_secret_name"));
+    akl_json_out_close(out, '}');
+}
+
+
+/* len 0 where there is none, or it is no string */
+
+static akl_str_t
+ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self, const char *name)
+{
+    akl_str_t  value;
+
+    (void) akl_doc_string(&self->payload, self->payload.nodes, name, &value);
+
+    return value;
+}
+
+
+/* 403, as Vault has it for what others answer 401: clients log in again */
+
+static ngx_int_t
+ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r, akl_reason_t reason)
+{
+    u_char      buf[256];
+    akl_str_t   code, text, errors[NGX_HTTP_AKL_K8S_SELF_ERRORS];
+    ngx_uint_t  status;
+
+    status = akl_reason_status(reason);
+
+    if (status == NGX_HTTP_UNAUTHORIZED) {
+        status = NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_http_akl_k8s_refusal_headers(r, reason, status) != NGX_OK) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    code = akl_reason_code(reason);
+    text = akl_reason_text(reason);
+
+    errors[0] = (status == NGX_HTTP_FORBIDDEN) ? akl_str("permission denied")
+                                               : akl_str("");
+    errors[1].data = buf;
+    errors[1].len = ngx_snprintf(buf, sizeof(buf), "%s: %*s", code.data,
+                                 text.len, text.data)
+                    - buf;
+
+    return ngx_http_akl_k8s_self_errors(r, status, errors, reason);
+}
+
+
+/* those of len 0 are left out */
+
+static ngx_int_t
+ngx_http_akl_k8s_self_errors(ngx_http_request_t *r, ngx_uint_t status,
+    akl_str_t *errors, akl_reason_t reason)
+{
+    ngx_str_t       body;
+    akl_json_out_t  out;
+
+    akl_json_out_init(&out, NULL, 0);
+    ngx_http_akl_k8s_self_errors_write(r, &out, errors, reason);
+
+    body.len = out.len;
+    body.data = ngx_pnalloc(r->pool, body.len);
+
+    if (body.data == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    akl_json_out_init(&out, body.data, body.len);
+    ngx_http_akl_k8s_self_errors_write(r, &out, errors, reason);
+
+    return ngx_http_akl_k8s_self_send(r, status, &body);
+}
+
+
+static void
+ngx_http_akl_k8s_self_errors_write(ngx_http_request_t *r, akl_json_out_t *out,
+    akl_str_t *errors, akl_reason_t reason)
+{
+    ngx_uint_t  i;
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_open(out, "errors", '[');
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_SELF_ERRORS; i++) {
+        if (errors[i].len) {
+            akl_json_out_str(out, NULL, errors[i]);
+        }
+    }
+
+    akl_json_out_close(out, ']');
+
+    if (reason != AKL_OK) {
+        akl_json_out_str(out, "reason", akl_reason_code(reason));
+    }
+
+    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
+    akl_json_out_close(out, '}');
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_self_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
+{
+    ngx_http_akl_k8s_document_t  document;
+
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
+
+    document.status = status;
+    document.type = "application/json";
+    document.body = *body;
+    document.temporary = 1;
+
+    return ngx_http_akl_k8s_respond(r, &document);
+}
