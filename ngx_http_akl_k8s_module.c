@@ -127,7 +127,7 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
       NULL },
 
     { ngx_string("akl_k8s_discovery"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_akl_k8s_discovery,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

@@ -187,6 +187,9 @@ typedef struct {
     ngx_array_t                 *names;     /* of ngx_str_t; NULL: all */
     ngx_uint_t                   discovery;
     ngx_str_t                    jwks_uri;
+    ngx_str_t                    token_endpoint;            /* len 0: none */
+    ngx_str_t                    introspection_endpoint;
+    ngx_str_t                    revocation_endpoint;
     ngx_http_akl_k8s_where_t     where;
     ngx_str_t                    document;  /* ready when all are known */
     ngx_str_t                    etag;

@@ -11,6 +11,28 @@
 #include "publish.h"
 
 
+typedef struct {
+    ngx_str_t    name;
+    uintptr_t    offset;            /* in the publication */
+} ngx_http_akl_k8s_discovery_url_t;
+
+#define ngx_http_akl_k8s_discovery_member(member)                             \
+    { ngx_string(#member "="),                                                \
+      offsetof(ngx_http_akl_k8s_publication_t, member) }
+
+static const ngx_http_akl_k8s_discovery_url_t
+    ngx_http_akl_k8s_discovery_urls[] =
+{
+    ngx_http_akl_k8s_discovery_member(jwks_uri),
+    ngx_http_akl_k8s_discovery_member(token_endpoint),
+    ngx_http_akl_k8s_discovery_member(introspection_endpoint),
+    ngx_http_akl_k8s_discovery_member(revocation_endpoint),
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_int_t ngx_http_akl_k8s_discovery_url(ngx_conf_t *cf,
+    ngx_http_akl_k8s_publication_t *pub, ngx_str_t *value);
 static char *ngx_http_akl_k8s_publication(ngx_conf_t *cf,
     ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler,
     ngx_uint_t n);
@@ -32,40 +54,80 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
 
-    char                            *rv;
-    ngx_str_t                       *value;
-    ngx_http_akl_k8s_publication_t  *pub;
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     rv = ngx_http_akl_k8s_publication(cf, alcf,
                                       ngx_http_akl_k8s_discovery_handler, 1);
 
-    if (rv != NGX_CONF_OK || cf->args->nelts != 3) {
+    if (rv != NGX_CONF_OK) {
         return rv;
     }
 
     value = cf->args->elts;
 
-    if (ngx_strncmp(value[2].data, "jwks_uri=", 9) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" of "
-                           "\"akl_k8s_discovery\"%s", &value[2],
-                           ngx_http_akl_k8s_swallowed(cf, &value[2]));
-        return NGX_CONF_ERROR;
-    }
-
-    pub = alcf->publication;
-
-    pub->jwks_uri.data = value[2].data + 9;
-    pub->jwks_uri.len = value[2].len - 9;
-
-    if (!ngx_http_akl_k8s_is_url(&pub->jwks_uri)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"akl_k8s_discovery\" is no http "
-                           "or https URL", &value[2]);
-        return NGX_CONF_ERROR;
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_akl_k8s_discovery_url(cf, alcf->publication, &value[i])
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_discovery_url(ngx_conf_t *cf,
+    ngx_http_akl_k8s_publication_t *pub, ngx_str_t *value)
+{
+    size_t       len;
+    ngx_str_t   *url;
+    ngx_uint_t   i;
+
+    for (i = 0; ngx_http_akl_k8s_discovery_urls[i].name.len; i++) {
+
+        len = ngx_http_akl_k8s_discovery_urls[i].name.len;
+
+        if (value->len < len
+            || ngx_strncmp(value->data,
+                           ngx_http_akl_k8s_discovery_urls[i].name.data, len)
+               != 0)
+        {
+            continue;
+        }
+
+        url = (ngx_str_t *) ((u_char *) pub
+                             + ngx_http_akl_k8s_discovery_urls[i].offset);
+
+        if (url->data) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" of \"akl_k8s_discovery\" is given "
+                               "twice", value);
+            return NGX_ERROR;
+        }
+
+        url->data = value->data + len;
+        url->len = value->len - len;
+
+        if (!ngx_http_akl_k8s_is_url(url)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" of \"akl_k8s_discovery\" is no http "
+                               "or https URL", value);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of "
+                       "\"akl_k8s_discovery\"%s", value,
+                       ngx_http_akl_k8s_swallowed(cf, value));
+
+    return NGX_ERROR;
 }
 
 

@@ -10,7 +10,12 @@
 
 
 static size_t ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
-    ngx_str_t *jwks_uri, ngx_http_akl_k8s_config_t *config);
+    ngx_str_t *jwks_uri, ngx_http_akl_k8s_publication_t *pub,
+    ngx_http_akl_k8s_config_t *config);
+static void ngx_http_akl_k8s_discovery_endpoints(akl_json_out_t *out,
+    ngx_http_akl_k8s_publication_t *pub);
+static void ngx_http_akl_k8s_discovery_list(akl_json_out_t *out,
+    const char *name, const char *value);
 
 
 const char *
@@ -50,7 +55,7 @@ ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
                    sizeof("/.well-known/jwks.json") - 1);
     }
 
-    len = ngx_http_akl_k8s_discovery_write(NULL, 0, &uri, config);
+    len = ngx_http_akl_k8s_discovery_write(NULL, 0, &uri, pub, config);
 
     pub->document.data = ngx_pnalloc(cf->pool, len);
     if (pub->document.data == NULL) {
@@ -58,7 +63,8 @@ ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
     }
 
     pub->document.len = ngx_http_akl_k8s_discovery_write(pub->document.data,
-                                                         len, &uri, config);
+                                                         len, &uri, pub,
+                                                         config);
 
     return NULL;
 }
@@ -66,7 +72,8 @@ ngx_http_akl_k8s_discovery_build(ngx_conf_t *cf,
 
 static size_t
 ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
-    ngx_str_t *jwks_uri, ngx_http_akl_k8s_config_t *config)
+    ngx_str_t *jwks_uri, ngx_http_akl_k8s_publication_t *pub,
+    ngx_http_akl_k8s_config_t *config)
 {
     size_t          i;
     akl_str_t       alg;
@@ -87,13 +94,11 @@ ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
                      ngx_http_akl_k8s_str(&config->token_issuer));
     akl_json_out_str(&out, "jwks_uri", ngx_http_akl_k8s_str(jwks_uri));
 
-    akl_json_out_open(&out, "response_types_supported", '[');
-    akl_json_out_str(&out, NULL, akl_str("id_token"));
-    akl_json_out_close(&out, ']');
+    ngx_http_akl_k8s_discovery_endpoints(&out, pub);
 
-    akl_json_out_open(&out, "subject_types_supported", '[');
-    akl_json_out_str(&out, NULL, akl_str("public"));
-    akl_json_out_close(&out, ']');
+    ngx_http_akl_k8s_discovery_list(&out, "response_types_supported",
+                                    "id_token");
+    ngx_http_akl_k8s_discovery_list(&out, "subject_types_supported", "public");
 
     akl_json_out_open(&out, "id_token_signing_alg_values_supported", '[');
 
@@ -130,6 +135,55 @@ ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
     akl_json_out_close(&out, '}');
 
     return out.len;
+}
+
+
+/*
+ * RFC 8414 section 2.  None of them looks at a client's secret; what nginx
+ * demands of those who introspect is not known here.
+ */
+
+static void
+ngx_http_akl_k8s_discovery_endpoints(akl_json_out_t *out,
+    ngx_http_akl_k8s_publication_t *pub)
+{
+    if (pub->token_endpoint.len) {
+        akl_json_out_str(out, "token_endpoint",
+                         ngx_http_akl_k8s_str(&pub->token_endpoint));
+        ngx_http_akl_k8s_discovery_list(out, "grant_types_supported",
+                           "urn:ietf:params:oauth:grant-type:token-exchange");
+        ngx_http_akl_k8s_discovery_list(out,
+                                       "token_endpoint_auth_methods_supported",
+                                       "none");
+    }
+
+    if (pub->introspection_endpoint.len) {
+        akl_json_out_str(out, "introspection_endpoint",
+                         ngx_http_akl_k8s_str(&pub->introspection_endpoint));
+    }
+
+    if (pub->revocation_endpoint.len) {
+        akl_json_out_str(out, "revocation_endpoint",
+                         ngx_http_akl_k8s_str(&pub->revocation_endpoint));
+        ngx_http_akl_k8s_discovery_list(out,
+                                  "revocation_endpoint_auth_methods_supported",
+                                  "none");
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_discovery_list(akl_json_out_t *out, const char *name,
+    const char *value)
+{
+    akl_str_t  text;
+
+    text.data = (const unsigned char *) value;
+    text.len = ngx_strlen(value);
+
+    akl_json_out_open(out, name, '[');
+    akl_json_out_str(out, NULL, text);
+    akl_json_out_close(out, ']');
 }
 
 
