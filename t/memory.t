@@ -82,21 +82,7 @@ posix_memalign(void **memory, size_t alignment, size_t size)
 '''
 
 MOST = 600
-
-t = Test(need_module=True)
-compiler = shutil.which('cc') or shutil.which('gcc')
-if not compiler or platform.libc_ver()[0] != 'glibc' \
-        or {'AKL_WRAP', 'ASAN_OPTIONS'} & set(os.environ):
-    t.skip_all('needs a C compiler and plain glibc')
-source = t.write('shim.c', SHIM)
-shim = os.path.join(t.dir, 'shim.so')
-subprocess.run([compiler, '-shared', '-fPIC', '-o', shim, source],
-               check=True)
-plan = t.write('plan', '\0' * 20)
-
-cluster = t.cluster()
-api = cluster.api
-nginx = t.nginx('''
+HTTP = '''
     request_pool_size 8k;
     akl_k8s_review_timeout 3s;
     log_format outcome '$status $akl_k8s_status';
@@ -109,67 +95,103 @@ nginx = t.nginx('''
         location = /file { akl_k8s_exchange @config@; empty_gif; }
         location = /status { akl_k8s_status; }
     }
-''', method=cluster.method(), config=CONFIG,
-    configs=cluster.config(kind='P-256') + cluster.config(
-        name='narrow', kind='P-256', akl_k8s_max_reviews='1 queue=8',
-        akl_k8s_review_timeout='60s connect=30s'),
-    env={'LD_PRELOAD': shim, 'AKL_FAIL_MEMORY': plan})
-nginx.expect(r'(malloc|posix_memalign)\(.*failed')
+'''
+
+t = Test(need_module=True)
+compiler = shutil.which('cc') or shutil.which('gcc')
+if not compiler or platform.libc_ver()[0] != 'glibc' \
+        or {'AKL_WRAP', 'ASAN_OPTIONS'} & set(os.environ):
+    t.skip_all('needs a C compiler and plain glibc')
 
 
-def fail(size=0, nth=0):
-    """Let allocations fail from now on."""
-    with open(plan, 'r+b', buffering=0) as file:
-        file.write(struct.pack('=5i', 1, size, nth, 0, 0))
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
 
 
-def allow():
-    """Let them succeed; return whether any failed."""
-    with open(plan, 'r+b', buffering=0) as file:
-        hit = struct.unpack('=5i', file.read(20))[4]
-        file.seek(0)
-        file.write(bytes(20))
-    return hit
+class Gateway:
+    """An nginx whose allocations fail when they are to."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.api = cluster.api
+        source = t.write('shim.c', SHIM)
+        shim = os.path.join(t.dir, 'shim.so')
+        subprocess.run([compiler, '-shared', '-fPIC', '-o', shim, source],
+                       check=True)
+        self.plan = t.write('plan', '\0' * 20)
+        self.nginx = t.nginx(
+            HTTP, method=cluster.method(), config=CONFIG,
+            configs=cluster.config(kind='P-256') + cluster.config(
+                name='narrow', kind='P-256',
+                akl_k8s_max_reviews='1 queue=8',
+                akl_k8s_review_timeout='60s connect=30s'),
+            env={'LD_PRELOAD': shim, 'AKL_FAIL_MEMORY': self.plan})
+        self.nginx.expect(r'(malloc|posix_memalign)\(.*failed')
+
+    def fail(self, size=0, nth=0):
+        """Let allocations fail from now on."""
+        with open(self.plan, 'r+b', buffering=0) as file:
+            file.write(struct.pack('=5i', 1, size, nth, 0, 0))
+
+    def allow(self):
+        """Let them succeed; return whether any failed."""
+        with open(self.plan, 'r+b', buffering=0) as file:
+            hit = struct.unpack('=5i', file.read(20))[4]
+            file.seek(0)
+            file.write(bytes(20))
+        return hit
+
+    def login(self, config=CONFIG):
+        """Log in by the endpoint; return the status, None: no answer."""
+        try:
+            return client.post(self.nginx.port, '/v2/auth', self.cluster.login(
+                self.cluster.issue(), config)).status
+        except (OSError, ValueError):
+            return None
+
+    def exchange(self):
+        """Log in by a location, in the same manner."""
+        try:
+            return client.get(self.nginx.port, '/file', {
+                'Authorization': f'Bearer {self.cluster.issue()}'}).status
+        except (OSError, ValueError):
+            return None
+
+    def figures(self, config=CONFIG):
+        """Return what the status page says of a config."""
+        return client.get(self.nginx.port, '/status').json()['configs'][config]
+
+    def told(self):
+        """Return what the variable told in the access log."""
+        with open(os.path.join(self.nginx.dir, 'outcome.log'),
+                  encoding='ascii') as file:
+            return set(file.read().splitlines())
 
 
-def login(config=CONFIG):
-    """Log in by the endpoint; return the status, None: no answer."""
-    try:
-        return client.post(nginx.port, '/v2/auth', cluster.login(
-            cluster.issue(), config)).status
-    except (OSError, ValueError):
-        return None
+@t.own
+def gateway(cluster):
+    """A gateway with enough memory."""
+    return Gateway(cluster)
 
 
-def exchange():
-    """Log in by a location, in the same manner."""
-    try:
-        return client.get(nginx.port, '/file', {
-            'Authorization': f'Bearer {cluster.issue()}'}).status
-    except (OSError, ValueError):
-        return None
-
-
-def figures(config=CONFIG):
-    """Return what the status page says of a config."""
-    return client.get(nginx.port, '/status').json()['configs'][config]
-
-
-worker = nginx.workers()
-for name, ask in (('a login', login), ('an exchange', exchange)):
-    t.ok(ask() == 200, f'{name}, with enough memory')
+def short_everywhere(gateway, ask):
+    """Fail each allocation of a login in turn."""
+    worker = gateway.nginx.workers()
+    t.ok(ask() == 200, 'it, with enough memory')
     untold, odd, places, refused, nth = [], [], 0, 0, 0
     for nth in range(1, MOST):
-        mark = nginx.mark()
-        fail(nth=nth)
+        mark = gateway.nginx.mark()
+        gateway.fail(nth=nth)
         status = ask()
-        if not allow():
+        if not gateway.allow():
             break
         places += 1
         if status and status >= 500:
             refused += status == 500
-            if not nginx.wait_log('akl_k8s: login failed, ', timeout=1,
-                                  since=mark):
+            if not gateway.nginx.wait_log('akl_k8s: login failed, ', timeout=1,
+                                          since=mark):
                 untold.append((nth, status))
 
         # libcurl may lose an event that it has no memory for: the deadline
@@ -177,35 +199,58 @@ for name, ask in (('a login', login), ('an exchange', exchange)):
 
         if status not in (200, None, 500, 504):
             odd.append((nth, status))
-    t.diag(f'{name}: {places} allocations, {refused} answered 500')
+    t.diag(f'{places} allocations, {refused} answered 500')
     t.ok(refused > 5 and nth < MOST - 1, 'each place was tried', refused, nth)
     t.is_(untold, [], 'none ends without a line in the log')
     t.is_(odd, [], 'nor by another status')
-    t.is_(nginx.workers(), worker, 'no worker dies of it')
+    t.is_(gateway.nginx.workers(), worker, 'no worker dies of it')
     t.is_(ask(), 200, 'and logins go on')
-t.is_((figures()['reviews_in_flight'], figures()['reviews_queued']), (0, 0),
-      'no review is left')
-t.ok(figures()['logins_total']['internal_error'] > 5, 'they are counted')
-with open(os.path.join(nginx.dir, 'outcome.log'), encoding='ascii') as file:
-    told = set(file.read().splitlines())
-t.ok('500 internal_error' in told, 'a variable tells', told)
 
-# A review that waits for its turn, and cannot be asked when that comes
 
-api.fault('hold')
-first = client.Background(login, 'narrow')
-t.ok(wait_for(lambda: figures('narrow')['reviews_in_flight']),
-     'a review is asked')
-second = client.Background(login, 'narrow')
-t.ok(wait_for(lambda: figures('narrow')['reviews_queued']), 'another waits')
-fail(size=4096)
-api.clear()
-api.release()
-t.is_((first.result(), second.result()), (500, 500), 'both fail as it is')
-t.ok(allow(), 'for want of memory')
-t.ok(nginx.grep('internal_error: .*: the API server could not be asked, '
-                'config "narrow"'), 'and says so')
-t.is_(nginx.grep("another worker's"), [], 'and nothing of other workers')
-t.is_(login('narrow'), 200, 'logins go on')
+@t.story
+def a_login_ends_well_wherever_memory_is_short(gateway):
+    short_everywhere(gateway, gateway.login)
+    t.is_((gateway.figures()['reviews_in_flight'],
+           gateway.figures()['reviews_queued']), (0, 0),
+          'no review is left')
+    t.ok(gateway.figures()['logins_total']['internal_error'] > 5,
+         'they are counted')
+    told = gateway.told()
+    t.ok('500 internal_error' in told, 'a variable tells', told)
 
-t.done_testing()
+
+@t.story
+def an_exchange_ends_well_wherever_memory_is_short(gateway):
+    short_everywhere(gateway, gateway.exchange)
+    t.is_((gateway.figures()['reviews_in_flight'],
+           gateway.figures()['reviews_queued']), (0, 0),
+          'no review is left')
+    t.ok(gateway.figures()['logins_total']['internal_error'] > 5,
+         'they are counted')
+    told = gateway.told()
+    t.ok('500 internal_error' in told, 'a variable tells', told)
+
+
+@t.story
+def a_review_that_cannot_be_asked_when_its_turn_comes_is_told(gateway):
+    gateway.api.fault('hold')
+    first = client.Background(gateway.login, 'narrow')
+    t.ok(wait_for(lambda: gateway.figures('narrow')['reviews_in_flight']),
+         'a review is asked')
+    second = client.Background(gateway.login, 'narrow')
+    t.ok(wait_for(lambda: gateway.figures('narrow')['reviews_queued']),
+         'another waits')
+    gateway.fail(size=4096)
+    gateway.api.clear()
+    gateway.api.release()
+    t.is_((first.result(), second.result()), (500, 500), 'both fail as it is')
+    t.ok(gateway.allow(), 'for want of memory')
+    t.ok(gateway.nginx.grep('internal_error: .*: the API server could not be '
+                            'asked, '
+                            'config "narrow"'), 'and says so')
+    t.is_(gateway.nginx.grep("another worker's"), [],
+          'and nothing of other workers')
+    t.is_(gateway.login('narrow'), 200, 'logins go on')
+
+
+t.tell()
