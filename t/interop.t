@@ -20,10 +20,7 @@ HERE = os.path.join(nginx_.ROOT, 't', 'interop')
 MODULES = os.path.join(os.environ.get('AKL_INTEROP') or os.path.join(
     nginx_.ROOT, 'objs', 'interop'), 'npm')
 
-t = Test(need_module=True)
-cluster = t.cluster()
-cluster.api.pod(NAMESPACE, 'stranger', account='builder')
-server = t.nginx('''
+HTTP = '''
     @method@
     @config@
     server {
@@ -32,9 +29,26 @@ server = t.nginx('''
         location = /auth { akl_k8s_auth; }
         location = /v1/auth/kubernetes/login { akl_k8s_auth vault; }
     }
-''', method=cluster.method(bound_pod_names='mypod*'),
-    config=cluster.config())
+'''
+
 key = tokens.key('RSA-2048', 'gateway')
+
+t = Test(need_module=True)
+
+
+@t.shared
+def cluster():
+    """A cluster with two pods, one of them not bound."""
+    made = t.cluster()
+    made.api.pod(NAMESPACE, 'stranger', account='builder')
+    return made
+
+
+@t.shared
+def server(cluster):
+    """The gateway of all clients."""
+    return t.nginx(HTTP, method=cluster.method(bound_pod_names='mypod*'),
+                   config=cluster.config())
 
 
 def no_npm():
@@ -63,7 +77,7 @@ def no_npm():
     return None
 
 
-def node(token, path=''):
+def node(server, token, path=''):
     """Log in with the npm client; return what it says."""
     shutil.copy(os.path.join(HERE, 'akeyless.js'), MODULES)
     out = subprocess.run(
@@ -76,32 +90,34 @@ def node(token, path=''):
         return {'said': out}
 
 
-good = cluster.issue()
-bad = cluster.issue('stranger')
-missing = no_npm()
-if missing:
-    t.skip(missing, 5)
-else:
+@t.story
+def the_npm_package_akeyless_logs_in(cluster, server):
+    missing = no_npm()
+    if missing:
+        t.skip(missing, 5)
+        return
+    good, bad = cluster.issue(), cluster.issue('stranger')
     for name, token in (('raw', good), ('base64', base64.b64encode(
             good.encode()).decode())):
-        answer = node(token, '/v2')
+        answer = node(server, token, '/v2')
         t.is_(tokens.verify(answer.get('token', ''), key).get('pod_name')
               if answer.get('token') else answer, 'mypod1',
               f'akeyless: V2Api.auth, token {name}')
-    t.ok(node(good).get('token'), 'akeyless: without a prefix')
-    answer = node(bad, '/v2')
+    t.ok(node(server, good).get('token'), 'akeyless: without a prefix')
+    answer = node(server, bad, '/v2')
     t.is_(answer.get('status'), 403, 'akeyless: a refusal')
     t.like((answer.get('body') or {}).get('error'), 'pod is not bound',
            'akeyless: e.body.error says why')
 
-try:
-    import hvac
-except ImportError:
-    hvac = None
 
-if hvac is None:
-    t.skip('no python3-hvac here', 4)
-else:
+@t.story
+def debians_hvac_logs_in(cluster, server):
+    try:
+        import hvac
+    except ImportError:
+        t.skip('no python3-hvac here', 4)
+        return
+    good, bad = cluster.issue(), cluster.issue('stranger')
     vault = hvac.Client(url=f'http://127.0.0.1:{server.port}')
     role = base64.b64encode(f'{ACCESS_ID}..{CONFIG}'.encode()).decode()
     answer = vault.auth.kubernetes.login(role=role, jwt=good)
@@ -119,6 +135,13 @@ else:
         t.like(str(error), 'pod_not_bound', 'hvac: a refusal raises '
                'Forbidden, which says why')
 
-t.is_(client.post(server.port, '/v2/auth', cluster.login(good)).status, 200,
-      'and plain HTTP')
-t.done_testing()
+
+@t.story
+def plain_http_logs_in(cluster, server):
+    good = cluster.issue()
+    t.is_(client.post(server.port, '/v2/auth', cluster.login(good)).status,
+          200,
+          'and plain HTTP')
+
+
+t.tell()
