@@ -21,6 +21,7 @@ static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s);
 static void ngx_akl_attempt_overdue(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter);
+static void ngx_akl_attempt_post(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_timer(ngx_event_t *ev);
 static void ngx_akl_attempt_later(ngx_akl_attempt_t *a,
     ngx_akl_outcome_e outcome, const char *error);
@@ -416,11 +417,18 @@ ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter)
     a = (ngx_akl_attempt_t *) ((u_char *) waiter
                                - offsetof(ngx_akl_attempt_t, waiter));
 
+    ngx_akl_attempt_post(a);
+}
+
+
+/* goes on from the event loop: this may be within a call's start */
+
+static void
+ngx_akl_attempt_post(ngx_akl_attempt_t *a)
+{
     if (a->timer.timer_set) {
         ngx_del_timer(&a->timer);
     }
-
-    /* from the loop: this may be within another call's start */
 
     ngx_post_event(&a->timer, &ngx_posted_events);
 }
@@ -489,7 +497,7 @@ ngx_akl_attempt_later(ngx_akl_attempt_t *a, ngx_akl_outcome_e outcome,
 
     a->call->outcome = outcome;
 
-    ngx_akl_attempt_wait(a, 1);
+    ngx_akl_attempt_post(a);
 }
 
 
