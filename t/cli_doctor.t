@@ -79,7 +79,7 @@ t.like(str(done.json()), 'its token would be let in', 'that would log in')
 
 names(doctor(k8s_ca_cert=other_ca), 1, 'tls',
       'of CN = akl test CA, is not signed by the k8s_ca_cert',
-      f'kubectl config view .*base64 -d > {re.escape(other_ca)}',
+      f'kubectl config view .*--flatten .*base64 -d > {re.escape(other_ca)}',
       'a wrong CA')
 names(doctor(k8s_host=cluster.url.replace('127.0.0.1', '127.0.0.2')), 3,
       'port', 'Connection refused', 'kubectl cluster-info',

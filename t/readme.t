@@ -108,4 +108,24 @@ def three_commands_lead_from_a_kubeconfig_to_a_token(readme, cluster):
            'it prints what the README says')
 
 
+@t.story
+def the_shell_of_a_small_image_takes_all_commands(readme):
+    blocks = re.findall(r'^```sh\n(.*?)^```', readme, re.M | re.S)
+    for block in re.findall(r'^```console\n(.*?)^```', readme, re.M | re.S):
+        blocks += re.findall(r'^\$ (.*?)(?=^\$ |^\{|\Z)', block, re.M | re.S)
+    t.ok(len(blocks) > 5, 'there are commands')
+    for block in blocks:
+        done = subprocess.run(['sh', '-n'], input=block, text=True,
+                              stderr=subprocess.PIPE, check=False)
+        t.is_((done.returncode, done.stderr), (0, ''),
+              block.splitlines()[0])
+
+
+@t.story
+def the_ca_is_found_in_a_kubeconfig_that_only_names_its_file(readme):
+    for command in re.findall(r'^kubectl config view[^|]*', readme,
+                              re.M):
+        t.like(command, ' --raw .*--flatten', 'as minikube writes them')
+
+
 t.tell()

@@ -233,9 +233,9 @@ akl_reach_verify(akl_exam_t *exam, STACK_OF(X509) *chain)
 static const char *
 akl_reach_ca_cure(akl_exam_t *exam)
 {
-    return akl_mem_printf("kubectl config view --raw --minify -o jsonpath="
-               "'{.clusters[0].cluster.certificate-authority-data}' | base64 "
-               "-d > %s", exam->config->ca.path ? exam->config->ca.path
+    return akl_mem_printf("kubectl config view --raw --minify --flatten "
+               "-o jsonpath='{.clusters[0].cluster.certificate-authority-data}' "
+               "| base64 -d > %s", exam->config->ca.path ? exam->config->ca.path
                                                 : "CA.crt");
 }
 
