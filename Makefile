@@ -252,7 +252,9 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 	    $(OBJS)/plain/libakl.a $(PLAIN_LIBS)
 
 interop: all $(INTEROPS) $(NGINX_BUILT)
-	$(TEST_ENV) prove t/interop.t t/jws_verify.t
+	-cd t/interop/vaultwatch && go build -buildvcs=false \
+	    -o $(abspath $(OBJS))/interop/vaultwatch .
+	$(TEST_ENV) prove t/interop.t t/jws_verify.t t/vault_watch.t
 
 # a real kube-apiserver, built from Go modules into $(OBJS)/e2e at first;
 # E2E holds versions or the options of t/e2e/run.py
