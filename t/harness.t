@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, 'lib'))
@@ -24,6 +23,8 @@ import os, subprocess, sys, time
 sys.path.insert(0, {os.path.join(HERE, 'lib')!r})
 from akltest import Test, client, wait_for
 t = Test()
+
+
 def web(**kw):
     return t.nginx("""
         server {{
@@ -59,7 +60,8 @@ def closing(output):
     return re.findall(r'^not ok \d+ - (.*)$', output, re.M)
 
 
-def healthy():
+@t.story
+def a_good_file_passes_and_leaves_nothing():
     """A good file passes, and leaves nothing."""
     code, out = script('''
 print('# dir', t.dir)
@@ -77,7 +79,8 @@ t.done_testing()
     t.like(out, 'inner.py line', 'and says where')
 
 
-def alerts():
+@t.story
+def alert_lines_fail_a_file_unless_they_are_expected():
     """Alert lines in the log fail the file, unless they are expected."""
     body = '''
 n = web()
@@ -112,7 +115,8 @@ t.done_testing()
 ''')[1]), ['no alerts'], 'a worker that died of itself')
 
 
-def sanitizers():
+@t.story
+def what_a_sanitizer_prints_fails_a_file():
     """What a sanitizer prints fails the file."""
     for line in ('==1==ERROR: AddressSanitizer: heap-use-after-free',
                  '==1==ERROR: LeakSanitizer: detected memory leaks',
@@ -125,7 +129,8 @@ t.done_testing()
 ''')[1]), ['no sanitizer errors'], f'caught: {line}')
 
 
-def leftovers():
+@t.story
+def processes_that_outlive_a_file_fail_it_and_are_ended():
     """Processes that outlive their test fail the file and are ended."""
     code, out = script('''
 child = subprocess.Popen(['sleep', '1000'])
@@ -195,9 +200,12 @@ print(n.process.pid, *n.workers(), c.api.process.pid, flush=True)
 
 
 STORIES = '''
+
+
 @t.shared
 def cluster():
     return t.cluster()
+
 
 @t.shared
 def away():
@@ -205,13 +213,16 @@ def away():
     made.api.unlisten()
     return made
 
+
 @t.shared
 def pod(cluster):
     return cluster.api.pod('my-namespace-a', 'other', account='builder')
 
+
 @t.own
 def server(cluster):
     return web()
+
 
 @t.story
 def the_first_changes_all_it_can(cluster, away, server):
@@ -223,6 +234,7 @@ def the_first_changes_all_it_can(cluster, away, server):
     cluster.api.clock(offset=-1000)
     t.is_(client.get(server.port).text, 'well', 'server')
 
+
 @t.story
 def the_second_finds_all_as_it_was(cluster, away, server, pod):
     t.ok(cluster.issue() and cluster.issue('other'), 'pods')
@@ -232,9 +244,11 @@ def the_second_finds_all_as_it_was(cluster, away, server, pod):
     t.ok(refused(away.port), 'no port where there was none')
     t.is_(len(procs_named('nginx: master')), 1, 'servers')
 
+
 @t.story
 def the_third_says_nothing():
     pass
+
 
 @t.story
 def the_fourth_raises(server):
@@ -242,11 +256,13 @@ def the_fourth_raises(server):
         log.write('2026/01/01 00:00:00 [alert] 1#1: some alert\\n')
     raise RuntimeError('oops')
 
+
 def refused(port):
     try:
         client.connect(port).close()
     except ConnectionRefusedError:
         return True
+
 
 def procs_named(title):
     import procs
@@ -257,7 +273,8 @@ t.tell()
 '''
 
 
-def stories():
+@t.story
+def stories_are_independent_run_alone_and_are_named():
     """Stories are independent, can be told alone, and are named."""
     code, out = script(STORIES)
     t.is_(closing(out), ['the third says nothing: it tests something',
@@ -280,7 +297,8 @@ def stories():
     t.is_(script(STORIES, '--only=nobody')[0], 1, 'and not others')
 
 
-def ends():
+@t.story
+def however_a_file_ends_its_children_end_with_it():
     """However a test ends, its children end with it."""
     code, out = script(RUNNING + 'raise RuntimeError("oops")')
     pids = re.search(r'^(\d+ )+\d+$', out, re.M).group(0).split()
@@ -297,7 +315,8 @@ def ends():
              [procs.title(p) for p in pids])
     code, out = script('time.sleep(1000)', AKL_TIMEOUT='1')
     t.is_(code, 124, 'a test that hangs is ended')
-    t.like(out, 'inner.py takes too long: no result in 1 s, at\n(.*\n)*.*inner.py',
+    t.like(out,
+           'inner.py takes too long: no result in 1 s, at\n(.*\n)*.*inner.py',
            'and told where it was')
     out = script('''
 t.silent = 7
@@ -316,7 +335,8 @@ t.done_testing()
     t.like(out, 'unknown directive "bogus"', 'no start: the cause is shown')
 
 
-def control():
+@t.story
+def an_nginx_is_tested_reloaded_and_quit():
     """Configuration test, reload, quit, several instances."""
     http = '''
         server {
@@ -362,13 +382,4 @@ def control():
          and not others & set(ports + [two.port]), 'ports are not shared')
 
 
-started = time.monotonic()
-healthy()
-alerts()
-sanitizers()
-leftovers()
-stories()
-ends()
-control()
-t.note(f'{time.monotonic() - started:.1f} seconds')
-t.done_testing()
+t.tell()
