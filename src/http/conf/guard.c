@@ -6,8 +6,8 @@
 
 #include "../../k8s/subclaims.h"
 #include "conf.h"
+#include "names.h"
 #include "guard.h"
-#include "location.h"
 
 
 static ngx_int_t ngx_http_akl_k8s_require_rule(ngx_conf_t *cf,

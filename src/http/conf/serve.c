@@ -10,7 +10,7 @@
 #include "../token/revoke.h"
 #include "../token/self.h"
 #include "conf.h"
-#include "location.h"
+#include "names.h"
 #include "serve.h"
 
 

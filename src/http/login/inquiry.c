@@ -2,7 +2,6 @@
  * One inquiry: the call, the answer, and whether to ask once more.
  */
 
-#include "../cluster/cluster.h"
 #include "../cluster/credentials.h"
 #include "../metrics.h"
 #include "inquiry.h"

@@ -2,7 +2,6 @@
  * The checks before a review, the question, and what is made of the answer.
  */
 
-#include "../cluster/cluster.h"
 #include "../cluster/keys.h"
 #include "judge.h"
 
