@@ -17,6 +17,7 @@
 #include "src/http/login/review.h"
 #include "src/http/metrics.h"
 #include "src/http/request.h"
+#include "src/http/token/revocation_files.h"
 #include "src/http/token/revocations.h"
 #include "src/http/variables.h"
 
@@ -80,6 +81,13 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
     { ngx_string("akl_k8s_max_reviews"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_akl_k8s_max_reviews,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("akl_k8s_revocations"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_akl_k8s_revocations,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -148,7 +156,7 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
       NULL },
 
     { ngx_string("akl_k8s_revoke"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_akl_k8s_revoke,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -200,7 +208,7 @@ ngx_module_t  ngx_http_akl_k8s_module = {
     ngx_http_akl_k8s_commands,             /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_akl_k8s_revocation_files_init_module,  /* init module */
     ngx_http_akl_k8s_init_process,         /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -296,6 +304,10 @@ ngx_http_akl_k8s_init_process(ngx_cycle_t *cycle)
                                            NGX_HTTP_AKL_K8S_VERSION)
         != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_akl_k8s_revocation_files_init_process(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -96,6 +96,10 @@ def values_of(cluster):
             'weak.pub', tokens.key('RSA-1024', 'gateway').public_pem()),
         'previous': cluster.file(
             'previous.pub', tokens.key('P-256', 'previous').public_pem()),
+        'revocations': cluster.file(
+            'good.list', '{"jti":"a","until":9000000000}\n\n'),
+        'revocations_broken': cluster.file(
+            'broken.list', '{"jti":"a","until":9000000000}\nx\n'),
         'reviewer': cluster.reviewer,
         'reviewer_text': good_jwt,
         'reviewer_expired': cluster.file('expired.jwt', expired),

@@ -37,6 +37,8 @@ def files(cluster):
         'cluster-jwks.json': read('cluster-jwks.json'),
         'client.crt': read('client.crt'),
         'client.key': read('client.key'),
+        'revocations.list': '{"jti": "a", "until": 9000000000}\n',
+        'revocations.journal': '',
         'rancher.key': 'token-abcde:' + 'k' * 54 + '\n',
         'tls.crt': read('server.crt'),
         'tls.key': read('server.key'),

@@ -23,6 +23,7 @@ EXPIRY = 'credential_expiry_timestamp_seconds'
 
 HTTP = '''
     akl_k8s_cache_valid 1h refused=1h;
+    akl_k8s_revocations @revocations@;
     @method@
     @configs@
     server {
@@ -52,8 +53,11 @@ class Gateway:
         self.pair = certs.Authority().client('akl', ['system:masters'])
         self.reviewer = cluster.file('own.jwt',
                                      cluster.api.read('reviewer.jwt'))
+        self.revocations = cluster.file(
+            'revocations', '{"jti":"a","until":9000000000}\n')
         self.nginx = t.nginx(
             HTTP, method=cluster.method(), config=CONFIG,
+            revocations=self.revocations,
             configs=cluster.config(token_reviewer_jwt=self.reviewer,
                                    akl_k8s_max_reviews='1 queue=8')
             + cluster.config(
@@ -266,6 +270,21 @@ def the_zone_tells_what_is_in_it(cluster, gateway):
     t.ok(0 < gateway.value('zone_used_bytes')
          < gateway.value('zone_size_bytes'),
          'zone_used_bytes and zone_size_bytes')
+
+
+@t.story
+def revocations_are_told(gateway):
+    name = gateway.revocations
+    t.is_(gateway.value('revocations_entries', file=name), 1,
+          'revocations_entries')
+    t.ok(0 <= gateway.value('revocations_age_seconds', file=name) < 3600,
+         'revocations_age_seconds')
+    t.is_(gateway.value('revocations_rejected_total', file=name), 0,
+          'revocations_rejected_total')
+    t.is_(gateway.value('revocations_total', result='kept'), 0,
+          'revocations_total')
+    t.is_(gateway.status()['revocations']['files'][name]['entries'], 1,
+          'in JSON')
 
 
 @t.story

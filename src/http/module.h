@@ -170,6 +170,9 @@ typedef struct {
     ngx_array_t                 *verifications; /* verify.c's own */
     ngx_uint_t                   revocations;   /* series: number of them */
     ngx_uint_t                   longest;       /* series: last exp of all */
+    ngx_array_t                 *revocation_files;  /* or NULL */
+    void                        *journal;   /* of revocations, or NULL */
+    ngx_uint_t                   revoked[3];    /* series: kept, full, failed */
 } ngx_http_akl_k8s_main_conf_t;
 
 

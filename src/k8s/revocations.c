@@ -432,11 +432,21 @@ akl_revocations_match(const akl_revocations_t *table, akl_str_t jti,
         return 1;
     }
 
+    return iat < akl_revocations_before(table, sub, now);
+}
+
+
+int64_t
+akl_revocations_before(const akl_revocations_t *table, akl_str_t sub,
+    int64_t now)
+{
+    akl_revoked_t  *revoked;
+
     revoked = *akl_revocations_find(table,
                                     akl_revocations_hash(table, 1, sub), 1,
                                     sub);
 
-    return revoked && revoked->until > now && iat < revoked->before;
+    return (revoked && revoked->until > now) ? revoked->before : 0;
 }
 
 

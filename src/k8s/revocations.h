@@ -57,6 +57,10 @@ size_t akl_revocations_alive(const akl_revocations_t *table, int64_t now);
 int akl_revocations_match(const akl_revocations_t *table, akl_str_t jti,
     akl_str_t sub, int64_t iat, int64_t now);
 
+/* The time before which tokens of a subject are revoked, or 0. */
+int64_t akl_revocations_before(const akl_revocations_t *table, akl_str_t sub,
+    int64_t now);
+
 /*
  * Calls "each" with all entries until it returns anything but 0, which is
  * returned; 0 at the end.

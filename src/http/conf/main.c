@@ -2,6 +2,7 @@
  * The main configuration, and its directives that are no blocks.
  */
 
+#include "../token/revocation_files.h"
 #include "conf.h"
 #include "main.h"
 
@@ -168,6 +169,54 @@ ngx_http_akl_k8s_max_reviews(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return ngx_http_akl_k8s_parse_reviews(&value[1], cf->args->nelts - 1,
                                           &amcf->max_reviews,
                                           &amcf->max_queue);
+}
+
+
+char *
+ngx_http_akl_k8s_revocations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_akl_k8s_main_conf_t  *amcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value, text;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "has no path";
+    }
+
+    if (cf->args->nelts == 2) {
+        return ngx_http_akl_k8s_revocation_file(cf, &value[1], 0);
+    }
+
+    size = NGX_HTTP_AKL_K8S_JOURNAL;
+
+    if (ngx_strncmp(value[2].data, "journal=", 8) == 0) {
+        text.data = value[2].data + 8;
+        text.len = value[2].len - 8;
+
+        size = ngx_parse_size(&text);
+
+        if (size < NGX_HTTP_AKL_K8S_JOURNAL_MIN
+            || size > NGX_HTTP_AKL_K8S_JOURNAL_MAX)
+        {
+            return "has a journal of no size between 4k and 1024m";
+        }
+
+    } else if (ngx_strcmp(value[2].data, "journal") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of "
+                           "\"akl_k8s_revocations\"%s", &value[2],
+                           ngx_http_akl_k8s_swallowed(cf, &value[2]));
+        return NGX_CONF_ERROR;
+    }
+
+    if (amcf->journal) {
+        return "has a second journal";
+    }
+
+    return ngx_http_akl_k8s_revocation_file(cf, &value[1], size);
 }
 
 

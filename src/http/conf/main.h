@@ -22,6 +22,8 @@ char *ngx_http_akl_k8s_review_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_akl_k8s_max_reviews(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_akl_k8s_revocations(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* "10s [refused=1s]", "3s [connect=1s]", "64 [queue=1024]". */
 char *ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n,

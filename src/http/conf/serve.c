@@ -180,7 +180,25 @@ ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_revoke_handler);
+    ngx_str_t  *value;
+
+    if (cf->args->nelts == 1) {
+        return ngx_http_akl_k8s_serve(cf, conf,
+                                      ngx_http_akl_k8s_revoke_handler);
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "self") == 0) {
+        return ngx_http_akl_k8s_serve(cf, conf,
+                                      ngx_http_akl_k8s_revoke_self_handler);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of \"akl_k8s_revoke\"%s",
+                       &value[1], ngx_http_akl_k8s_swallowed(cf, &value[1]));
+
+    return NGX_CONF_ERROR;
 }
 
 

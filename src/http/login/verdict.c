@@ -293,11 +293,18 @@ static ngx_uint_t
 ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
-    char       buf[AKL_SUB_MAX];
-    akl_str_t  subject;
-    ngx_str_t  jti, sub;
+    char                            buf[AKL_SUB_MAX];
+    akl_str_t                       subject;
+    ngx_str_t                       jti, sub;
+    ngx_http_akl_k8s_revocations_t  now;
 
-    if (ngx_akl_zone_read(amcf->zone, amcf->revocations) == 0) {
+    /* where nobody knows, a new one is minted */
+
+    if (ngx_http_akl_k8s_revocations_look(amcf, &now) != NGX_OK) {
+        return 1;
+    }
+
+    if (now.listed == 0 && now.filed == 0) {
         return 0;
     }
 
@@ -306,7 +313,8 @@ ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     jti = ngx_http_akl_k8s_ngx_str(&verdict->minted.jti);
     sub = ngx_http_akl_k8s_ngx_str(&subject);
 
-    return ngx_http_akl_k8s_revoked(amcf, &jti, &sub, verdict->minted.issued);
+    return ngx_http_akl_k8s_revoked(amcf, &jti, &sub, verdict->minted.issued,
+                                    now.listed != 0);
 }
 
 

@@ -3,6 +3,8 @@
  */
 
 #include "../cluster/keys.h"
+#include "../token/revocation_files.h"
+#include "../token/revocations.h"
 #include "families.h"
 #include "prometheus.h"
 
@@ -16,6 +18,11 @@ static void ngx_http_akl_k8s_status_text_keys(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_expiry(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_revocations(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
+    const char *name, ngx_http_akl_k8s_revocation_file_t *file,
+    ngx_uint_t value);
 static void ngx_http_akl_k8s_status_text_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text,
@@ -48,6 +55,7 @@ ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
 
     ngx_http_akl_k8s_status_text_keys(amcf, text);
     ngx_http_akl_k8s_status_text_expiry(amcf, text);
+    ngx_http_akl_k8s_status_text_revocations(amcf, text);
     ngx_http_akl_k8s_status_text_zone(amcf, text);
 }
 
@@ -201,6 +209,75 @@ ngx_http_akl_k8s_status_text_expiry(ngx_http_akl_k8s_main_conf_t *amcf,
                                   ngx_http_akl_k8s_expiries[k].label, expires);
         }
     }
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t                           i, n;
+    akl_revocations_t                   *table;
+    ngx_http_akl_k8s_revocation_file_t  *file;
+
+    ngx_http_akl_k8s_text_head(text, "revocations_total", "counter",
+                               "Requests to revoke by outcome.");
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_REVOKE_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "revocations_total{result=\"%s\"} %uA\n",
+                              ngx_http_akl_k8s_revoke_names[i],
+                              ngx_akl_zone_read(amcf->zone,
+                                                amcf->revoked[i]));
+    }
+
+    if (amcf->revocation_files == NULL) {
+        return;
+    }
+
+    file = amcf->revocation_files->elts;
+    n = amcf->revocation_files->nelts;
+
+    ngx_http_akl_k8s_text_head(text, "revocations_entries", "gauge",
+                               "Revocations that were read from a file.");
+
+    for (i = 0; i < n; i++) {
+        table = ngx_http_akl_k8s_revocation_table(&file[i]);
+
+        ngx_http_akl_k8s_status_text_file(text, "revocations_entries",
+                                          &file[i],
+                                          akl_revocations_count(table));
+    }
+
+    ngx_http_akl_k8s_text_head(text, "revocations_age_seconds", "gauge",
+                               "Time since the file was found good.");
+
+    for (i = 0; i < n; i++) {
+        ngx_http_akl_k8s_status_text_file(text, "revocations_age_seconds",
+                                          &file[i],
+                                          ngx_time() - file[i].good);
+    }
+
+    ngx_http_akl_k8s_text_head(text, "revocations_rejected_total", "counter",
+                               "Contents of the file that were not taken.");
+
+    for (i = 0; i < n; i++) {
+        ngx_http_akl_k8s_status_text_file(text, "revocations_rejected_total",
+                                          &file[i],
+                                          ngx_akl_zone_read(amcf->zone,
+                                                           file[i].rejected));
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
+    const char *name, ngx_http_akl_k8s_revocation_file_t *file,
+    ngx_uint_t value)
+{
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{file=\"", name);
+    ngx_http_akl_k8s_text_escape(text, &file->path);
+    ngx_http_akl_k8s_text(text, "\"} %ui\n", value);
 }
 
 

@@ -7,6 +7,8 @@
 #include "../../jose/json.h"
 #include "../cluster/keys.h"
 #include "../respond.h"
+#include "../token/revocation_files.h"
+#include "../token/revocations.h"
 #include "families.h"
 #include "prometheus.h"
 #include "status.h"
@@ -17,6 +19,8 @@ static void ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
 static void ngx_http_akl_k8s_status_json_config(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
     akl_json_out_t *out);
+static void ngx_http_akl_k8s_status_json_revocations(
+    ngx_http_akl_k8s_main_conf_t *amcf, akl_json_out_t *out);
 static void ngx_http_akl_k8s_status_json_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_json_out_t *out);
 
@@ -155,6 +159,7 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
         akl_json_out_close(out, '}');
     }
 
+    ngx_http_akl_k8s_status_json_revocations(amcf, out);
     ngx_http_akl_k8s_status_json_zone(amcf, out);
     akl_json_out_close(out, '}');
 }
@@ -221,6 +226,39 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
         if (expires) {
             akl_json_out_int(out, ngx_http_akl_k8s_expiries[i].label, expires);
         }
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_close(out, '}');
+}
+
+
+static void
+ngx_http_akl_k8s_status_json_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
+    akl_json_out_t *out)
+{
+    ngx_uint_t                           i;
+    ngx_http_akl_k8s_revocation_file_t  *file;
+
+    akl_json_out_open(out, "revocations", '{');
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_REVOKE_N; i++) {
+        akl_json_out_int(out, ngx_http_akl_k8s_revoke_names[i],
+                         ngx_akl_zone_read(amcf->zone, amcf->revoked[i]));
+    }
+
+    akl_json_out_open(out, "files", '{');
+
+    file = amcf->revocation_files ? amcf->revocation_files->elts : NULL;
+
+    for (i = 0; file && i < amcf->revocation_files->nelts; i++) {
+        akl_json_out_open(out, (char *) file[i].path.data, '{');
+        akl_json_out_int(out, "entries", akl_revocations_count(
+                              ngx_http_akl_k8s_revocation_table(&file[i])));
+        akl_json_out_int(out, "age_seconds", ngx_time() - file[i].good);
+        akl_json_out_int(out, "rejected", ngx_akl_zone_read(amcf->zone,
+                                                           file[i].rejected));
+        akl_json_out_close(out, '}');
     }
 
     akl_json_out_close(out, '}');

@@ -30,12 +30,12 @@ _Static_assert(sizeof(ngx_http_akl_k8s_minted_head_t) + AKL_CLAIMS_MAX
 
 static ngx_int_t ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
-    akl_reason_t *reason);
+    ngx_http_akl_k8s_revocations_t *now, akl_reason_t *reason);
 static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_minted_config(
     ngx_array_t *configs, ngx_http_akl_k8s_minted_head_t *head);
 static akl_reason_t ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
-    ngx_akl_key_t *key);
+    ngx_akl_key_t *key, ngx_http_akl_k8s_revocations_t *now);
 static akl_reason_t ngx_http_akl_k8s_minted_signature(akl_jws_t *jws,
     ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
 static ngx_uint_t ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
@@ -46,9 +46,11 @@ static ngx_uint_t ngx_http_akl_k8s_minted_audience(akl_doc_t *payload,
     ngx_str_t *audience);
 static akl_reason_t ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
-    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key);
+    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key,
+    ngx_http_akl_k8s_revocations_t *now);
 static ngx_uint_t ngx_http_akl_k8s_minted_revoked(
-    ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat);
+    ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat,
+    ngx_uint_t listed);
 static akl_reason_t ngx_http_akl_k8s_minted_reason(akl_jws_error_t error);
 
 
@@ -59,16 +61,23 @@ akl_reason_t
 ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token)
 {
-    ngx_str_t                      parts[2];
-    akl_reason_t                   reason;
-    ngx_akl_key_t                  key;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
+    ngx_str_t                       parts[2];
+    akl_reason_t                    reason;
+    ngx_akl_key_t                   key;
+    ngx_http_akl_k8s_main_conf_t   *amcf;
+    ngx_http_akl_k8s_revocations_t  now;
 
     if (token->len > AKL_JWS_MAX) {
         return AKL_TOKEN_TOO_LARGE;
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    /* before anything else is looked at: there may be more meanwhile */
+
+    if (ngx_http_akl_k8s_revocations_look(amcf, &now) != NGX_OK) {
+        return AKL_INTERNAL_ERROR;
+    }
 
     ngx_str_set(&parts[0], "guard " NGX_HTTP_AKL_K8S_VERSION);
     parts[1] = *token;
@@ -77,7 +86,8 @@ ngx_http_akl_k8s_minted(ngx_http_request_t *r,
         return AKL_INTERNAL_ERROR;
     }
 
-    if (ngx_http_akl_k8s_minted_recall(r, ctx, configs, &key, &reason)
+    if (ngx_http_akl_k8s_minted_recall(r, ctx, configs, &key, &now,
+                                       &reason)
         == NGX_OK)
     {
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -86,7 +96,8 @@ ngx_http_akl_k8s_minted(ngx_http_request_t *r,
         return reason;
     }
 
-    reason = ngx_http_akl_k8s_minted_verify(r, ctx, configs, token, &key);
+    reason = ngx_http_akl_k8s_minted_verify(r, ctx, configs, token, &key,
+                                            &now);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "akl_k8s token %08xD: verified, %s", ngx_akl_key_id(&key),
@@ -101,19 +112,17 @@ ngx_http_akl_k8s_minted(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_akl_key_t *key,
-    akl_reason_t *reason)
+    ngx_http_akl_k8s_revocations_t *now, akl_reason_t *reason)
 {
     size_t                          len;
     time_t                          expires;
-    uint64_t                        revocations;
+    ngx_uint_t                      listed;
     akl_str_t                       claims;
     ngx_http_akl_k8s_config_t      *config;
     ngx_http_akl_k8s_main_conf_t   *amcf;
     ngx_http_akl_k8s_minted_head_t   head;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
-
-    revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);
 
     len = NGX_AKL_BLOB_MAX;
 
@@ -140,15 +149,20 @@ ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
 
     *reason = AKL_OK;
 
-    if (head.revocations != revocations) {
+    /* files are looked at each time: each worker has tables of its own */
 
-        if (ngx_http_akl_k8s_minted_revoked(amcf, claims, head.iat)) {
-            ctx->config = config;
-            *reason = AKL_TOKEN_REVOKED;
-            return NGX_OK;
-        }
+    listed = (head.revocations != now->listed);
 
-        head.revocations = revocations;
+    if ((listed || now->filed)
+        && ngx_http_akl_k8s_minted_revoked(amcf, claims, head.iat, listed))
+    {
+        ctx->config = config;
+        *reason = AKL_TOKEN_REVOKED;
+        return NGX_OK;
+    }
+
+    if (listed) {
+        head.revocations = now->listed;
 
         ngx_memcpy(ngx_http_akl_k8s_minted_buf, &head,
                    sizeof(ngx_http_akl_k8s_minted_head_t));
@@ -212,7 +226,7 @@ ngx_http_akl_k8s_minted_config(ngx_array_t *configs,
 static akl_reason_t
 ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
-    ngx_akl_key_t *key)
+    ngx_akl_key_t *key, ngx_http_akl_k8s_revocations_t *now)
 {
     size_t                          used;
     akl_jws_t                       jws;
@@ -244,7 +258,8 @@ ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     }
 
     if (reason == AKL_OK) {
-        reason = ngx_http_akl_k8s_minted_keep(r, ctx, &jws, &head, key);
+        head.revocations = now->listed;
+        reason = ngx_http_akl_k8s_minted_keep(r, ctx, &jws, &head, key, now);
     }
 
     akl_jws_clear(&jws);
@@ -448,7 +463,8 @@ ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, ngx_str_t *audience)
 static akl_reason_t
 ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
-    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key)
+    ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key,
+    ngx_http_akl_k8s_revocations_t *now)
 {
     u_char                        *p;
     time_t                         expires;
@@ -471,12 +487,9 @@ ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
 
     ngx_http_akl_k8s_revocations_outlive(amcf, head->exp);
 
-    /* before the list is looked at: it may grow meanwhile */
-
-    head->revocations = ngx_akl_zone_read(amcf->zone, amcf->revocations);
-
-    if (head->revocations
-        && ngx_http_akl_k8s_minted_revoked(amcf, claims, head->iat))
+    if ((now->listed || now->filed)
+        && ngx_http_akl_k8s_minted_revoked(amcf, claims, head->iat,
+                                          now->listed != 0))
     {
         return AKL_TOKEN_REVOKED;
     }
@@ -509,7 +522,7 @@ ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_akl_k8s_minted_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
-    akl_str_t claims, time_t iat)
+    akl_str_t claims, time_t iat, ngx_uint_t listed)
 {
     akl_str_t  jti, sub;
     ngx_str_t  s[2];
@@ -523,7 +536,7 @@ ngx_http_akl_k8s_minted_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     s[0] = ngx_http_akl_k8s_ngx_str(&jti);
     s[1] = ngx_http_akl_k8s_ngx_str(&sub);
 
-    return ngx_http_akl_k8s_revoked(amcf, &s[0], &s[1], iat);
+    return ngx_http_akl_k8s_revoked(amcf, &s[0], &s[1], iat, listed);
 }
 
 

@@ -1,39 +1,75 @@
 /*
- * akl_k8s_revoke: the location that takes revocations, a token's jti or a
- * subject with a time.
+ * akl_k8s_revoke: the location that takes revocations, of a token's jti, of a
+ * subject with a time, or of a token itself (RFC 7009); and "akl_k8s_revoke
+ * self", where a token revokes itself.
  */
 
 #include <ngx_config.h>
 
+#include <openssl/crypto.h>
+
 #include "../../jose/json.h"
-#include "../../k8s/time.h"
+#include "../../k8s/subclaims.h"
 #include "../body.h"
 #include "../form.h"
+#include "../request.h"
 #include "../respond.h"
-#include "revocations.h"
+#include "minted.h"
 #include "revoke.h"
+#include "revoke_body.h"
 
 
-#define NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX  8192
-#define NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX  1024
+/* what is wrong: a code of RFC 6749 section 5.2, or one of ours */
+
+typedef struct {
+    ngx_uint_t                       status;
+    const char                      *error;
+    const char                      *text;
+} ngx_http_akl_k8s_revoke_error_t;
 
 
 static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r,
     ngx_str_t *body);
-static const char *ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r,
-    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
-static const char *ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r,
-    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
-static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
-    json_t *root, const char *name, ngx_str_t *value);
-static const char *ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r,
-    ngx_str_t *body, ngx_http_akl_k8s_revocation_t *rev);
-static const char *ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
-    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status);
+static ngx_int_t ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_akl_k8s_revoke_read(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body);
+static ngx_int_t ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason);
+static ngx_http_akl_k8s_revoke_t *ngx_http_akl_k8s_revoke_create(
+    ngx_http_request_t *r);
+static void ngx_http_akl_k8s_revoke_cleanup(void *data);
+static akl_reason_t ngx_http_akl_k8s_revoke_verify(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_http_akl_k8s_ctx_t *ctx);
+static ngx_int_t ngx_http_akl_k8s_revoke_it(ngx_http_akl_k8s_revoke_t *revoke);
+static void ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_akl_k8s_revoke_result(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_int_t rc);
+static ngx_int_t ngx_http_akl_k8s_revoke_answer(
+    ngx_http_akl_k8s_revoke_t *revoke,
+    const ngx_http_akl_k8s_revoke_error_t *error);
 static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
-    ngx_http_akl_k8s_revocation_t *rev, const char *error);
+    ngx_http_akl_k8s_revocation_t *rev,
+    const ngx_http_akl_k8s_revoke_error_t *error);
+
+
+static const ngx_http_akl_k8s_revoke_error_t  ngx_http_akl_k8s_revoke_full = {
+    NGX_HTTP_SERVICE_UNAVAILABLE, "revocations_full",
+    "the list of revocations is full"
+};
+
+static const ngx_http_akl_k8s_revoke_error_t
+    ngx_http_akl_k8s_revoke_failed =
+{
+    NGX_HTTP_SERVICE_UNAVAILABLE, "revocation_not_kept",
+    "the revocation could not be kept"
+};
+
+static const ngx_http_akl_k8s_revoke_error_t  ngx_http_akl_k8s_revoke_other = {
+    NGX_HTTP_BAD_REQUEST, "invalid_request",
+    "only the token that is presented is revoked here"
+};
 
 
 ngx_int_t
@@ -51,236 +87,340 @@ ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_revoke_self_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX,
+                                      ngx_http_akl_k8s_revoke_self);
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r, ngx_str_t *body)
 {
-    const char                     *error;
-    ngx_http_akl_k8s_revocation_t   rev;
+    ngx_int_t                   rc;
+    akl_reason_t                reason;
+    ngx_http_akl_k8s_ctx_t     *ctx;
+    ngx_http_akl_k8s_revoke_t  *revoke;
 
-    ngx_memzero(&rev, sizeof(ngx_http_akl_k8s_revocation_t));
+    revoke = ngx_http_akl_k8s_revoke_create(r);
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
 
-    if (body == NULL) {
-        return ngx_http_akl_k8s_revoke_answer(r, &rev,
-                                             "the request body is too large",
-                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
+    if (revoke == NULL || ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
-    if (ngx_http_akl_k8s_content_type(r, "application/json") == NGX_ERROR
-        && ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK)
-    {
-        return ngx_http_akl_k8s_revoke_answer(r, &rev,
-                                       "the request body is neither JSON nor "
-                                       "a form",
-                                       NGX_HTTP_UNSUPPORTED_MEDIA_TYPE);
+    rc = ngx_http_akl_k8s_revoke_read(revoke, body);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
-    error = ngx_http_akl_k8s_revoke_parse(r, body, &rev);
-
-    if (error) {
-        return ngx_http_akl_k8s_revoke_answer(r, &rev, error,
-                                              NGX_HTTP_BAD_REQUEST);
+    if (revoke->token.len == 0) {
+        return ngx_http_akl_k8s_revoke_it(revoke);
     }
 
-    if (ngx_http_akl_k8s_revoke_keep(r, &rev) != NGX_OK) {
-        return ngx_http_akl_k8s_revoke_answer(r, &rev,
-                              "the list of revocations is full",
-                              NGX_HTTP_SERVICE_UNAVAILABLE);
+    revoke->quiet = 1;
+
+    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+
+    if (reason == AKL_OK) {
+        return ngx_http_akl_k8s_revoke_it(revoke);
     }
 
-    return ngx_http_akl_k8s_revoke_answer(r, &rev, NULL, NGX_HTTP_OK);
+    /* RFC 7009 section 2.2: what no guard lets pass needs no revocation */
+
+    return ngx_http_akl_k8s_revoke_answer(revoke,
+                                  akl_reason_kind(reason) == AKL_KIND_OUTAGE
+                                  ? &ngx_http_akl_k8s_revoke_failed : NULL);
 }
 
 
-/* NULL, or what is wrong */
-
-static const char *
-ngx_http_akl_k8s_revoke_parse(ngx_http_request_t *r, ngx_str_t *body,
-    ngx_http_akl_k8s_revocation_t *rev)
+static ngx_int_t
+ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
 {
-    const char  *error;
+    ngx_int_t                     rc;
+    ngx_str_t                     said;
+    akl_reason_t                  reason;
+    ngx_http_akl_k8s_ctx_t       *ctx;
+    ngx_http_akl_k8s_revoke_t    *revoke;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
 
-    if (body->len == 0) {
-        return "the request has no body";
+    revoke = ngx_http_akl_k8s_revoke_create(r);
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+
+    if (revoke == NULL || ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
-    rev->time = -1;
+    if (body == NULL || body->len) {
+        rc = ngx_http_akl_k8s_revoke_read(revoke, body);
 
-    if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) == NGX_OK) {
-        error = ngx_http_akl_k8s_revoke_form(r, body, rev);
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
 
-    } else {
-        error = ngx_http_akl_k8s_revoke_json(r, body, rev);
-    }
-
-    if (error) {
-        return error;
-    }
-
-    if ((rev->jti.len == 0) == (rev->sub.len == 0)) {
-        return "exactly one of \"jti\" and \"sub\" is needed";
-    }
-
-    if (rev->jti.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX
-        || rev->sub.len > NGX_HTTP_AKL_K8S_REVOKE_NAME_MAX)
-    {
-        return "the value is too long";
-    }
-
-    if (rev->before.data
-        && akl_time_parse(ngx_http_akl_k8s_str(&rev->before), &rev->time) != 0)
-    {
-        return "\"before\" is neither unix time nor RFC 3339";
-    }
-
-    if (rev->jti.len && rev->time != -1) {
-        return "\"before\" goes with \"sub\" only";
-    }
-
-    if (rev->sub.len && rev->time == -1) {
-
-        /* tokens of the present second included */
-
-        rev->time = ngx_time() + 1;
-    }
-
-    return NULL;
-}
-
-
-static const char *
-ngx_http_akl_k8s_revoke_json(ngx_http_request_t *r, ngx_str_t *body,
-    ngx_http_akl_k8s_revocation_t *rev)
-{
-    json_t      *root;
-    const char  *error;
-
-    root = akl_json_object(ngx_http_akl_k8s_str(body));
-    if (root == NULL) {
-        return "the body is neither a form nor a JSON object";
-    }
-
-    error = NULL;
-
-    if (ngx_http_akl_k8s_revoke_member(r, root, "jti", &rev->jti) != NGX_OK
-        || ngx_http_akl_k8s_revoke_member(r, root, "sub", &rev->sub)
-           != NGX_OK)
-    {
-        error = "\"jti\" and \"sub\" are strings";
-
-    } else {
-        switch (akl_json_time(root, "before", &rev->time)) {
-
-        case 0:
-            break;
-
-        case 1:
-            rev->time = -1;
-            break;
-
-        default:
-            rev->time = -1;
-
-            if (ngx_http_akl_k8s_revoke_member(r, root, "before",
-                                               &rev->before)
-                != NGX_OK
-                || rev->before.len == 0)
-            {
-                error = "\"before\" is neither unix time nor RFC 3339";
-            }
+        if (revoke->token.len == 0) {
+            return ngx_http_akl_k8s_revoke_answer(revoke,
+                                                &ngx_http_akl_k8s_revoke_other);
         }
     }
 
-    json_decref(root);
+    said = revoke->token;
 
-    return error;
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &revoke->token)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return ngx_http_akl_k8s_revoke_refuse(r, ctx, AKL_TOKEN_MISSING);
+
+    default:
+        return ngx_http_akl_k8s_revoke_refuse(r, ctx, AKL_TOKEN_MALFORMED);
+    }
+
+    if (said.len
+        && (said.len != revoke->token.len
+            || CRYPTO_memcmp(said.data, revoke->token.data, said.len) != 0))
+    {
+        return ngx_http_akl_k8s_revoke_answer(revoke,
+                                              &ngx_http_akl_k8s_revoke_other);
+    }
+
+    revoke->quiet = 1;
+
+    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+
+    if (reason != AKL_OK) {
+        return ngx_http_akl_k8s_revoke_refuse(r, ctx, reason);
+    }
+
+    return ngx_http_akl_k8s_revoke_it(revoke);
 }
 
 
-/* the object is about to go: its strings are copied */
+/* NGX_DECLINED where it goes on, or what finalizes a request that is wrong */
 
 static ngx_int_t
-ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, json_t *root,
-    const char *name, ngx_str_t *value)
+ngx_http_akl_k8s_revoke_read(ngx_http_akl_k8s_revoke_t *revoke,
+    ngx_str_t *body)
 {
-    akl_str_t  s;
-    ngx_str_t  str;
+    ngx_http_request_t               *r;
+    ngx_http_akl_k8s_revoke_error_t   error;
 
-    if (akl_json_string(root, name, &s) == -1) {
-        return NGX_ERROR;
-    }
+    r = revoke->request;
 
-    if (s.len == 0) {
-        ngx_str_null(value);
-        return NGX_OK;
-    }
+    error.status = NGX_HTTP_BAD_REQUEST;
+    error.error = "invalid_request";
 
-    str = ngx_http_akl_k8s_ngx_str(&s);
+    if (body == NULL) {
+        error.status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        error.text = "the request body is too large";
 
-    value->len = s.len;
-    value->data = ngx_pstrdup(r->pool, &str);
-
-    return value->data ? NGX_OK : NGX_ERROR;
-}
-
-
-static const char *
-ngx_http_akl_k8s_revoke_form(ngx_http_request_t *r, ngx_str_t *body,
-    ngx_http_akl_k8s_revocation_t *rev)
-{
-    ngx_str_t  copy;
-
-    copy.len = body->len;
-    copy.data = ngx_pstrdup(r->pool, body);
-
-    if (copy.data == NULL) {
-        return "out of memory";
-    }
-
-    return ngx_http_akl_k8s_form_decode(&copy, ngx_http_akl_k8s_revoke_assign,
-                                        rev);
-}
-
-
-static const char *
-ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name, ngx_str_t *value)
-{
-    ngx_http_akl_k8s_revocation_t *rev = data;
-
-    ngx_str_t  *slot;
-
-    if (name->len == 3 && ngx_strncmp(name->data, "jti", 3) == 0) {
-        slot = &rev->jti;
-
-    } else if (name->len == 3 && ngx_strncmp(name->data, "sub", 3) == 0) {
-        slot = &rev->sub;
-
-    } else if (name->len == 6 && ngx_strncmp(name->data, "before", 6) == 0) {
-        slot = &rev->before;
+    } else if (ngx_http_akl_k8s_content_type(r, "application/json")
+               == NGX_ERROR
+               && ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM)
+                  != NGX_OK)
+    {
+        error.status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        error.text = "the request body is neither JSON nor a form";
 
     } else {
+        error.text = ngx_http_akl_k8s_revoke_parse(revoke, body);
+
+        if (error.text == NULL) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_http_akl_k8s_revoke_answer(revoke, &error);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason)
+{
+    ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+
+    return ngx_http_akl_k8s_refuse(r, reason);
+}
+
+
+static ngx_http_akl_k8s_revoke_t *
+ngx_http_akl_k8s_revoke_create(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_akl_k8s_revoke_t  *revoke;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_revoke_t));
+    if (cln == NULL) {
         return NULL;
     }
 
-    if (slot->data) {
-        return "a parameter is given twice";
+    revoke = cln->data;
+
+    ngx_memzero(revoke, sizeof(ngx_http_akl_k8s_revoke_t));
+
+    revoke->request = r;
+    revoke->rev.time = -1;
+    revoke->rev.done = ngx_http_akl_k8s_revoke_done;
+    revoke->rev.data = revoke;
+
+    cln->handler = ngx_http_akl_k8s_revoke_cleanup;
+
+    return revoke;
+}
+
+
+static void
+ngx_http_akl_k8s_revoke_cleanup(void *data)
+{
+    ngx_http_akl_k8s_revoke_t  *revoke = data;
+
+    if (revoke->waits) {
+        ngx_http_akl_k8s_revoke_forget(&revoke->rev);
+    }
+}
+
+
+/* the token becomes its jti, for as long as it lives */
+
+static akl_reason_t
+ngx_http_akl_k8s_revoke_verify(ngx_http_akl_k8s_revoke_t *revoke,
+    ngx_http_akl_k8s_ctx_t *ctx)
+{
+    akl_str_t                      jti;
+    akl_reason_t                   reason;
+    ngx_http_request_t            *r;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    r = revoke->request;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+
+    ngx_http_akl_k8s_forget(ctx);
+
+    reason = ngx_http_akl_k8s_minted(r, ctx, &amcf->configs, &revoke->token);
+
+    if (reason != AKL_OK) {
+        return reason;
     }
 
-    *slot = *value;
+    /* all of ours have one; what has none passes no guard from now on */
 
-    return NULL;
+    if (!akl_claims_string(ngx_http_akl_k8s_str(&ctx->claims), akl_str("jti"),
+                           &jti)
+        || akl_revocation_check(jti))
+    {
+        return AKL_TOKEN_MALFORMED;
+    }
+
+    revoke->rev.jti = ngx_http_akl_k8s_ngx_str(&jti);
+    revoke->rev.until = ctx->token_expires + 1;
+
+    return AKL_OK;
 }
 
 
 static ngx_int_t
-ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
-    ngx_http_akl_k8s_revocation_t *rev, const char *error, ngx_uint_t status)
+ngx_http_akl_k8s_revoke_it(ngx_http_akl_k8s_revoke_t *revoke)
+{
+    ngx_int_t                      rc;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(revoke->request,
+                                         ngx_http_akl_k8s_module);
+
+    rc = ngx_http_akl_k8s_revoke_keep(amcf, &revoke->rev);
+
+    if (rc == NGX_AGAIN) {
+        revoke->waits = 1;
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_akl_k8s_revoke_result(revoke, rc);
+}
+
+
+static void
+ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev, ngx_int_t rc)
+{
+    ngx_connection_t           *c;
+    ngx_http_akl_k8s_revoke_t  *revoke;
+
+    revoke = rev->data;
+    revoke->waits = 0;
+
+    c = revoke->request->connection;
+
+    ngx_http_finalize_request(revoke->request,
+                              ngx_http_akl_k8s_revoke_result(revoke, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_result(ngx_http_akl_k8s_revoke_t *revoke, ngx_int_t rc)
+{
+    const ngx_http_akl_k8s_revoke_error_t  *error;
+
+    switch (rc) {
+
+    case NGX_OK:
+        error = NULL;
+        break;
+
+    case NGX_DECLINED:
+        error = &ngx_http_akl_k8s_revoke_full;
+        break;
+
+    default:
+        error = &ngx_http_akl_k8s_revoke_failed;
+    }
+
+    return ngx_http_akl_k8s_revoke_answer(revoke, error);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
+    const ngx_http_akl_k8s_revoke_error_t *error)
 {
     size_t                        len;
+    ngx_int_t                     rc;
+    ngx_http_request_t           *r;
     ngx_http_akl_k8s_document_t   document;
+
+    r = revoke->request;
 
     ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    len = ngx_http_akl_k8s_revoke_write(NULL, 0, rev, error);
+    document.status = error ? error->status : NGX_HTTP_OK;
+
+    if (document.status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_akl_k8s_refusal_headers(r, AKL_OVERLOADED,
+                                            document.status)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (error == NULL && revoke->quiet) {
+        goto respond;
+    }
+
+    len = ngx_http_akl_k8s_revoke_write(NULL, 0, &revoke->rev, error);
 
     document.body.data = ngx_pnalloc(r->pool, len);
     if (document.body.data == NULL) {
@@ -288,18 +428,24 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_request_t *r,
     }
 
     document.body.len = ngx_http_akl_k8s_revoke_write(document.body.data, len,
-                                                      rev, error);
-    document.status = status;
+                                                      &revoke->rev, error);
     document.type = "application/json";
     document.temporary = 1;
 
-    return ngx_http_akl_k8s_respond(r, &document);
+respond:
+
+    rc = ngx_http_akl_k8s_respond(r, &document);
+
+    /* the rest of an answer is nginx's to send: it does not wait for us */
+
+    return (rc == NGX_AGAIN) ? NGX_OK : rc;
 }
 
 
 static size_t
 ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
-    ngx_http_akl_k8s_revocation_t *rev, const char *error)
+    ngx_http_akl_k8s_revocation_t *rev,
+    const ngx_http_akl_k8s_revoke_error_t *error)
 {
     akl_str_t       s;
     akl_json_out_t  out;
@@ -308,10 +454,13 @@ ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
     akl_json_out_open(&out, NULL, '{');
 
     if (error) {
-        s.data = (const unsigned char *) error;
-        s.len = ngx_strlen(error);
-
+        s.data = (const unsigned char *) error->error;
+        s.len = ngx_strlen(error->error);
         akl_json_out_str(&out, "error", s);
+
+        s.data = (const unsigned char *) error->text;
+        s.len = ngx_strlen(error->text);
+        akl_json_out_str(&out, "error_description", s);
 
     } else if (rev->jti.len) {
         akl_json_out_str(&out, "jti", ngx_http_akl_k8s_str(&rev->jti));

@@ -1,0 +1,33 @@
+/*
+ * What a request to revoke says.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_REVOKE_BODY_H
+#define NGX_HTTP_AKL_K8S_REVOKE_BODY_H
+
+#include "revocations.h"
+
+
+#define NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX  (AKL_JWS_MAX + 8192)
+
+
+/* a request to revoke; lives as long as the HTTP request */
+
+typedef struct {
+    ngx_http_akl_k8s_revocation_t   rev;
+    ngx_str_t                       before;     /* as a text */
+    ngx_str_t                       token;      /* RFC 7009 section 2.1 */
+    ngx_http_request_t             *request;
+    unsigned                        quiet:1;    /* answered without a body */
+    unsigned                        waits:1;
+} ngx_http_akl_k8s_revoke_t;
+
+
+/*
+ * Fills one of jti, sub (and the time) and token, from a form or JSON.  NULL, or what is wrong, a static text.
+ */
+const char *ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
+    ngx_str_t *body);
+
+
+#endif /* NGX_HTTP_AKL_K8S_REVOKE_BODY_H */
