@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """Every location that answers by itself keeps the same rules of HTTP."""
 
+import json
 import os
+import select
+import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 from akltest import Test, client  # noqa: E402
 from procs import free_port  # noqa: E402
+from tap import PATIENCE  # noqa: E402
 
 # path: methods, what GET or an empty POST is answered, kept by caches
 
@@ -225,6 +230,62 @@ def a_body_that_is_in_a_file_already_is_read_from_there():
         large = client.post(nginx.port, '/mirror' + path, 'x' * 40000,
                             {'Content-Type': BODIES[path][1][0]})
         t.is_(large.status, 413, f'/mirror{path}: a body that is too large')
+
+
+def pipeline(port, request, number):
+    """Send requests, and read no answer before no more of them goes out.
+
+    Returns how many answers came in the end.
+    """
+    data, back = request * number, b''
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(('127.0.0.1', port))
+        sock.setblocking(False)
+        reading, moved = False, time.monotonic()
+        while back.count(b'HTTP/1.1 200') < number:
+            ready = select.select([sock] if reading else [],
+                                  [sock] if data else [], [], 0.05)
+            if ready[1]:
+                data = data[sock.send(data):]
+            if ready[0]:
+                part = sock.recv(65536)
+                if not part:
+                    break
+                back += part
+            if ready[0] or ready[1]:
+                moved = time.monotonic()
+            elif time.monotonic() - moved > (PATIENCE if reading else 1):
+                if reading:
+                    break
+                reading, moved = True, time.monotonic()
+    return back.count(b'HTTP/1.1 200')
+
+
+@t.story
+def answers_that_a_client_takes_late_are_answers():
+    cluster = t.cluster()
+    nginx = t.nginx('''
+        @method@
+        @config@
+        server {
+            listen 127.0.0.1:@port@ sndbuf=4k;
+            location = /v2/auth   { akl_k8s_auth; }
+            location = /introspect { akl_k8s_introspect k8s-conf; }
+        }
+    ''', method=cluster.method(), config=cluster.config())
+    body = json.dumps(cluster.login(cluster.issue()))
+    number = 400
+    token = client.post(nginx.port, '/v2/auth', body,
+                        {'Content-Type': 'application/json'}).json()['token']
+    for path, content, kind in (
+            ('/v2/auth', body, 'application/json'),
+            ('/introspect', 'token=' + token,
+             'application/x-www-form-urlencoded')):
+        request = client.build('POST', path, {'Content-Type': kind}, content,
+                               close=False)
+        t.is_(pipeline(nginx.port, request, number), number,
+              f'{path}: each has its answer')
 
 
 t.tell()

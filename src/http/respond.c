@@ -136,8 +136,12 @@ ngx_http_akl_k8s_respond(ngx_http_request_t *r,
 
     rc = ngx_http_send_header(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK) {
         return rc;
+    }
+
+    if (r->header_only) {
+        return NGX_OK;
     }
 
     b = ngx_calloc_buf(r->pool);
@@ -155,7 +159,12 @@ ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    rc = ngx_http_output_filter(r, &out);
+
+    /* what the client does not take yet is nginx's to send; to those who read
+       bodies NGX_AGAIN means that there is no answer so far */
+
+    return (rc == NGX_AGAIN) ? NGX_OK : rc;
 }
 
 

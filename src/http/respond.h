@@ -50,7 +50,8 @@ ngx_int_t ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods);
 /*
  * Sends a document whose strings outlive the request; to HEAD its headers
  * only.  What is not cacheable says "Cache-Control: no-store", unless that
- * was said before.  Returns what a content handler returns.
+ * was said before.  Returns what a content handler returns; never NGX_AGAIN:
+ * what could not be sent at once is nginx's to send.
  */
 ngx_int_t ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document);

@@ -398,7 +398,6 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error)
 {
     size_t                        len;
-    ngx_int_t                     rc;
     ngx_http_request_t           *r;
     ngx_http_akl_k8s_document_t   document;
 
@@ -434,11 +433,7 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
 
 respond:
 
-    rc = ngx_http_akl_k8s_respond(r, &document);
-
-    /* the rest of an answer is nginx's to send: it does not wait for us */
-
-    return (rc == NGX_AGAIN) ? NGX_OK : rc;
+    return ngx_http_akl_k8s_respond(r, &document);
 }
 
 
