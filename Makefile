@@ -118,10 +118,13 @@ $(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
 	    $(EVENT:%=--add-dynamic-module=$(CURDIR)/%) > configure.out 2>&1 \
 	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
 
+# an nginx that runs has the former file mapped: it is replaced, not written to
+
 $(MODULE): $(NGX_TREE)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
 	$(MAKE) -s -C $(NGX_TREE) -f objs/Makefile modules
 	$(if $(EVENT),cp $(NGX_TREE)/objs/ngx_akl_poll_module.so $(OBJS)/)
-	cp $(NGX_TREE)/objs/ngx_http_akl_k8s_module.so $@
+	cp $(NGX_TREE)/objs/ngx_http_akl_k8s_module.so $@.new
+	mv $@.new $@
 
 # with NGINX_SRC, the nginx of that tree too
 
