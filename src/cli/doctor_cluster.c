@@ -249,7 +249,7 @@ akl_exam_rights(akl_exam_t *exam)
 
 static akl_reason_t
 akl_exam_ask(akl_exam_t *exam, akl_str_t token, akl_list_t audiences,
-    akl_pod_token_t *pod, akl_verdict_t *verdict, akl_http_answer_t *answer)
+    akl_pod_token_t *pod, akl_judgement_t *verdict, akl_http_answer_t *answer)
 {
     size_t               len;
     unsigned char       *body;
@@ -289,7 +289,7 @@ akl_exam_own(akl_exam_t *exam)
 {
     akl_list_t          none;
     akl_reason_t        reason;
-    akl_verdict_t       verdict;
+    akl_judgement_t       verdict;
     akl_pod_token_t     pod;
     akl_http_answer_t   answer;
 
@@ -327,7 +327,7 @@ akl_exam_own(akl_exam_t *exam)
         }
     }
 
-    akl_verdict_clear(&verdict);
+    akl_judgement_clear(&verdict);
     akl_pod_token_clear(&pod);
 }
 
@@ -339,7 +339,7 @@ akl_exam_pod(akl_exam_t *exam)
 {
     akl_list_t            none;
     akl_reason_t          reason;
-    akl_verdict_t         verdict;
+    akl_judgement_t         verdict;
     akl_pod_token_t       pod;
     akl_http_answer_t     answer;
     akl_setup_method_t   *method;
@@ -396,7 +396,7 @@ akl_exam_pod(akl_exam_t *exam)
                     akl_clean(verdict.identity.pod_name, 256));
     }
 
-    akl_verdict_clear(&verdict);
+    akl_judgement_clear(&verdict);
     akl_pod_token_clear(&pod);
 }
 

@@ -61,9 +61,10 @@ akl_alg_t akl_alg_find(akl_str_t name);
  * of at most 64 bits (RS256), P-256 (ES256), P-384 (ES384), Ed25519 (EdDSA).
  * PEM with a password is refused without asking, and so is a key whose halves
  * do not belong together, or one with the fingerprint of CVE-2017-15361.
- * Returns 0 and fills *jwk, which the caller frees with akl_jwk_clear(); or -1 with *jwk zeroed and *err a static sentence
- * fragment such as "RSA key is smaller than 2048 bits".  Like all functions
- * here it leaves the OpenSSL error queue empty.
+ * Returns 0 and fills *jwk, which the caller frees with akl_jwk_clear(); or -1
+ * with *jwk zeroed and *err a static sentence fragment such as "RSA key is
+ * smaller than 2048 bits".  Like all functions here it leaves the OpenSSL error
+ * queue empty.
  */
 int akl_jwk_private_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err);
 

@@ -15,9 +15,9 @@
 #define AKL_EXTRA        "authentication.kubernetes.io/"
 
 
-static void akl_review_status(akl_verdict_t *verdict, unsigned status,
+static void akl_review_status(akl_judgement_t *judged, unsigned status,
     akl_str_t body);
-static void akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason,
+static void akl_review_fail(akl_judgement_t *judged, akl_reason_t reason,
     akl_str_t detail);
 static const akl_node_t *akl_review_get(const akl_doc_t *doc,
     const akl_node_t *object, const char *key);
@@ -25,7 +25,7 @@ static int akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
     const char *key, akl_str_t *value);
 static const char *akl_review_audiences(const akl_doc_t *doc,
     const akl_node_t *status, akl_list_t audiences, int *met);
-static const char *akl_review_user(akl_verdict_t *verdict,
+static const char *akl_review_user(akl_judgement_t *judged,
     const akl_node_t *user, int *account);
 static int akl_review_username(akl_str_t username, akl_identity_t *identity);
 static int akl_review_group(const akl_doc_t *doc, const akl_node_t *groups,
@@ -71,7 +71,7 @@ akl_tokenreview_request(unsigned char *dst, akl_str_t token,
 
 
 void
-akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
+akl_tokenreview_judge(akl_judgement_t *judged, unsigned status, akl_str_t body,
     const akl_pod_token_t *pod, akl_list_t audiences)
 {
     int                met, account;
@@ -80,21 +80,21 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     akl_doc_t         *doc;
     const akl_node_t  *answer, *authenticated;
 
-    verdict->reason = AKL_INTERNAL_ERROR;
-    verdict->again = 0;
-    verdict->detail[0] = '\0';
-    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+    judged->reason = AKL_INTERNAL_ERROR;
+    judged->again = 0;
+    judged->detail[0] = '\0';
+    memset(&judged->identity, 0, sizeof(akl_identity_t));
 
-    doc = &verdict->doc;
+    doc = &judged->doc;
     akl_doc_init(doc);
 
     if (status != 200 && status != 201) {
-        akl_review_status(verdict, status, body);
+        akl_review_status(judged, status, body);
         return;
     }
 
     if (body.len > AKL_REVIEW_ANSWER_MAX) {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         akl_str("the answer is too large"));
         return;
     }
@@ -102,12 +102,12 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     if (akl_doc_parse(doc, body) != 0) {
 
         if (body.len && body.data[0] == '<') {
-            akl_review_fail(verdict, AKL_API_NOT_FOUND,
+            akl_review_fail(judged, AKL_API_NOT_FOUND,
                             akl_str("a web page answered"));
             return;
         }
 
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         akl_str("the answer is no JSON object"));
         return;
     }
@@ -115,7 +115,7 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     if (akl_doc_string(doc, doc->nodes, "kind", &kind) != 0
         || !akl_str_eq(kind, akl_str("TokenReview")))
     {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         akl_str("the answer is no TokenReview"));
         return;
     }
@@ -125,14 +125,14 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     if (answer == NULL || answer->type != AKL_NODE_OBJECT
         || akl_review_string(doc, answer, "error", &error) < 0)
     {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         akl_str("the answer has no proper status"));
         return;
     }
 
     if (error.len) {
-        akl_review_fail(verdict, akl_review_error(error), error);
-        verdict->again = (verdict->reason == AKL_API_ERROR);
+        akl_review_fail(judged, akl_review_error(error), error);
+        judged->again = (judged->reason == AKL_API_ERROR);
         return;
     }
 
@@ -141,13 +141,13 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     if (authenticated && authenticated->type != AKL_NODE_TRUE
         && authenticated->type != AKL_NODE_FALSE)
     {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         akl_str("\"authenticated\" is no boolean"));
         return;
     }
 
     if (authenticated == NULL || authenticated->type != AKL_NODE_TRUE) {
-        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+        akl_review_fail(judged, AKL_TOKEN_REJECTED,
                         akl_str("not authenticated"));
         return;
     }
@@ -155,53 +155,53 @@ akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status, akl_str_t body,
     cause = akl_review_audiences(doc, answer, audiences, &met);
 
     if (cause) {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         (akl_str_t) { strlen(cause),
                                       (const unsigned char *) cause });
         return;
     }
 
     if (!met) {
-        akl_review_fail(verdict, AKL_AUDIENCE_MISMATCH,
+        akl_review_fail(judged, AKL_AUDIENCE_MISMATCH,
                         akl_str("no wanted audience is among the answer's"));
         return;
     }
 
-    cause = akl_review_user(verdict, akl_review_get(doc, answer, "user"),
+    cause = akl_review_user(judged, akl_review_get(doc, answer, "user"),
                             &account);
     if (cause) {
-        akl_review_fail(verdict, AKL_API_ERROR,
+        akl_review_fail(judged, AKL_API_ERROR,
                         (akl_str_t) { strlen(cause),
                                       (const unsigned char *) cause });
         return;
     }
 
     if (!account) {
-        akl_review_fail(verdict, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
+        akl_review_fail(judged, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
         return;
     }
 
-    if (!akl_review_agrees(&verdict->identity, &pod->claimed)) {
-        akl_review_fail(verdict, AKL_TOKEN_REJECTED,
+    if (!akl_review_agrees(&judged->identity, &pod->claimed)) {
+        akl_review_fail(judged, AKL_TOKEN_REJECTED,
                         akl_str("the answer contradicts the token's claims"));
         return;
     }
 
     /* only now: another's token could carry such a claim as well */
 
-    if (akl_str_eq(pod->claimed.namespace, verdict->identity.namespace)
-        && akl_str_eq(pod->claimed.sa_name, verdict->identity.sa_name)
+    if (akl_str_eq(pod->claimed.namespace, judged->identity.namespace)
+        && akl_str_eq(pod->claimed.sa_name, judged->identity.sa_name)
         && akl_name_subdomain(pod->claimed.secret_name))
     {
-        verdict->identity.secret_name = pod->claimed.secret_name;
+        judged->identity.secret_name = pod->claimed.secret_name;
     }
 
-    verdict->reason = AKL_OK;
+    judged->reason = AKL_OK;
 }
 
 
 static void
-akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
+akl_review_status(akl_judgement_t *judged, unsigned status, akl_str_t body)
 {
     akl_doc_t     *doc;
     akl_str_t      message;
@@ -231,13 +231,13 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
     }
 
     message = akl_str("");
-    doc = &verdict->doc;
+    doc = &judged->doc;
 
     if (body.len <= AKL_REVIEW_ANSWER_MAX && akl_doc_parse(doc, body) == 0) {
         (void) akl_doc_string(doc, doc->nodes, "message", &message);
     }
 
-    verdict->again = (status == 429 || status >= 500);
+    judged->again = (status == 429 || status >= 500);
 
     if (status == 403) {
 
@@ -253,7 +253,7 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         } else if (akl_review_contains(message, "RBAC: ")
                    && akl_review_contains(message, "\" not found"))
         {
-            verdict->again = 1;
+            judged->again = 1;
         }
     }
 
@@ -261,17 +261,17 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
         && akl_review_contains(message, "error validating audiences"))
     {
         reason = AKL_AUDIENCE_MISMATCH;
-        verdict->again = 0;
+        judged->again = 0;
     }
 
     if (message.len == 0 && status >= 300 && status < 400) {
         message = akl_str("a redirect, which is never followed");
     }
 
-    akl_review_fail(verdict, reason, message);
+    akl_review_fail(judged, reason, message);
 
-    if (verdict->detail[0] == '\0') {
-        (void) snprintf(verdict->detail, sizeof(verdict->detail),
+    if (judged->detail[0] == '\0') {
+        (void) snprintf(judged->detail, sizeof(judged->detail),
                         "HTTP status %u", status);
     }
 }
@@ -280,24 +280,24 @@ akl_review_status(akl_verdict_t *verdict, unsigned status, akl_str_t body)
 /* the detail goes to a log: printable, and without anything like a token */
 
 static void
-akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
+akl_review_fail(akl_judgement_t *judged, akl_reason_t reason, akl_str_t detail)
 {
     size_t         i, n;
     unsigned char  ch;
 
-    verdict->reason = reason;
-    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+    judged->reason = reason;
+    memset(&judged->identity, 0, sizeof(akl_identity_t));
 
     n = 0;
 
-    for (i = 0; i < detail.len && n < sizeof(verdict->detail) - 9; i++) {
+    for (i = 0; i < detail.len && n < sizeof(judged->detail) - 9; i++) {
 
         ch = detail.data[i];
 
         if (ch == 'e' && detail.len - i > 3
             && memcmp(detail.data + i, "eyJ", 3) == 0)
         {
-            memcpy(verdict->detail + n, "<token>", 7);
+            memcpy(judged->detail + n, "<token>", 7);
             n += 7;
 
             while (i + 1 < detail.len && detail.data[i + 1] > ' '
@@ -309,10 +309,10 @@ akl_review_fail(akl_verdict_t *verdict, akl_reason_t reason, akl_str_t detail)
             continue;
         }
 
-        verdict->detail[n++] = (ch < 0x20 || ch > 0x7e) ? '?' : (char) ch;
+        judged->detail[n++] = (ch < 0x20 || ch > 0x7e) ? '?' : (char) ch;
     }
 
-    verdict->detail[n] = '\0';
+    judged->detail[n] = '\0';
 }
 
 
@@ -386,7 +386,7 @@ akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
 
 
 static const char *
-akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
+akl_review_user(akl_judgement_t *judged, const akl_node_t *user, int *account)
 {
     int                member;
     akl_str_t          username;
@@ -396,8 +396,8 @@ akl_review_user(akl_verdict_t *verdict, const akl_node_t *user, int *account)
     const akl_node_t  *extra;
 
     *account = 0;
-    doc = &verdict->doc;
-    identity = &verdict->identity;
+    doc = &judged->doc;
+    identity = &judged->identity;
 
     if (akl_review_string(doc, user, "username", &username) != 0
         || akl_review_string(doc, user, "uid", &identity->sa_uid) < 0)
@@ -589,8 +589,8 @@ akl_review_contains(akl_str_t text, const char *what)
 
 
 void
-akl_verdict_clear(akl_verdict_t *verdict)
+akl_judgement_clear(akl_judgement_t *judged)
 {
-    akl_doc_free(&verdict->doc);
-    memset(&verdict->identity, 0, sizeof(akl_identity_t));
+    akl_doc_free(&judged->doc);
+    memset(&judged->identity, 0, sizeof(akl_identity_t));
 }

@@ -32,19 +32,19 @@ typedef struct {
     char            detail[256];          /* the server's text or the cause,
                                              printable ASCII, for the log;
                                              never holds a token */
-} akl_verdict_t;
+} akl_judgement_t;
 
 
 /*
  * Judges an HTTP answer by the order that the API demands; nothing is
  * believed before all of it holds; null counts as absent.  "pod" is the token
- * that the review was asked for.  *verdict is always safe to
- * akl_verdict_clear(); body and pod must outlive it.
+ * that the review was asked for.  *judged is always safe to
+ * akl_judgement_clear(); body and pod must outlive it.
  */
-void akl_tokenreview_judge(akl_verdict_t *verdict, unsigned status,
+void akl_tokenreview_judge(akl_judgement_t *judged, unsigned status,
     akl_str_t body, const akl_pod_token_t *pod, akl_list_t audiences);
 
-void akl_verdict_clear(akl_verdict_t *verdict);
+void akl_judgement_clear(akl_judgement_t *judged);
 
 
 #endif /* AKL_TOKENREVIEW_H */

@@ -238,7 +238,7 @@ an_answer_costs_one_pass(void **state)
     int              part;
     size_t           i;
     text_t           text, answer;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
     static const char *const  parts[] = {
@@ -272,7 +272,7 @@ an_answer_costs_one_pass(void **state)
                                   (akl_str_t) { answer.len, (unsigned char *)
                                                             answer.data },
                                   &pod, (akl_list_t) { NULL, 0 });
-            akl_verdict_clear(&verdict);
+            akl_judgement_clear(&verdict);
 
             cheap(part ? "extra" : "answer", shapes[i].name, akl_looked,
                   answer.len);

@@ -22,7 +22,7 @@ judged_by(const char *payload, unsigned status, const char *body,
 {
     akl_str_t        token;
     akl_reason_t     reason;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
     token = token_with(payload);
@@ -36,7 +36,7 @@ judged_by(const char *payload, unsigned status, const char *body,
         assert_int_equal(verdict.identity.pod_name.len, 0);
     }
 
-    akl_verdict_clear(&verdict);
+    akl_judgement_clear(&verdict);
     akl_pod_token_clear(&pod);
 
     return reason;
@@ -103,7 +103,7 @@ recorded_answers(void **state)
     unsigned         status, n;
     akl_str_t        text, head, body, token, wanted[2];
     akl_list_t       audiences;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
     static const char  *versions[] = { "1.25", "1.32", "1.37" };
@@ -210,7 +210,7 @@ recorded_answers(void **state)
 
             assert_null(strstr(verdict.detail, "eyJ"));
 
-            akl_verdict_clear(&verdict);
+            akl_judgement_clear(&verdict);
             akl_pod_token_clear(&pod);
             json_decref(request);
             free((void *) text.data);
@@ -362,7 +362,7 @@ outages_may_be_over_when_asked_again(void **state)
 {
     size_t           i;
     akl_str_t        token;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
 #define ERROR(text)                                                           \
@@ -405,7 +405,7 @@ outages_may_be_over_when_asked_again(void **state)
             fail_msg("case %zu: %s", i, cases[i].body);
         }
 
-        akl_verdict_clear(&verdict);
+        akl_judgement_clear(&verdict);
     }
 
     /* a refusal in words stands, whatever is beside it */
@@ -520,7 +520,7 @@ static void
 secrets_come_last(void **state)
 {
     akl_str_t        token;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
     (void) state;
@@ -534,7 +534,7 @@ secrets_come_last(void **state)
     assert_int_equal(verdict.reason, AKL_OK);
     assert_int_equal(verdict.identity.secret_name.len, 0);
 
-    akl_verdict_clear(&verdict);
+    akl_judgement_clear(&verdict);
     akl_pod_token_clear(&pod);
 }
 
@@ -544,7 +544,7 @@ details_are_fit_for_a_log(void **state)
 {
     size_t           i;
     akl_str_t        token;
-    akl_verdict_t    verdict;
+    akl_judgement_t    verdict;
     akl_pod_token_t  pod;
 
     (void) state;
@@ -571,7 +571,7 @@ details_are_fit_for_a_log(void **state)
         assert_true(verdict.detail[i] >= 0x20 && verdict.detail[i] < 0x7f);
     }
 
-    akl_verdict_clear(&verdict);
+    akl_judgement_clear(&verdict);
     akl_pod_token_clear(&pod);
 }
 

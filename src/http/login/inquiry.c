@@ -9,7 +9,7 @@
 
 static void ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call);
 static void ngx_http_akl_k8s_inquiry_repeated(
-    ngx_http_akl_k8s_inquiry_t *inquiry, akl_verdict_t *judged);
+    ngx_http_akl_k8s_inquiry_t *inquiry, akl_judgement_t *judged);
 static ngx_uint_t ngx_http_akl_k8s_inquiry_again(
     ngx_http_akl_k8s_inquiry_t *inquiry);
 
@@ -61,7 +61,7 @@ ngx_http_akl_k8s_inquiry_start(ngx_http_akl_k8s_inquiry_t *inquiry)
 static void
 ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
 {
-    akl_verdict_t                judged;
+    akl_judgement_t                judged;
     ngx_http_akl_k8s_inquiry_t  *inquiry;
     ngx_http_akl_k8s_cluster_t  *cluster;
     ngx_http_akl_k8s_verdict_t   verdict;
@@ -80,7 +80,7 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
 
     if (judged.again && ngx_akl_call_repeat(call) == NGX_OK) {
         ngx_http_akl_k8s_inquiry_repeated(inquiry, &judged);
-        akl_verdict_clear(&judged);
+        akl_judgement_clear(&judged);
         return;
     }
 
@@ -96,7 +96,7 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
          || verdict.reason == AKL_API_TLS)
         && ngx_http_akl_k8s_inquiry_again(inquiry))
     {
-        akl_verdict_clear(&judged);
+        akl_judgement_clear(&judged);
 
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                        "akl_k8s inquiry %08xD: credentials have changed, "
@@ -133,7 +133,7 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
 
     inquiry->handler(inquiry, &verdict);
 
-    akl_verdict_clear(&judged);
+    akl_judgement_clear(&judged);
 }
 
 
@@ -141,7 +141,7 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
 
 static void
 ngx_http_akl_k8s_inquiry_repeated(ngx_http_akl_k8s_inquiry_t *inquiry,
-    akl_verdict_t *judged)
+    akl_judgement_t *judged)
 {
     inquiry->outage = judged->reason;
 

@@ -155,10 +155,10 @@ ngx_http_akl_k8s_judge_question(ngx_http_akl_k8s_cluster_t *cluster,
 void
 ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call,
-    akl_verdict_t *judged, ngx_http_akl_k8s_verdict_t *verdict)
+    akl_judgement_t *judged, ngx_http_akl_k8s_verdict_t *verdict)
 {
     ngx_memzero(verdict, sizeof(ngx_http_akl_k8s_verdict_t));
-    ngx_memzero(judged, sizeof(akl_verdict_t));
+    ngx_memzero(judged, sizeof(akl_judgement_t));
     akl_doc_init(&judged->doc);
 
     verdict->detail = call->error.len ? (char *) call->error.data : NULL;

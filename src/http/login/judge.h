@@ -44,11 +44,11 @@ ngx_akl_call_t *ngx_http_akl_k8s_judge_question(
  * Judges what a call came to: *verdict has the reason, the identity (of the
  * answer, or as the token claims), the text for the log and when to come back;
  * its strings are borrowed from call, claimant and *judged, which the caller
- * clears with akl_verdict_clear() whatever the reason.
+ * clears with akl_judgement_clear() whatever the reason.
  */
 void ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call,
-    akl_verdict_t *judged, ngx_http_akl_k8s_verdict_t *verdict);
+    akl_judgement_t *judged, ngx_http_akl_k8s_verdict_t *verdict);
 
 /*
  * Holds an identity that the API server vouches for against the bounds, and

@@ -24,7 +24,8 @@ typedef struct {
 
 
 /*
- * Fills one of jti, sub (and the time) and token, from a form or JSON.  NULL, or what is wrong, a static text.
+ * Fills one of jti, sub (and the time) and token, from a form or JSON.  NULL,
+ * or what is wrong, a static text.
  */
 const char *ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
     ngx_str_t *body);
