@@ -234,7 +234,8 @@ static const char *
 akl_reach_ca_cure(akl_exam_t *exam)
 {
     return akl_mem_printf("kubectl config view --raw --minify --flatten "
-               "-o jsonpath='{.clusters[0].cluster.certificate-authority-data}' "
+               "-o jsonpath="
+               "'{.clusters[0].cluster.certificate-authority-data}' "
                "| base64 -d > %s", exam->config->ca.path ? exam->config->ca.path
                                                 : "CA.crt");
 }
