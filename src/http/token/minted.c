@@ -9,6 +9,7 @@
 #include "../../k8s/subclaims.h"
 #include "../../jose/base64.h"
 #include "../../jose/json.h"
+#include "minted_check.h"
 #include "revocations.h"
 #include "minted.h"
 
@@ -36,14 +37,6 @@ static ngx_http_akl_k8s_config_t *ngx_http_akl_k8s_minted_config(
 static akl_reason_t ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token,
     ngx_akl_key_t *key, ngx_http_akl_k8s_revocations_t *now);
-static akl_reason_t ngx_http_akl_k8s_minted_signature(akl_jws_t *jws,
-    ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
-static ngx_uint_t ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
-    ngx_http_akl_k8s_config_t *config);
-static akl_reason_t ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
-    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_minted_head_t *head);
-static ngx_uint_t ngx_http_akl_k8s_minted_audience(akl_doc_t *payload,
-    ngx_str_t *audience);
 static akl_reason_t ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
     ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key,
@@ -51,7 +44,6 @@ static akl_reason_t ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_akl_k8s_minted_revoked(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat,
     ngx_uint_t listed);
-static akl_reason_t ngx_http_akl_k8s_minted_reason(akl_jws_error_t error);
 
 
 static u_char  ngx_http_akl_k8s_minted_buf[NGX_AKL_BLOB_MAX];
@@ -254,7 +246,8 @@ ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
         ngx_memcpy(head.thumbprint, config->keys.keys[used].thumbprint,
                    sizeof(head.thumbprint));
 
-        reason = ngx_http_akl_k8s_minted_claims(&jws, config, &head);
+        reason = ngx_http_akl_k8s_minted_claims(&jws, config, &head.exp,
+                                                &head.iat);
     }
 
     if (reason == AKL_OK) {
@@ -265,198 +258,6 @@ ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     akl_jws_clear(&jws);
 
     return reason;
-}
-
-
-/*
- * The config is the one that the token names, since configs may share a key;
- * a token that names none of ours is only looked at for its reason.
- */
-
-static akl_reason_t
-ngx_http_akl_k8s_minted_signature(akl_jws_t *jws, ngx_array_t *configs,
-    ngx_http_akl_k8s_config_t **config, size_t *used)
-{
-    ngx_uint_t                    i, algorithm;
-    akl_jws_error_t               error;
-    ngx_http_akl_k8s_config_t   **elts;
-
-    algorithm = 0;
-    elts = configs->elts;
-
-    for (i = 0; i < configs->nelts; i++) {
-
-        error = akl_jws_verify_set(jws, &elts[i]->keys, 0, used);
-
-        switch (error) {
-
-        case AKL_JWS_OK:
-            if (ngx_http_akl_k8s_minted_names(&jws->payload, elts[i])) {
-                *config = elts[i];
-                return AKL_OK;
-            }
-
-            algorithm = configs->nelts + 1;
-            break;
-
-        case AKL_JWS_ALGORITHM:
-            if (algorithm <= configs->nelts) {
-                algorithm++;
-            }
-
-            break;
-
-        case AKL_JWS_SIGNATURE:
-            break;
-
-        default:
-            return AKL_INTERNAL_ERROR;
-        }
-    }
-
-    if (algorithm > configs->nelts) {
-        return AKL_CONFIG_UNKNOWN;
-    }
-
-    return (algorithm == configs->nelts) ? AKL_ALGORITHM_NOT_ALLOWED
-                                         : AKL_SIGNATURE_INVALID;
-}
-
-
-/* token_claims may have put something else in the place of the name */
-
-static ngx_uint_t
-ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
-    ngx_http_akl_k8s_config_t *config)
-{
-    akl_str_t                  name, expected;
-    ngx_uint_t                 i;
-    ngx_http_akl_k8s_claim_t  *claim;
-
-    expected = ngx_http_akl_k8s_str(&config->name);
-
-    if (akl_doc_string(payload, payload->nodes, "config_name", &name) != 0) {
-        return 0;
-    }
-
-    claim = config->token_claims ? config->token_claims->elts : NULL;
-
-    for (i = 0; claim && i < config->token_claims->nelts; i++) {
-
-        if (claim[i].name.len != sizeof("config_name") - 1
-            || ngx_memcmp(claim[i].name.data, "config_name",
-                          sizeof("config_name") - 1)
-               != 0)
-        {
-            continue;
-        }
-
-        if (!claim[i].dynamic) {
-            expected = ngx_http_akl_k8s_str(&claim[i].value.value);
-            break;
-        }
-
-        if (akl_str_eq(name, expected)) {
-            break;
-        }
-
-        /* whatever the variables said when it was minted */
-
-        expected = ngx_http_akl_k8s_str(&config->access_id);
-
-        return akl_doc_string(payload, payload->nodes, "access_id", &name) == 0
-               && akl_str_eq(name, expected);
-    }
-
-    return akl_str_eq(name, expected);
-}
-
-
-static akl_reason_t
-ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
-    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_minted_head_t *head)
-{
-    int64_t     nbf;
-    akl_str_t   iss;
-    akl_doc_t  *doc;
-
-    doc = &jws->payload;
-
-    if (akl_doc_time(doc, doc->nodes, "exp", &head->exp) != 0) {
-        return AKL_TOKEN_MALFORMED;
-    }
-
-    nbf = 0;
-
-    if (akl_doc_time(doc, doc->nodes, "nbf", &nbf) == -1
-        || akl_doc_time(doc, doc->nodes, "iat", &head->iat) == -1)
-    {
-        return AKL_TOKEN_MALFORMED;
-    }
-
-    if (akl_doc_string(doc, doc->nodes, "iss", &iss) != 0
-        || iss.len != config->token_issuer.len
-        || ngx_memcmp(iss.data, config->token_issuer.data, iss.len) != 0)
-    {
-        return AKL_ISSUER_MISMATCH;
-    }
-
-    /*
-     * No leeway at the end: what this module promised to be over is over.
-     * At the start another replica's clock may be ahead of ours.
-     */
-
-    if (head->exp <= ngx_time()) {
-        return AKL_TOKEN_EXPIRED;
-    }
-
-    if (nbf > ngx_time() + AKL_LEEWAY || head->iat > ngx_time() + AKL_LEEWAY) {
-        return AKL_TOKEN_NOT_YET_VALID;
-    }
-
-    if (config->token_audience.len
-        && !ngx_http_akl_k8s_minted_audience(&jws->payload,
-                                            &config->token_audience))
-    {
-        return AKL_AUDIENCE_MISMATCH;
-    }
-
-    return AKL_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, ngx_str_t *audience)
-{
-    akl_str_t          wanted;
-    const akl_node_t  *aud, *elt;
-
-    wanted = ngx_http_akl_k8s_str(audience);
-
-    aud = akl_doc_get(payload, payload->nodes, "aud");
-
-    if (aud == NULL) {
-        return 0;
-    }
-
-    if (aud->type == AKL_NODE_STRING) {
-        return akl_str_eq(aud->text, wanted);
-    }
-
-    if (aud->type != AKL_NODE_ARRAY) {
-        return 0;
-    }
-
-    for (elt = akl_doc_first(payload, aud);
-         elt;
-         elt = akl_doc_next(payload, aud, elt))
-    {
-        if (elt->type == AKL_NODE_STRING && akl_str_eq(elt->text, wanted)) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -537,33 +338,6 @@ ngx_http_akl_k8s_minted_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     s[1] = ngx_http_akl_k8s_ngx_str(&sub);
 
     return ngx_http_akl_k8s_revoked(amcf, &s[0], &s[1], iat, listed);
-}
-
-
-static akl_reason_t
-ngx_http_akl_k8s_minted_reason(akl_jws_error_t error)
-{
-    switch (error) {
-
-    case AKL_JWS_OK:
-        return AKL_OK;
-
-    case AKL_JWS_TOO_LARGE:
-        return AKL_TOKEN_TOO_LARGE;
-
-    case AKL_JWS_MALFORMED:
-    case AKL_JWS_CRITICAL:
-        return AKL_TOKEN_MALFORMED;
-
-    case AKL_JWS_ALGORITHM:
-        return AKL_ALGORITHM_NOT_ALLOWED;
-
-    case AKL_JWS_SIGNATURE:
-        return AKL_SIGNATURE_INVALID;
-
-    default:
-        return AKL_INTERNAL_ERROR;
-    }
 }
 
 
