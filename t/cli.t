@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test  # noqa: E402
-from cli import run, run_on_terminal  # noqa: E402
+from cli import TERMINALS, run, run_on_terminal  # noqa: E402
 
 ACCESS_ID = r'^p-([A-Za-z0-9]{14}|[A-Za-z0-9]{12})$'
 
@@ -93,11 +93,14 @@ for args, said in (
 
 # Colours, only where there is somebody to see them
 
-t.like(run_on_terminal('--help').out, '\x1b', 'colours on a terminal')
-t.unlike(run_on_terminal('--help', env={'NO_COLOR': '1'}).out, '\x1b',
-         'none with NO_COLOR')
-t.unlike(run_on_terminal('--help', env={'TERM': 'dumb'}).out, '\x1b',
-         'none on a dumb terminal')
+if TERMINALS:
+    t.like(run_on_terminal('--help').out, '\x1b', 'colours on a terminal')
+    t.unlike(run_on_terminal('--help', env={'NO_COLOR': '1'}).out, '\x1b',
+             'none with NO_COLOR')
+    t.unlike(run_on_terminal('--help', env={'TERM': 'dumb'}).out, '\x1b',
+             'none on a dumb terminal')
+else:
+    t.skip('there are no terminals here', 3)
 t.unlike(command('--help').out + command('keys').err, '\x1b',
          'none in a pipe')
 

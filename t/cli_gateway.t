@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import certs  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, client  # noqa: E402
-from cli import run, run_on_terminal  # noqa: E402
+from cli import TERMINALS, run, run_on_terminal  # noqa: E402
 
 t = Test(need_module=True)
 cluster = t.cluster()
@@ -117,14 +117,17 @@ t.like(done.out, f'signing_key data:[A-Za-z0-9+/=]+;[^#]*'
 t.write('piped.conf', done.out)
 code, said = starts('piped.conf')
 t.ok(code == 0, 'which nginx takes, too', said)
-shown = run_on_terminal(COMMAND, '--name', 'x', '--access-id', ACCESS_ID,
-                        '--signing-key', prv_key, *PAGE)
-t.is_(shown.code, 2, 'not on a terminal')
-t.unlike(shown.out, re.escape(jwt[:40]) + '|' + prv_key[:40], 'no secret')
-t.like(shown.out, '--show-secrets[^#]*--conf FILE', 'but says how')
-t.is_(run_on_terminal(COMMAND, '--name', 'x', '--access-id', ACCESS_ID,
-                      '--signing-key', prv_key, *PAGE,
-                      '--show-secrets').code, 0, 'unless asked')
+if TERMINALS:
+    shown = run_on_terminal(COMMAND, '--name', 'x', '--access-id', ACCESS_ID,
+                            '--signing-key', prv_key, *PAGE)
+    t.is_(shown.code, 2, 'not on a terminal')
+    t.unlike(shown.out, re.escape(jwt[:40]) + '|' + prv_key[:40], 'no secret')
+    t.like(shown.out, '--show-secrets[^#]*--conf FILE', 'but says how')
+    t.is_(run_on_terminal(COMMAND, '--name', 'x', '--access-id', ACCESS_ID,
+                          '--signing-key', prv_key, *PAGE,
+                          '--show-secrets').code, 0, 'unless asked')
+else:
+    t.skip('there are no terminals here', 4)
 made = create(*PAGE, '--json', '--conf', 'json.conf', name='json').json()
 t.is_(sorted(made), ['block', 'conf', 'files', 'name'], 'as JSON')
 
@@ -248,15 +251,18 @@ t.like(again.err, 'ServiceAccount kube-system/akl-reviewer is there already',
 t.ok('exp' not in tokens.decode(t.read('again-reviewer.jwt'))[1],
      'that has no end')
 
-for answer, code in (('n\nn\nn\n', 1), ('a\n', 0), ('y\ny\ny\n', 0)):
-    done = run_on_terminal(
-        COMMAND, '--name', 'asked', '--access-id', ACCESS_ID, '--signing-key',
-        prv_key, '--from-kubeconfig', path, '--create-reviewer', '--force',
-        '--reviewer-name', f'asked{answer[0]}', '--conf',
-        t.dir + '/asked.conf', answer=answer)
-    t.is_(done.code, code, f'asked, and told {answer.split()}')
-    t.is_(f'account/kube-system/asked{answer[0]}' in api.uids(), code == 0,
-          'which is what counts')
+if TERMINALS:
+    for answer, code in (('n\nn\nn\n', 1), ('a\n', 0), ('y\ny\ny\n', 0)):
+        done = run_on_terminal(
+            COMMAND, '--name', 'asked', '--access-id', ACCESS_ID,
+            '--signing-key', prv_key, '--from-kubeconfig', path, '--create-reviewer', '--force',
+            '--reviewer-name', f'asked{answer[0]}', '--conf',
+            t.dir + '/asked.conf', answer=answer)
+        t.is_(done.code, code, f'asked, and told {answer.split()}')
+        t.is_(f'account/kube-system/asked{answer[0]}' in api.uids(), code == 0,
+              'which is what counts')
+else:
+    t.skip('there are no terminals here', 6)
 done = create('--from-kubeconfig', path, '--create-reviewer')
 t.is_(done.code, 2, 'nobody to ask')
 t.like(done.err, 'say "--yes"', 'said so')

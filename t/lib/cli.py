@@ -12,6 +12,19 @@ BINARY = os.environ.get('AKL_CLI', os.path.join(nginx.ROOT, 'objs',
 ASAN = os.environ.get('AKL_CLI_ASAN', BINARY + '-asan')
 
 
+def _terminals():
+    """Say whether there are terminals: a bare chroot has no /dev/pts."""
+    try:
+        for side in pty.openpty():
+            os.close(side)
+    except OSError:
+        return False
+    return True
+
+
+TERMINALS = _terminals()
+
+
 class Done:
     """What a run of the program came to."""
 
