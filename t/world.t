@@ -266,5 +266,5 @@ for directive in world.DIRECTIVES.values():
 t.is_(refused, 2 * sum(d.says.count('akl_k8s_')
                        for d in world.DIRECTIVES.values()),
       'inside "if" and limit_except they are refused by nginx -t')
-t.note(f'{count} cells')
+t.diag(f'{count} cells')
 t.done_testing()
