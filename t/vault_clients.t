@@ -23,6 +23,7 @@ AUDIENCE = f'vault://{NAMESPACE}/vault-issuer'
 LOGIN = '/v1/auth/kubernetes/login'
 LOOKUP = '/v1/auth/token/lookup-self'
 RENEW = '/v1/auth/token/renew-self'
+REVOKE = '/v1/auth/token/revoke-self'
 
 t = Test(need_module=True)
 
@@ -164,6 +165,24 @@ def a_token_is_not_renewed_as_vault_refuses_it(cluster, nginx):
 
 
 @t.story
+def a_token_revokes_itself_and_is_refused_from_then_on(cluster, nginx):
+    for method in 'PUT', 'POST':
+        token, other = (log_in(cluster, nginx).json()['auth']['client_token']
+                        for _ in range(2))
+        answer = client.request(nginx.port, method, REVOKE,
+                                {'X-Vault-Token': token})
+        t.is_((answer.status, answer.body), (200, b''), method)
+        t.is_([client.get(nginx.port, LOOKUP, {
+            'X-Vault-Token': one}).status for one in (token, other)],
+            [403, 200], 'it is refused, and no other')
+        t.is_(client.request(nginx.port, method, REVOKE,
+                             {'X-Vault-Token': token}).status, 401,
+              'once more')
+    answer = client.get(nginx.port, REVOKE, {'X-Vault-Token': other})
+    t.is_((answer.status, answer.header('allow')), (405, 'POST, PUT'), 'GET')
+
+
+@t.story
 def what_is_no_good_token_is_refused_with_its_reason(cluster, odd):
     now = int(time.time())
     client.post(odd.port, '/revoke', {'jti': 'gone'},
@@ -244,6 +263,10 @@ def hvac_goes_from_a_login_through_the_life_of_a_token(cluster, nginx):
     t.is_(one.sys.read_health_status(method='GET')['sealed'], False,
           'the health')
     t.is_(one.sys.is_sealed(), False, 'the seal')
+    token = one.token
+    one.auth.token.revoke_self()
+    one.token = token
+    t.ok(not one.is_authenticated(), 'and it is over when it was revoked')
 
 
 t.tell()

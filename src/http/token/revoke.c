@@ -92,7 +92,9 @@ ngx_http_akl_k8s_revoke_self_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
+    /* Vault's clients PUT to auth/token/revoke-self */
+
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST|NGX_HTTP_PUT);
     if (rc != NGX_OK) {
         return rc;
     }
