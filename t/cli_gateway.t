@@ -255,7 +255,8 @@ if TERMINALS:
     for answer, code in (('n\nn\nn\n', 1), ('a\n', 0), ('y\ny\ny\n', 0)):
         done = run_on_terminal(
             COMMAND, '--name', 'asked', '--access-id', ACCESS_ID,
-            '--signing-key', prv_key, '--from-kubeconfig', path, '--create-reviewer', '--force',
+            '--signing-key', prv_key, '--from-kubeconfig', path,
+            '--create-reviewer', '--force',
             '--reviewer-name', f'asked{answer[0]}', '--conf',
             t.dir + '/asked.conf', answer=answer)
         t.is_(done.code, code, f'asked, and told {answer.split()}')
