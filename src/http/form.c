@@ -5,16 +5,25 @@
 #include "form.h"
 
 
-const char *
-ngx_http_akl_k8s_form_decode(ngx_str_t *form,
-    ngx_http_akl_k8s_form_pt handler, void *data)
-{
-    u_char      *p, *amp, *eq, *last;
-    ngx_str_t    name, value;
-    const char  *cause;
+static const char *ngx_http_akl_k8s_form_assign(
+    const ngx_http_akl_k8s_param_t *params, ngx_str_t *name, ngx_str_t *value);
 
-    p = form->data;
-    last = p + form->len;
+
+ngx_int_t
+ngx_http_akl_k8s_form_decode(ngx_pool_t *pool, ngx_str_t *body,
+    const ngx_http_akl_k8s_param_t *params, const char **cause)
+{
+    u_char     *p, *amp, *eq, *last;
+    ngx_str_t   name, value;
+
+    /* a copy, to be decoded: the body itself may yet be of use to others */
+
+    p = ngx_pstrdup(pool, body);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = p + body->len;
 
     for ( /* void */ ; p < last; p = amp + 1) {
 
@@ -37,14 +46,59 @@ ngx_http_akl_k8s_form_decode(ngx_str_t *form,
         if (ngx_http_akl_k8s_form_unescape(&name) != NGX_OK
             || ngx_http_akl_k8s_form_unescape(&value) != NGX_OK)
         {
-            return "the form is not well encoded";
+            *cause = "the form is not well encoded";
+            return NGX_DECLINED;
         }
 
-        cause = handler(data, &name, &value);
+        *cause = ngx_http_akl_k8s_form_assign(params, &name, &value);
 
-        if (cause) {
-            return cause;
+        if (*cause) {
+            return NGX_DECLINED;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_http_akl_k8s_form_assign(const ngx_http_akl_k8s_param_t *params,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    const ngx_http_akl_k8s_param_t  *param;
+
+    for (param = params; param->name.len; param++) {
+
+        if (param->name.len != name->len
+            || ngx_memcmp(param->name.data, name->data, name->len) != 0)
+        {
+            continue;
+        }
+
+        if (param->n == NULL) {
+
+            /* RFC 6749 section 3.2: parameters must not be sent twice */
+
+            if (param->value->data) {
+                return "a parameter was sent twice";
+            }
+
+            *param->value = *value;
+
+            return NULL;
+        }
+
+        if (value->len == 0) {
+            return NULL;
+        }
+
+        if (*param->n == NGX_HTTP_AKL_K8S_FORM_MANY) {
+            return "a parameter was sent too often";
+        }
+
+        param->value[(*param->n)++] = *value;
+
+        return NULL;
     }
 
     return NULL;

@@ -48,6 +48,7 @@ akl_doc_init(akl_doc_t *doc)
     doc->room = AKL_DOC_SLOTS;
     doc->strings = NULL;
     doc->strings_len = 0;
+    doc->starved = 0;
 }
 
 
@@ -166,6 +167,7 @@ akl_doc_index(akl_doc_t *doc, const akl_node_t *object, uint32_t members)
                        sizeof(akl_doc_secret))
             != 1)
         {
+            doc->starved = 1;
             return -1;
         }
 
@@ -187,6 +189,7 @@ akl_doc_index(akl_doc_t *doc, const akl_node_t *object, uint32_t members)
         if (doc->index == NULL) {
             doc->index = doc->few_slots;
             doc->room = AKL_DOC_SLOTS;
+            doc->starved = 1;
             return -1;
         }
 

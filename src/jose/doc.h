@@ -49,6 +49,11 @@ typedef struct {
 } akl_slot_t;
 
 
+/* what akl_doc_parse() returns where memory is short */
+
+#define AKL_DOC_MEMORY  (-2)
+
+
 /* not to be moved or copied: it points into itself */
 
 typedef struct {
@@ -60,6 +65,7 @@ typedef struct {
     uint32_t             room;          /* slots that "index" has room for */
     unsigned char       *strings;       /* those that had escapes; owned */
     size_t               strings_len;
+    unsigned             starved:1;     /* memory was short */
     akl_node_t           few[AKL_DOC_NODES];
     akl_slot_t           few_slots[AKL_DOC_SLOTS];
 } akl_doc_t;
@@ -69,10 +75,11 @@ typedef struct {
 void akl_doc_init(akl_doc_t *doc);
 
 /*
- * Reads "text", which must outlive *doc and hold an object.  0; or -1 for
+ * Reads "text", which must outlive *doc and hold an object.  0; -1 for
  * anything else: syntax error, doubled member at any depth, byte order mark,
  * trailing data, invalid UTF-8, U+0000 anywhere, nesting beyond 32, a number
- * that is no integer of 64 bits and no finite real; or where memory is short.
+ * that is no integer of 64 bits and no finite real; or AKL_DOC_MEMORY, which
+ * says nothing of the text: memory is short, or there are no random bytes.
  * *doc is always safe to akl_doc_free(), which wipes the strings it owns.
  */
 int akl_doc_parse(akl_doc_t *doc, akl_str_t text);
@@ -112,7 +119,8 @@ int akl_doc_number(akl_str_t number, uint32_t type);
 
 /*
  * Of the reader: indexes the names of an object of so many members, in place
- * of any other index.  0, or -1 where one is there twice or memory is short.
+ * of any other index.  0, or -1 where one is there twice or, as "starved"
+ * says, memory is short.
  */
 int akl_doc_index(akl_doc_t *doc, const akl_node_t *object, uint32_t members);
 

@@ -70,7 +70,7 @@ akl_doc_parse(akl_doc_t *doc, akl_str_t text)
 
     if (akl_read_next(&r) != '{' || akl_read_value(&r) != 0) {
         doc->slots = 0;
-        return -1;
+        return doc->starved ? AKL_DOC_MEMORY : -1;
     }
 
     (void) akl_read_next(&r);
@@ -88,6 +88,7 @@ akl_doc_node(akl_doc_t *doc, uint32_t type, uint32_t *index)
 
         nodes = malloc(2 * (size_t) doc->size * sizeof(akl_node_t));
         if (nodes == NULL) {
+            doc->starved = 1;
             return -1;
         }
 
@@ -257,6 +258,7 @@ akl_read_string(akl_reader_t *r)
         if (r->strings == NULL) {
             r->doc->strings = malloc(r->doc->strings_len);
             if (r->doc->strings == NULL) {
+                r->doc->starved = 1;
                 return -1;
             }
 

@@ -49,6 +49,7 @@ static int akl_jws_verifier_init(akl_jws_verifier_t *v);
 static void akl_jws_verifier_clear(akl_jws_verifier_t *v);
 static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
     EVP_PKEY *pkey);
+static akl_jws_error_t akl_jws_failed(void);
 
 
 static __thread akl_jws_verifier_t  akl_jws_verifiers[AKL_JWS_VERIFIERS];
@@ -189,7 +190,17 @@ akl_jws_object(akl_doc_t *doc, unsigned char *buf, akl_str_t text)
     json.data = buf;
     json.len = (size_t) n;
 
-    return (akl_doc_parse(doc, json) == 0) ? AKL_JWS_OK : AKL_JWS_MALFORMED;
+    switch (akl_doc_parse(doc, json)) {
+
+    case 0:
+        return AKL_JWS_OK;
+
+    case AKL_DOC_MEMORY:
+        return AKL_JWS_NOMEM;
+
+    default:
+        return AKL_JWS_MALFORMED;
+    }
 }
 
 
@@ -267,6 +278,10 @@ akl_jws_verify(const akl_jws_t *jws, const akl_jwk_t *key)
     info = akl_alg_info(key->alg);
     rc = AKL_JWS_SIGNATURE;
 
+    /* what others left there is not told as ours */
+
+    ERR_clear_error();
+
     switch (info->family) {
 
     case AKL_FAMILY_RSA:
@@ -340,7 +355,7 @@ akl_jws_verify_digest(const akl_jws_t *jws, EVP_PKEY *pkey,
 
     akl_jws_verifier_clear(v);
 
-    return AKL_JWS_SIGNATURE;
+    return akl_jws_failed();
 }
 
 
@@ -463,12 +478,29 @@ akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
         rc = (EVP_DigestVerify(ctx, jws->signature, jws->signature_len,
                                jws->signing_input.data,
                                jws->signing_input.len) == 1)
-             ? AKL_JWS_OK : AKL_JWS_SIGNATURE;
+             ? AKL_JWS_OK : akl_jws_failed();
     }
 
     EVP_MD_CTX_free(ctx);
 
     return rc;
+}
+
+
+/* OpenSSL says no for want of memory as well */
+
+static akl_jws_error_t
+akl_jws_failed(void)
+{
+    unsigned long  code;
+
+    for (code = ERR_get_error(); code; code = ERR_get_error()) {
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+            return AKL_JWS_NOMEM;
+        }
+    }
+
+    return AKL_JWS_SIGNATURE;
 }
 
 

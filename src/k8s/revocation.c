@@ -11,7 +11,15 @@ akl_revocation_parse(akl_doc_t *doc, akl_str_t line, akl_revocation_t *entry)
 {
     int  jti, sub;
 
-    if (akl_doc_parse(doc, line) != 0) {
+    switch (akl_doc_parse(doc, line)) {
+
+    case 0:
+        break;
+
+    case AKL_DOC_MEMORY:
+        return "cannot be read: memory is short";
+
+    default:
         return "is no JSON object";
     }
 

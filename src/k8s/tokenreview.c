@@ -74,7 +74,7 @@ void
 akl_tokenreview_judge(akl_judgement_t *judged, unsigned status, akl_str_t body,
     const akl_pod_token_t *pod, akl_list_t audiences)
 {
-    int                met, account;
+    int                rc, met, account;
     akl_str_t          kind, error;
     const char        *cause;
     akl_doc_t         *doc;
@@ -99,7 +99,14 @@ akl_tokenreview_judge(akl_judgement_t *judged, unsigned status, akl_str_t body,
         return;
     }
 
-    if (akl_doc_parse(doc, body) != 0) {
+    rc = akl_doc_parse(doc, body);
+
+    if (rc == AKL_DOC_MEMORY) {
+        akl_review_fail(judged, AKL_INTERNAL_ERROR, akl_str("out of memory"));
+        return;
+    }
+
+    if (rc != 0) {
 
         if (body.len && body.data[0] == '<') {
             akl_review_fail(judged, AKL_API_NOT_FOUND,

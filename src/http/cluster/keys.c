@@ -211,6 +211,8 @@ ngx_http_akl_k8s_keys_answered(ngx_akl_call_t *call)
     keys = &cluster->keys;
     cause = NULL;
 
+    ngx_memzero(&set, sizeof(akl_jwks_t));
+
     if (call->outcome != NGX_AKL_ANSWERED) {
         cause = call->error.len ? (char *) call->error.data : "no answer";
 

@@ -38,9 +38,6 @@ static void
 ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    akl_doc_t   doc;
-    ngx_str_t   copy;
-
     if (body->len == 0) {
         ngx_http_akl_k8s_akeyless_bearer(r, form);
         return;
@@ -53,28 +50,8 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
-        akl_doc_free(&doc);
-        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
-                                   "the request body is no JSON object");
-        return;
-    }
-
-    ngx_http_akl_k8s_akeyless_json(r, &doc, form);
-
-    if (form->reason == AKL_OK && form->token.len) {
-
-        /* a raw token still belongs to the document */
-
-        copy = form->token;
-        form->token.data = ngx_pstrdup(r->pool, &copy);
-
-        if (form->token.data == NULL) {
-            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
-        }
-    }
-
-    akl_doc_free(&doc);
+    ngx_http_akl_k8s_form_json(r, body, form,
+                               ngx_http_akl_k8s_akeyless_json);
 }
 
 

@@ -72,6 +72,17 @@ void ngx_http_akl_k8s_form_fail(ngx_http_akl_k8s_form_t *form,
 void ngx_http_akl_k8s_form_config(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t name, akl_str_t access_id);
 
+/* Reads a dialect's members from a document that goes when it returns. */
+typedef void (*ngx_http_akl_k8s_form_json_pt)(ngx_http_request_t *r,
+    akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
+
+/*
+ * Reads a body that has to be a JSON object, whatever type it claims, and has
+ * "members" fill the form from it.
+ */
+void ngx_http_akl_k8s_form_json(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_form_json_pt members);
+
 /*
  * Takes the pod token as clients send it, raw or base64, with white space
  * around or inside.  Decodes in the request's pool.

@@ -163,6 +163,44 @@ ngx_http_akl_k8s_form_unknown(ngx_http_request_t *r,
 
 
 void
+ngx_http_akl_k8s_form_json(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_form_json_pt members)
+{
+    akl_doc_t   doc;
+    ngx_str_t   copy;
+
+    switch (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body))) {
+
+    case 0:
+        members(r, &doc, form);
+        break;
+
+    case AKL_DOC_MEMORY:
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        break;
+
+    default:
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "the request body is no JSON object");
+    }
+
+    if (form->reason == AKL_OK && form->token.len) {
+
+        /* a raw token still belongs to the document */
+
+        copy = form->token;
+        form->token.data = ngx_pstrdup(r->pool, &copy);
+
+        if (form->token.data == NULL) {
+            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+        }
+    }
+
+    akl_doc_free(&doc);
+}
+
+
+void
 ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t value)
 {

@@ -21,10 +21,6 @@
 #define NGX_HTTP_AKL_K8S_OAUTH_ID                                             \
     "urn:ietf:params:oauth:token-type:id_token"
 
-/* "audience" and "resource" in one request, together */
-
-#define NGX_HTTP_AKL_K8S_OAUTH_TARGETS  16
-
 
 typedef struct {
     ngx_str_t   grant_type;
@@ -32,21 +28,13 @@ typedef struct {
     ngx_str_t   subject_token_type;
     ngx_str_t   requested_token_type;
     ngx_str_t   client_id;
-    ngx_str_t   targets[NGX_HTTP_AKL_K8S_OAUTH_TARGETS];
+    ngx_str_t   targets[NGX_HTTP_AKL_K8S_FORM_MANY];
     ngx_uint_t  ntargets;
 } ngx_http_akl_k8s_oauth_args_t;
 
 
-typedef struct {
-    ngx_str_t  name;
-    size_t     offset;
-} ngx_http_akl_k8s_oauth_arg_t;
-
-
 static void ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_http_akl_k8s_form_t *form);
-static const char *ngx_http_akl_k8s_oauth_assign(void *data, ngx_str_t *name,
-    ngx_str_t *value);
 static void ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_str_t *client_id);
 static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
@@ -71,27 +59,6 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
 };
 
 
-static ngx_http_akl_k8s_oauth_arg_t  ngx_http_akl_k8s_oauth_args[] = {
-
-    { ngx_string("grant_type"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, grant_type) },
-
-    { ngx_string("subject_token"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, subject_token) },
-
-    { ngx_string("subject_token_type"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, subject_token_type) },
-
-    { ngx_string("requested_token_type"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, requested_token_type) },
-
-    { ngx_string("client_id"),
-      offsetof(ngx_http_akl_k8s_oauth_args_t, client_id) },
-
-    { ngx_null_string, 0 }
-};
-
-
 #define ngx_http_akl_k8s_oauth_is(s, text)                                    \
     ((s).len == sizeof(text) - 1                                              \
      && ngx_strncmp((s).data, text, sizeof(text) - 1) == 0)
@@ -101,9 +68,23 @@ static void
 ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    ngx_str_t                      copy;
+    ngx_int_t                      rc;
     const char                    *cause;
     ngx_http_akl_k8s_oauth_args_t  args;
+
+    /* RFC 8693 section 2.1: the last two may be sent several times */
+
+    const ngx_http_akl_k8s_param_t  params[] = {
+        { ngx_string("grant_type"), &args.grant_type, NULL },
+        { ngx_string("subject_token"), &args.subject_token, NULL },
+        { ngx_string("subject_token_type"), &args.subject_token_type, NULL },
+        { ngx_string("requested_token_type"), &args.requested_token_type,
+          NULL },
+        { ngx_string("client_id"), &args.client_id, NULL },
+        { ngx_string("audience"), args.targets, &args.ntargets },
+        { ngx_string("resource"), args.targets, &args.ntargets },
+        { ngx_null_string, NULL, NULL }
+    };
 
     if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_request",
@@ -113,21 +94,17 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    copy.len = body->len;
-    copy.data = ngx_pstrdup(r->pool, body);
+    ngx_memzero(&args, sizeof(ngx_http_akl_k8s_oauth_args_t));
 
-    if (copy.data == NULL) {
-        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
+    rc = ngx_http_akl_k8s_form_decode(r->pool, body, params, &cause);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_akl_k8s_oauth_error(form, "invalid_request", cause);
         return;
     }
 
-    ngx_memzero(&args, sizeof(ngx_http_akl_k8s_oauth_args_t));
-
-    cause = ngx_http_akl_k8s_form_decode(&copy, ngx_http_akl_k8s_oauth_assign,
-                                         &args);
-
-    if (cause) {
-        ngx_http_akl_k8s_oauth_error(form, "invalid_request", cause);
+    if (rc != NGX_OK) {
+        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
         return;
     }
 
@@ -201,57 +178,6 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
                                      "tokens for that audience or resource "
                                      "are not issued here");
     }
-}
-
-
-static const char *
-ngx_http_akl_k8s_oauth_assign(void *data, ngx_str_t *name, ngx_str_t *value)
-{
-    ngx_http_akl_k8s_oauth_args_t *args = data;
-
-    ngx_str_t                     *slot;
-    ngx_http_akl_k8s_oauth_arg_t  *arg;
-
-    /* RFC 8693 section 2.1: these may be sent several times */
-
-    if (ngx_http_akl_k8s_oauth_is(*name, "audience")
-        || ngx_http_akl_k8s_oauth_is(*name, "resource"))
-    {
-        if (value->len == 0) {
-            return NULL;
-        }
-
-        if (args->ntargets == NGX_HTTP_AKL_K8S_OAUTH_TARGETS) {
-            return "more than 16 audiences and resources";
-        }
-
-        args->targets[args->ntargets++] = *value;
-
-        return NULL;
-    }
-
-    for (arg = ngx_http_akl_k8s_oauth_args; arg->name.len; arg++) {
-
-        if (arg->name.len != name->len
-            || ngx_memcmp(arg->name.data, name->data, name->len) != 0)
-        {
-            continue;
-        }
-
-        slot = (ngx_str_t *) ((char *) args + arg->offset);
-
-        /* RFC 6749 section 3.2: parameters must not be sent twice */
-
-        if (slot->data) {
-            return "a parameter was sent twice";
-        }
-
-        *slot = *value;
-
-        return NULL;
-    }
-
-    return NULL;
 }
 
 

@@ -38,30 +38,9 @@ static void
 ngx_http_akl_k8s_vault_parse(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_akl_k8s_form_t *form)
 {
-    akl_doc_t   doc;
-    ngx_str_t   copy;
-
     /* Vault's clients send JSON under whatever type their library sets */
 
-    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) != 0) {
-        akl_doc_free(&doc);
-        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
-                                   "the request body is no JSON object");
-        return;
-    }
-
-    ngx_http_akl_k8s_vault_json(r, &doc, form);
-
-    if (form->reason == AKL_OK && form->token.len) {
-        copy = form->token;
-        form->token.data = ngx_pstrdup(r->pool, &copy);
-
-        if (form->token.data == NULL) {
-            ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
-        }
-    }
-
-    akl_doc_free(&doc);
+    ngx_http_akl_k8s_form_json(r, body, form, ngx_http_akl_k8s_vault_json);
 }
 
 

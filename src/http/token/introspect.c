@@ -19,8 +19,6 @@
 
 static ngx_int_t ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r,
     ngx_str_t *body);
-static const char *ngx_http_akl_k8s_introspect_parameter(void *data,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r,
     ngx_str_t *token);
 static ngx_int_t ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r,
@@ -52,8 +50,14 @@ ngx_http_akl_k8s_introspect_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
 {
-    ngx_str_t    form, token;
+    ngx_int_t    rc;
+    ngx_str_t    token;
     const char  *cause;
+
+    const ngx_http_akl_k8s_param_t  params[] = {
+        { ngx_string("token"), &token, NULL },
+        { ngx_null_string, NULL, NULL }
+    };
 
     if (body == NULL) {
         return ngx_http_akl_k8s_introspect_error(r,
@@ -67,56 +71,28 @@ ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
                                           NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                           "invalid_request",
                                           "the request body must be "
-                                          "application/x-www-form-urlencoded");
-    }
-
-    /* a copy, to be decoded: the body itself may yet be of use to others */
-
-    form.len = body->len;
-    form.data = ngx_pstrdup(r->pool, body);
-
-    if (form.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+                                          NGX_HTTP_AKL_K8S_FORM);
     }
 
     ngx_str_null(&token);
 
-    cause = ngx_http_akl_k8s_form_decode(&form,
-                                        ngx_http_akl_k8s_introspect_parameter,
-                                        &token);
+    rc = ngx_http_akl_k8s_form_decode(r->pool, body, params, &cause);
 
-    if (cause == NULL && token.len == 0) {
-        cause = "token is missing";
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (cause) {
+    if (rc == NGX_OK && token.len == 0) {
+        cause = "token is missing";
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_DECLINED) {
         return ngx_http_akl_k8s_introspect_error(r, NGX_HTTP_BAD_REQUEST,
                                                  "invalid_request", cause);
     }
 
     return ngx_http_akl_k8s_introspect_token(r, &token);
-}
-
-
-static const char *
-ngx_http_akl_k8s_introspect_parameter(void *data, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    ngx_str_t  *token = data;
-
-    if (name->len != 5 || ngx_strncmp(name->data, "token", 5) != 0) {
-        return NULL;
-    }
-
-    /* RFC 6749 section 3.2: parameters must not be sent twice */
-
-    if (token->data) {
-        return "a parameter was sent twice";
-    }
-
-    *token = *value;
-
-    return NULL;
 }
 
 
@@ -175,11 +151,11 @@ ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r, ngx_str_t *token,
     akl_json_out_t  out;
 
     ngx_str_null(&body);
+    akl_json_out_init(&out, NULL, 0);
 
     rc = ngx_http_akl_k8s_minted_payload(r->pool, token, &payload);
 
     if (rc == NGX_OK) {
-        akl_json_out_init(&out, NULL, 0);
         rc = ngx_http_akl_k8s_introspect_write(r, &out, &payload, config);
     }
 

@@ -217,6 +217,7 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_read(ngx_http_akl_k8s_revoke_t *revoke,
     ngx_str_t *body)
 {
+    ngx_int_t                         rc;
     ngx_http_request_t               *r;
     ngx_http_akl_k8s_revoke_error_t   error;
 
@@ -238,10 +239,14 @@ ngx_http_akl_k8s_revoke_read(ngx_http_akl_k8s_revoke_t *revoke,
         error.text = "the request body is neither JSON nor a form";
 
     } else {
-        error.text = ngx_http_akl_k8s_revoke_parse(revoke, body);
+        rc = ngx_http_akl_k8s_revoke_parse(revoke, body, &error.text);
 
-        if (error.text == NULL) {
+        if (rc == NGX_OK) {
             return NGX_DECLINED;
+        }
+
+        if (rc == NGX_ERROR) {
+            return ngx_http_akl_k8s_no_memory(r);
         }
     }
 

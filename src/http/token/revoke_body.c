@@ -13,38 +13,43 @@
 
 static const char *ngx_http_akl_k8s_revoke_name(
     ngx_http_akl_k8s_revoke_t *revoke);
-static const char *ngx_http_akl_k8s_revoke_json(
-    ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body);
-static const char *ngx_http_akl_k8s_revoke_members(
-    ngx_http_akl_k8s_revoke_t *revoke, akl_doc_t *doc);
+static ngx_int_t ngx_http_akl_k8s_revoke_json(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body, const char **cause);
+static ngx_int_t ngx_http_akl_k8s_revoke_members(
+    ngx_http_akl_k8s_revoke_t *revoke, akl_doc_t *doc, const char **cause);
 static ngx_int_t ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r,
     akl_doc_t *doc, const char *name, ngx_str_t *value);
-static const char *ngx_http_akl_k8s_revoke_form(
-    ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body);
-static const char *ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name,
-    ngx_str_t *value);
+static ngx_int_t ngx_http_akl_k8s_revoke_form(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body, const char **cause);
 
 
-const char *
+ngx_int_t
 ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
-    ngx_str_t *body)
+    ngx_str_t *body, const char **cause)
 {
-    const char  *wrong;
+    ngx_int_t  rc;
 
     if (body->len == 0) {
-        return "the request has no body";
+        *cause = "the request has no body";
+        return NGX_DECLINED;
     }
 
     if (ngx_http_akl_k8s_content_type(revoke->request, NGX_HTTP_AKL_K8S_FORM)
         == NGX_OK)
     {
-        wrong = ngx_http_akl_k8s_revoke_form(revoke, body);
+        rc = ngx_http_akl_k8s_revoke_form(revoke, body, cause);
 
     } else {
-        wrong = ngx_http_akl_k8s_revoke_json(revoke, body);
+        rc = ngx_http_akl_k8s_revoke_json(revoke, body, cause);
     }
 
-    return wrong ? wrong : ngx_http_akl_k8s_revoke_name(revoke);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    *cause = ngx_http_akl_k8s_revoke_name(revoke);
+
+    return *cause ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -92,69 +97,82 @@ ngx_http_akl_k8s_revoke_name(ngx_http_akl_k8s_revoke_t *revoke)
 }
 
 
-static const char *
+static ngx_int_t
 ngx_http_akl_k8s_revoke_json(ngx_http_akl_k8s_revoke_t *revoke,
-    ngx_str_t *body)
+    ngx_str_t *body, const char **cause)
 {
-    akl_doc_t    doc;
-    const char  *wrong;
+    ngx_int_t  rc;
+    akl_doc_t  doc;
 
-    akl_doc_init(&doc);
+    switch (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body))) {
 
-    if (akl_doc_parse(&doc, ngx_http_akl_k8s_str(body)) == 0) {
-        wrong = ngx_http_akl_k8s_revoke_members(revoke, &doc);
+    case 0:
+        rc = ngx_http_akl_k8s_revoke_members(revoke, &doc, cause);
+        break;
 
-    } else {
-        wrong = "the body is neither a form nor a JSON object";
+    case AKL_DOC_MEMORY:
+        rc = NGX_ERROR;
+        break;
+
+    default:
+        *cause = "the body is neither a form nor a JSON object";
+        rc = NGX_DECLINED;
     }
 
     akl_doc_free(&doc);
 
-    return wrong;
+    return rc;
 }
 
 
-static const char *
+static ngx_int_t
 ngx_http_akl_k8s_revoke_members(ngx_http_akl_k8s_revoke_t *revoke,
-    akl_doc_t *doc)
+    akl_doc_t *doc, const char **cause)
 {
+    ngx_int_t                       rc;
     ngx_http_request_t             *r;
     ngx_http_akl_k8s_revocation_t  *rev;
 
     r = revoke->request;
     rev = &revoke->rev;
 
-    if (ngx_http_akl_k8s_revoke_member(r, doc, "jti", &rev->jti) != NGX_OK
-        || ngx_http_akl_k8s_revoke_member(r, doc, "sub", &rev->sub) != NGX_OK)
-    {
-        return "\"jti\" and \"sub\" are strings";
+    *cause = "\"jti\" and \"sub\" are strings";
+
+    rc = ngx_http_akl_k8s_revoke_member(r, doc, "jti", &rev->jti);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_akl_k8s_revoke_member(r, doc, "sub", &rev->sub);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     switch (akl_doc_time(doc, doc->nodes, "before", &rev->time)) {
 
     case 0:
-        return NULL;
+        return NGX_OK;
 
     case 1:
         rev->time = -1;
-        return NULL;
+        return NGX_OK;
 
     default:
         rev->time = -1;
     }
 
-    if (ngx_http_akl_k8s_revoke_member(r, doc, "before", &revoke->before)
-        != NGX_OK
-        || revoke->before.len == 0)
-    {
-        return "\"before\" is neither unix time nor RFC 3339";
-    }
+    *cause = "\"before\" is neither unix time nor RFC 3339";
 
-    return NULL;
+    rc = ngx_http_akl_k8s_revoke_member(r, doc, "before", &revoke->before);
+
+    return (rc == NGX_OK && revoke->before.len == 0) ? NGX_DECLINED : rc;
 }
 
 
-/* the document is about to go: its strings are copied */
+/*
+ * The document is about to go: its strings are copied.  NGX_DECLINED where
+ * the member is no string.
+ */
 
 static ngx_int_t
 ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, akl_doc_t *doc,
@@ -164,7 +182,7 @@ ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, akl_doc_t *doc,
     ngx_str_t  str;
 
     if (akl_doc_string(doc, doc->nodes, name, &s) == -1) {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     if (s.len == 0) {
@@ -181,52 +199,18 @@ ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, akl_doc_t *doc,
 }
 
 
-static const char *
+static ngx_int_t
 ngx_http_akl_k8s_revoke_form(ngx_http_akl_k8s_revoke_t *revoke,
-    ngx_str_t *body)
+    ngx_str_t *body, const char **cause)
 {
-    ngx_str_t  copy;
+    const ngx_http_akl_k8s_param_t  params[] = {
+        { ngx_string("jti"), &revoke->rev.jti, NULL },
+        { ngx_string("sub"), &revoke->rev.sub, NULL },
+        { ngx_string("token"), &revoke->token, NULL },
+        { ngx_string("before"), &revoke->before, NULL },
+        { ngx_null_string, NULL, NULL }
+    };
 
-    copy.len = body->len;
-    copy.data = ngx_pstrdup(revoke->request->pool, body);
-
-    if (copy.data == NULL) {
-        return "out of memory";
-    }
-
-    return ngx_http_akl_k8s_form_decode(&copy, ngx_http_akl_k8s_revoke_assign,
-                                        revoke);
-}
-
-
-static const char *
-ngx_http_akl_k8s_revoke_assign(void *data, ngx_str_t *name, ngx_str_t *value)
-{
-    ngx_http_akl_k8s_revoke_t  *revoke = data;
-
-    ngx_str_t  *slot;
-
-    if (name->len == 3 && ngx_strncmp(name->data, "jti", 3) == 0) {
-        slot = &revoke->rev.jti;
-
-    } else if (name->len == 3 && ngx_strncmp(name->data, "sub", 3) == 0) {
-        slot = &revoke->rev.sub;
-
-    } else if (name->len == 5 && ngx_strncmp(name->data, "token", 5) == 0) {
-        slot = &revoke->token;
-
-    } else if (name->len == 6 && ngx_strncmp(name->data, "before", 6) == 0) {
-        slot = &revoke->before;
-
-    } else {
-        return NULL;
-    }
-
-    if (slot->data) {
-        return "a parameter is given twice";
-    }
-
-    *slot = *value;
-
-    return NULL;
+    return ngx_http_akl_k8s_form_decode(revoke->request->pool, body, params,
+                                        cause);
 }

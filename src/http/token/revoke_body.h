@@ -24,11 +24,12 @@ typedef struct {
 
 
 /*
- * Fills one of jti, sub (and the time) and token, from a form or JSON.  NULL,
- * or what is wrong, a static text.
+ * Fills one of jti, sub (and the time) and token, from a form or JSON.
+ * NGX_OK; NGX_DECLINED with *cause, a static text; NGX_ERROR where memory is
+ * short.
  */
-const char *ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
-    ngx_str_t *body);
+ngx_int_t ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
+    ngx_str_t *body, const char **cause);
 
 
 #endif /* NGX_HTTP_AKL_K8S_REVOKE_BODY_H */
