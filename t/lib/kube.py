@@ -87,6 +87,7 @@ class Kube:
         self.issuer = issuer
         self.api_audiences = api_audiences or ['api', issuer]
         self.keys = keys or [tokens.key('RSA-2048', 'cluster')]
+        self.namespaces = {}
         self.accounts = {}
         self.pods = {}
         self.secrets = {}
@@ -128,6 +129,26 @@ class Kube:
         return time.time() + self.offset
 
     # Objects
+
+    def namespace(self, name):
+        """Make a namespace; return its uid."""
+        uid = str(uuid.uuid4())
+        self.namespaces[name] = {'uid': uid}
+        self.account(name, 'default')   # as a controller does
+        return uid
+
+    def known_namespaces(self):
+        """Return the names of all namespaces: made, or with objects."""
+        return {'default', 'kube-system', *self.namespaces,
+                *(pair[0] for pair in self.accounts)}
+
+    def delete_namespace(self, name):
+        """Delete a namespace and all that is in it."""
+        self.namespaces.pop(name, None)
+        for held in (self.accounts, self.pods, self.secrets):
+            for pair in [pair for pair in held if pair[0] == name]:
+                del held[pair]
+        self._positive.clear()
 
     def account(self, namespace, name, uid=None):
         """Make a service account, or make it anew; return its uid."""

@@ -25,7 +25,7 @@ PHRASES = {
     200: 'OK', 201: 'Created', 204: 'No Content', 302: 'Found',
     307: 'Temporary Redirect', 400: 'Bad Request', 401: 'Unauthorized',
     403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-    406: 'Not Acceptable',
+    406: 'Not Acceptable', 409: 'Conflict',
     408: 'Request Timeout', 413: 'Request Entity Too Large',
     415: 'Unsupported Media Type', 429: 'Too Many Requests',
     500: 'Internal Server Error', 502: 'Bad Gateway',

@@ -1,9 +1,10 @@
 """Objects that clients make at the fake API server.
 
-What it takes to set up a reviewer: service accounts, tokens for them by
-TokenRequest and by Secret, cluster role bindings, and the question what one
-may do.  Rights are those of a real cluster's default roles: anyone who is
-authenticated may ask about himself, only system:masters may do the rest.
+What it takes to set up a reviewer and pods: namespaces, service accounts,
+tokens for them by TokenRequest and by Secret, pods (which no node runs),
+cluster role bindings, and the question what one may do.  Rights are those of
+a real cluster's default roles: anyone who is authenticated may ask about
+himself, only system:masters may do the rest.
 """
 
 import base64
@@ -11,12 +12,14 @@ import json
 import re
 import time
 
-from kubeapi import Answer, go_json, not_allowed, status
+from kubeapi import JSON, Answer, go_json, not_allowed, status
 
 RBAC = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
 ACCESS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
 NAMESPACED = re.compile(r'/api/v1/namespaces/([^/]+)/'
-                        r'(serviceaccounts|secrets)(?:/([^/]+))?(/token)?$')
+                        r'(serviceaccounts|secrets|pods)'
+                        r'(?:/([^/]+))?(/token)?$')
+NAMESPACES = re.compile(r'/api/v1/namespaces(?:/([^/]+))?$')
 NAME = re.compile(r'[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')
 DELEGATOR = 'system:auth-delegator'
 
@@ -27,8 +30,7 @@ class Invalid(Exception):
 
 def body_of(request, kind, version):
     """Return the object of a request's body."""
-    if request.headers.get('content-type', '').partition(';')[0] \
-            != 'application/json':
+    if request.headers.get('content-type', JSON).partition(';')[0] != JSON:
         raise Invalid('the body of the request was in an unknown format')
     try:
         body = json.loads(request.body)
@@ -52,10 +54,29 @@ def made(body, code=201):
     return Answer(code, (go_json(body) + '\n').encode())
 
 
+def deleted(what, name):
+    """Return the Answer about an object that was deleted."""
+    return made({'kind': 'Status', 'apiVersion': 'v1', 'metadata': {},
+                 'status': 'Success', 'details': {'name': name,
+                                                  'kind': what}}, 200)
+
+
+def exists(what, name):
+    """Return the Answer about an object that was there before."""
+    return status(409, f'{what} {json.dumps(name)} already exists',
+                  'AlreadyExists', {'name': name, 'kind': what})
+
+
 def not_found(what, name):
     """Return the Answer about an object that is not there."""
     return status(404, f'{what} {json.dumps(name)} not found', 'NotFound',
                   {'name': name, 'kind': what})
+
+
+def subjects(binding):
+    """Return the names of the accounts that a binding is about."""
+    return [f'system:serviceaccount:{one["namespace"]}:{one["name"]}'
+            for one in binding.get('subjects', ())]
 
 
 class Objects:
@@ -69,26 +90,28 @@ class Objects:
     def answer(self, request, path, user):
         """Return the Answer, or None where the path is not ours."""
         namespaced = NAMESPACED.match(path)
+        space = NAMESPACES.match(path)
         try:
             if path == ACCESS:
                 return self._access(request, user)
-            if not namespaced and path != RBAC \
+            if not namespaced and not space and path != RBAC \
                     and not path.startswith(RBAC + '/'):
                 return None
             if 'system:masters' not in user.groups:
                 return self._forbidden(request, path, user)
+            if space:
+                return self._namespace(request, space.group(1))
             if not namespaced:
                 return self._binding(request, path[len(RBAC) + 1:])
             namespace, kind, name, token = namespaced.groups()
             if token:
                 return self._token(request, namespace, name)
-            if request.method == 'POST' and namespace not in (
-                    'default', 'kube-system', *(pair[0] for pair in
-                                                self.kube.accounts)):
+            if request.method == 'POST' and namespace not in \
+                    self.kube.known_namespaces():
                 return not_found('namespaces', namespace)
-            if kind == 'secrets':
-                return self._secret(request, namespace, name)
-            return self._account(request, namespace, name)
+            return {'secrets': self._secret, 'pods': self._pod,
+                    'serviceaccounts': self._account}[kind](
+                        request, namespace, name)
         except Invalid as error:
             return status(400, str(error), 'BadRequest')
 
@@ -118,6 +141,58 @@ class Objects:
             allowed = self.kube.may_review(user)
         return made({**body, 'status': {'allowed': allowed}})
 
+    def _namespace(self, request, name):
+        if request.method == 'POST' and not name:
+            body = body_of(request, 'Namespace', 'v1')
+            name = name_of(body)
+            if name in self.kube.known_namespaces():
+                return exists('namespaces', name)
+            body['metadata']['uid'] = self.kube.namespace(name)
+            return made({**body, 'status': {'phase': 'Active'}})
+        if request.method not in ('GET', 'DELETE') or not name:
+            return not_allowed()
+        if name not in self.kube.known_namespaces():
+            return not_found('namespaces', name)
+        phase = 'Active'
+        if request.method == 'DELETE':
+            # a real one goes a little later, with the same answer
+            self.kube.delete_namespace(name)
+            phase = 'Terminating'
+        return made({'kind': 'Namespace', 'apiVersion': 'v1',
+                     'metadata': {'name': name},
+                     'status': {'phase': phase}}, 200)
+
+    def _pod(self, request, namespace, name):
+        if request.method == 'POST' and not name:
+            body = body_of(request, 'Pod', 'v1')
+            name = name_of(body)
+            spec = body.get('spec', {})
+            account = spec.get('serviceAccountName', 'default')
+            if not spec.get('containers'):
+                raise Invalid('spec.containers: Required value')
+            if (namespace, account) not in self.kube.accounts:
+                return status(
+                    403, f'pods {json.dumps(name)} is forbidden: error '
+                    f'looking up service account {namespace}/{account}: '
+                    f'serviceaccount {json.dumps(account)} not found',
+                    'Forbidden', {'name': name, 'kind': 'pods'})
+            if (namespace, name) in self.kube.pods:
+                return exists('pods', name)
+            body['metadata']['uid'] = self.kube.pod(
+                namespace, name, account, spec.get('nodeName'))
+            return made(body)
+        if request.method not in ('GET', 'DELETE') or not name:
+            return not_allowed()
+        held = self.kube.pods.get((namespace, name))
+        if held is None:
+            return not_found('pods', name)
+        if request.method == 'DELETE':
+            self.kube.delete('pod', namespace, name)
+        return made({'kind': 'Pod', 'apiVersion': 'v1',
+                     'metadata': {'name': name, 'namespace': namespace,
+                                  'uid': held['uid']},
+                     'spec': {'serviceAccountName': held['account']}}, 200)
+
     def _account(self, request, namespace, name):
         if request.method == 'GET' and name:
             held = self.kube.accounts.get((namespace, name))
@@ -131,8 +206,7 @@ class Objects:
         body = body_of(request, 'ServiceAccount', 'v1')
         name = name_of(body)
         if (namespace, name) in self.kube.accounts:
-            return status(409, f'serviceaccounts {json.dumps(name)} already '
-                          'exists', 'AlreadyExists')
+            return exists('serviceaccounts', name)
         body['metadata']['uid'] = self.kube.account(namespace, name)
         return made(body)
 
@@ -142,13 +216,28 @@ class Objects:
         body = body_of(request, 'TokenRequest', 'authentication.k8s.io/v1')
         if (namespace, name) not in self.kube.accounts:
             return not_found('serviceaccounts', name)
-        ttl = body['spec'].get('expirationSeconds', 3600)
+        spec = body['spec']
+        ttl = spec.get('expirationSeconds', 3600)
         if ttl < 600:
             raise Invalid('may not specify a duration less than 10 minutes')
+        pod = (spec.get('boundObjectRef') or {}).get('name')
+        if pod is not None:
+            if spec['boundObjectRef'].get('kind') != 'Pod':
+                raise Invalid('cannot bind token for serviceaccount to that '
+                              'type')
+            held = self.kube.pods.get((namespace, pod))
+            if held is None:
+                return not_found('pods', pod)
+            if held['account'] != name:
+                raise Invalid(f'cannot bind token for serviceaccount '
+                              f'{json.dumps(name)} to pod running with '
+                              'different serviceaccount name.')
         ends = time.strftime('%Y-%m-%dT%H:%M:%SZ',
                              time.gmtime(self.kube.now() + ttl))
         return made({**body, 'status': {
-            'token': self.kube.issue(namespace, name, ttl=ttl),
+            'token': self.kube.issue(
+                namespace, name, pod=pod, ttl=ttl,
+                audiences=spec.get('audiences') or None),
             'expirationTimestamp': ends}})
 
     def _secret(self, request, namespace, name):
@@ -177,6 +266,14 @@ class Objects:
         return made(body)
 
     def _binding(self, request, name):
+        if request.method == 'DELETE' and name:
+            held = self.bindings.pop(name, None)
+            if held is None:
+                return not_found(
+                    'clusterrolebindings.rbac.authorization.k8s.io', name)
+            if held['roleRef']['name'] == DELEGATOR:
+                self.kube.delegators -= set(subjects(held))
+            return deleted('clusterrolebindings', name)
         if request.method == 'GET' and name:
             held = self.bindings.get(name)
             return made(held, 200) if held else not_found(
@@ -192,10 +289,10 @@ class Objects:
         name = body.get('metadata', {}).get('name')
         if not name:
             raise Invalid('it has no name')
+        if name in self.bindings:
+            return exists('clusterrolebindings.rbac.authorization.k8s.io',
+                          name)
         self.bindings[name] = body
         if role.get('name') == DELEGATOR:
-            for subject in body.get('subjects', ()):
-                self.kube.delegators.add(
-                    'system:serviceaccount:'
-                    f'{subject["namespace"]}:{subject["name"]}')
+            self.kube.delegators |= set(subjects(body))
         return made(body)

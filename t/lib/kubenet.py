@@ -20,6 +20,35 @@ MAX_BODY = 3 << 20
 RECORDS = 2000
 
 
+def body_of(headers, data):
+    """Return (body, what follows it); body None while it is short."""
+    if 'transfer-encoding' not in headers:
+        length = int(headers.get('content-length', 0))
+        if not 0 <= length <= MAX_BODY:
+            raise ValueError('unsupported body')
+        if len(data) < length:
+            return None, data
+        return data[:length], data[length:]
+    if headers['transfer-encoding'] != 'chunked' \
+            or 'content-length' in headers:
+        raise ValueError('unsupported body')
+    body = b''
+    while True:
+        line, end, rest = data.partition(b'\r\n')
+        if not end:
+            return None, data
+        length = int(line.partition(b';')[0], 16)
+        if not 0 <= length <= MAX_BODY - len(body):
+            raise ValueError('body too large')
+        if len(rest) < length + 2:
+            return None, data
+        if rest[length:length + 2] != b'\r\n':
+            raise ValueError('no end of a chunk')
+        body, data = body + rest[:length], rest[length + 2:]
+        if length == 0:
+            return body, data
+
+
 class Stats:
     """What tests count."""
 
@@ -99,17 +128,13 @@ class Connection(asyncio.Protocol):
         for line in lines[1:]:
             name, _, value = line.partition(':')
             headers[name.lower()] = value.strip()
-        length = int(headers.get('content-length', 0))
-        if not 0 <= length <= MAX_BODY or 'transfer-encoding' in headers:
-            raise ValueError('unsupported body')
-        start = end + 4
-        if len(self.buffer) < start + length:
+        body, rest = body_of(headers, self.buffer[end + 4:])
+        if body is None:
             if headers.get('expect') == '100-continue' \
-                    and len(self.buffer) == start:
+                    and len(self.buffer) == end + 4:
                 self.transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
             return None
-        body = self.buffer[start:start + length]
-        self.buffer = self.buffer[start + length:]
+        self.buffer = rest
         request = kubeapi.Request(method, target, version, headers, body,
                                   self.cert)
         request.lines = lines
