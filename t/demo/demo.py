@@ -1,23 +1,22 @@
 #!/usr/bin/python3
-"""A login end to end, on this machine alone.
+"""A login end to end, on this machine alone, or on a real cluster.
 
 Starts a fake cluster and nginx with the module, and plays pods that log in
 with curl: one that may, and those that may not.  Says what was sent and what
 came back; ends with an error where that is not as it should be.  With --keep
-cluster and nginx stay, to be tried by hand.
+cluster and nginx stay, to be tried by hand.  With --kubeconfig the cluster is
+a real one: nginx runs here, the pods are made there, in a namespace of their
+own that is deleted in the end.
 """
 
 import argparse
 import base64
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,64 +24,15 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, 't', 'lib'))
 sys.dont_write_bytecode = True
 
-import apiserver  # noqa: E402
+import fakecluster  # noqa: E402
+import realcluster  # noqa: E402
 import tokens  # noqa: E402
+from gateway import ACCESS_ID, CONF, Failed, Nginx, indent  # noqa: E402
 
-ACCESS_ID = 'p-kmx8x116z7j9km'
-NAMESPACE = 'my-namespace-a'
-MODULE = os.environ.get('AKL_MODULE', os.path.join(
-    ROOT, 'objs', 'ngx_http_akl_k8s_module.so'))
-NGINX = os.environ.get('AKL_NGINX') or shutil.which('nginx') \
-    or '/usr/sbin/nginx'
-
-CONF = '''\
-akl_k8s_auth_method {access_id} {{
-    bound_namespaces    {namespace};
-    bound_pod_names     mypod1 mypod2;
-}}
-
-akl_k8s_auth_config k8s-conf {{
-    access_id           {access_id};
-    signing_key         {dir}/signing.pem;
-    k8s_host            {api};
-    k8s_ca_cert         {dir}/ca.crt;
-    token_reviewer_jwt  {dir}/reviewer.jwt;
-    k8s_issuer          {issuer};
-}}
-
-server {{
-    listen 127.0.0.1:{port};
-
-    location = /v2/auth {{
-        akl_k8s_auth;
-    }}
-}}
-'''
-
-AROUND = '''\
-{load}
-{user}
-daemon off;
-pid {dir}/nginx.pid;
-error_log {dir}/error.log info;
-
-events {{
-}}
-
-http {{
-    access_log off;
-    client_body_temp_path {dir}/body;
-    proxy_temp_path {dir}/proxy;
-    fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi;
-    scgi_temp_path {dir}/scgi;
-
-{conf}}}
-'''
-
-
-class Failed(Exception):
-    """Something is not as it should be."""
+CLI = os.environ.get('AKL_CLI', os.path.join(ROOT, 'objs', 'akl-k8s'))
+CURL = ['curl', '-s', '--noproxy', '*', '--max-time', '20']
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 120          # seconds in which a cluster hears of a pod's end
 
 
 def say(text=''):
@@ -90,102 +40,18 @@ def say(text=''):
     print(text, flush=True)
 
 
-def indent(text):
-    """Set a text off from what the demo says."""
-    return textwrap.indent(text, '    ')
-
-
 def shorten(token):
     """Return enough of a token to recognise it."""
     return f'{token[:24]}...{token[-6:]}'
 
 
-def free_port():
-    """Return a port nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
-
-
-def decode(token):
-    """Return header and claims of a JWT."""
-    def part(text):
-        return json.loads(base64.urlsafe_b64decode(text + '=='))
-    header, claims, _ = token.split('.')
-    return part(header), part(claims)
-
-
-class Nginx:
-    """nginx in the foreground, in a directory of its own."""
-
-    def __init__(self, directory, conf):
-        self.dir = directory
-        self.port = free_port()
-        self.conf = conf.replace('{port}', str(self.port))
-        path = os.path.join(directory, 'nginx.conf')
-        load = '' if MODULE == 'static' else f'load_module {MODULE};'
-        with open(path, 'w', encoding='ascii') as file:
-            file.write(AROUND.format(
-                load=load, user='user root;' if os.geteuid() == 0 else '',
-                dir=directory, conf=indent(self.conf)))
-        self.command = [NGINX, '-p', directory, '-c', path,
-                        '-e', os.path.join(directory, 'error.log')]
-        test = subprocess.run(self.command + ['-t'], text=True, check=False,
-                              stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        if test.returncode != 0:
-            raise Failed('nginx -t:\n' + test.stdout)
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: apiserver.die_with_parent(signal.SIGTERM))
-        self.seen = 0
-
-    def wait(self):
-        """Return when nginx listens."""
-        end = time.monotonic() + 10
-        while True:
-            if self.process.poll() is not None:
-                raise Failed('nginx ended:\n' + self.log())
-            try:
-                socket.create_connection(('127.0.0.1', self.port),
-                                         1).close()
-                return
-            except OSError:
-                if time.monotonic() > end:
-                    raise Failed('nginx does not listen') from None
-                time.sleep(0.02)
-
-    def log(self):
-        """Return what the error log holds."""
-        with open(os.path.join(self.dir, 'error.log'),
-                  encoding='utf-8', errors='replace') as file:
-            return file.read()
-
-    def new_lines(self):
-        """Return the module's log lines since the last call."""
-        lines = self.log().splitlines()
-        fresh, self.seen = lines[self.seen:], len(lines)
-        return [line for line in fresh if 'akl_k8s' in line]
-
-    def stop(self):
-        """Quit, and wait for it."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
 class Demo:
     """The story, and the count of what held."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, cluster):
         self.dir = directory
         self.checks = 0
-        self.api = apiserver.ApiServer(directory)
+        self.cluster = cluster
         self.nginx = None
 
     def check(self, what, holds):
@@ -195,13 +61,14 @@ class Demo:
         self.checks += 1
         say(f'  ok {self.checks} - {what}')
 
-    def start(self):
+    def start(self, host=None):
         """Write the files nginx needs, and start it."""
         key = tokens.key('RSA-2048', 'signing')
         tokens.write_file(os.path.join(self.dir, 'signing.pem'), key.pem())
         self.nginx = Nginx(self.dir, CONF.format(
-            access_id=ACCESS_ID, namespace=NAMESPACE, dir=self.dir,
-            api=self.api.url, issuer=tokens.ISSUER, port='{port}'))
+            access_id=ACCESS_ID, namespace=self.cluster.namespace,
+            dir=self.dir, api=host or self.cluster.url, ca=self.cluster.ca,
+            issuer=self.cluster.issuer, port='{port}'))
         self.key = key
         say('nginx is configured with')
         say()
@@ -232,8 +99,7 @@ class Demo:
             token, shorten(token))
         say(f'$ curl -s {shown}')
         done = subprocess.run(
-            ['curl', '-s', '--noproxy', '*', '--max-time', '20',
-             '-w', '\n%{http_code} %{content_type}'] + arguments,
+            [*CURL, '-w', '\n%{http_code} %{content_type}', *arguments],
             stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f'curl ended with {done.returncode}')
@@ -270,13 +136,14 @@ class Demo:
 
     def accepted(self):
         """mypod1 logs in, with a JSON body and with a bearer token."""
-        say('== mypod1 of my-namespace-a logs in')
-        token = self.api.issue(NAMESPACE, pod='mypod1')
+        namespace = self.cluster.namespace
+        say(f'== mypod1 of {namespace} logs in')
+        token = self.cluster.token('mypod1')
         status, answer = self.login('mypod1', token)
         self.check('the status is 200', status == 200)
 
         minted = answer['token']
-        header, claims = decode(minted)
+        header, claims = tokens.decode(minted)
         say('the token says')
         say(indent(json.dumps(header)))
         say(indent(json.dumps(claims, indent=2)))
@@ -286,14 +153,15 @@ class Demo:
             self.key))
         self.check('it names namespace, account and pod', (
             claims['namespace'], claims['service_account_name'],
-            claims['pod_name']) == (NAMESPACE, 'builder', 'mypod1'))
-        self.check('its pod is the living one', claims['pod_uid']
-                   == self.api.uids()[f'pod/{NAMESPACE}/mypod1'])
+            claims['pod_name']) == (namespace, self.cluster.account,
+                                    'mypod1'))
+        self.check('its pod is the living one',
+                   claims['pod_uid'] == self.cluster.uid('mypod1'))
         self.check('it ends within the hour',
                    0 < claims['exp'] - time.time() <= 3600)
-        self.check('it was asked for at the API server',
-                   any('tokenreviews' in record.get('path', '')
-                       for record in self.api.records()))
+        asked = self.cluster.was_asked()
+        if asked is not None:
+            self.check('it was asked for at the API server', asked)
 
         say()
         say('== the same without a body')
@@ -302,34 +170,58 @@ class Demo:
              f'http://127.0.0.1:{self.nginx.port}/v2/auth'
              '?k8s-auth-config-name=k8s-conf'], token)
         self.check('the status is 200', status == 200)
-        self.check('the token names the pod',
-                   decode(answer['token'])[1]['pod_name'] == 'mypod1')
+        self.check('the token names the pod', tokens.decode(
+            answer['token'])[1]['pod_name'] == 'mypod1')
+
+    def wait_rejected(self, token):
+        """Wait until the cluster has heard that the token's pod is gone.
+
+        An API server's cache of pods is a little behind, and nginx keeps a
+        verdict for a while.
+        """
+        head = tokens.write_file(os.path.join(self.dir, 'head'),
+                                 f'Authorization: Bearer {token}')
+        begun = time.monotonic()
+        while True:
+            status = subprocess.run(
+                [*CURL, '-o', os.devnull, '-w', '%{http_code}', '-X', 'POST',
+                 '-H', '@' + head, f'http://127.0.0.1:{self.nginx.port}'
+                 '/v2/auth?k8s-auth-config-name=k8s-conf'],
+                stdout=subprocess.PIPE, text=True, check=False).stdout
+            spent = time.monotonic() - begun
+            if status != '200' or spent > PATIENCE:
+                break
+            say(f'the API server has not heard of it yet, {spent:.0f} s')
+            time.sleep(5)
+        self.nginx.new_lines()
 
     def run(self):
         """Tell the whole story."""
-        say('== a cluster, and nginx')
-        say(f'the API server is {self.api.url}')
+        cluster = self.cluster
         self.start()
         self.accepted()
 
         say()
         say('== mypod9 is outside of the bounds')
-        self.api.pod(NAMESPACE, 'mypod9', 'builder', 'node-1')
-        self.refused('mypod9', self.api.issue(NAMESPACE, pod='mypod9'),
-                     403, 'pod_not_bound')
+        cluster.pod('mypod9')
+        self.refused('mypod9', cluster.token('mypod9'), 403,
+                     'pod_not_bound')
 
         say()
         say('== mypod2 has been deleted, its token lives on')
-        self.api.pod(NAMESPACE, 'mypod2', 'builder', 'node-1')
-        token = self.api.issue(NAMESPACE, pod='mypod2')
-        self.api.delete('pod', NAMESPACE, 'mypod2')
+        cluster.pod('mypod2')
+        token, early = cluster.token('mypod2'), cluster.token('mypod2')
+        cluster.delete('mypod2')
+        self.wait_rejected(early)
         self.refused('mypod2', token, 401, 'token_revoked')
 
+        token = cluster.token('mypod1', ttl=1800)
+        what, host = cluster.cut()
         say()
-        say('== the API server is stopped')
-        token = self.api.issue(NAMESPACE, pod='mypod1', ttl=1800)
-        self.api.unlisten()
-        self.api.drop()
+        say(f'== {what}')
+        if host:
+            self.nginx.stop()
+            self.start(host)
         self.refused('mypod1', token, 503, 'api_unreachable')
 
         self.nginx.stop()
@@ -340,14 +232,13 @@ class Demo:
 
     def invite(self):
         """Bring all back to life, and say how to try it by hand."""
-        self.api.listen()
+        self.cluster.mend()
         self.start()
         for pod in 'mypod1', 'mypod9':
             tokens.write_file(
                 os.path.join(self.dir, pod + '.token'),
-                self.api.issue(NAMESPACE, pod=pod, ttl=8 * 3600))
+                self.cluster.token(pod, ttl=8 * 3600))
         url = f'http://127.0.0.1:{self.nginx.port}'
-        program = os.environ.get('AKL_CLI', '')
         say()
         say('== it goes on: try it yourself')
         say('a login of mypod1, and one of mypod9, which is not bound:')
@@ -357,8 +248,8 @@ class Demo:
                        f'$(cat {self.dir}/{pod}.token)" \\\n'
                        f"    '{url}/v2/auth?k8s-auth-config-name=k8s-conf'"))
             say()
-        if os.access(program, os.X_OK):
-            program = os.path.relpath(program)
+        if os.access(CLI, os.X_OK):
+            program = os.path.relpath(CLI)
             say(indent(f'{program} auth --access-id {ACCESS_ID} '
                        f'--access-type k8s \\\n    --gateway-url {url} '
                        f'--k8s-auth-config-name k8s-conf \\\n'
@@ -373,7 +264,7 @@ class Demo:
         say(indent(f'{self.dir}/nginx.conf\n'
                    f'kill -HUP {self.nginx.process.pid}'))
         say()
-        say('and to end it all:')
+        say('and to end it all' + self.cluster.leaves + ':')
         say()
         say(indent(f'kill {os.getpid()}'))
 
@@ -381,27 +272,43 @@ class Demo:
         """Stop what runs."""
         if self.nginx is not None:
             self.nginx.stop()
-        self.api.close()
 
 
-def tell(directory, keep):
+def tell(directory, arguments):
     """Run the demo in a directory; return the exit code."""
-    demo = Demo(directory)
+    cluster = demo = None
+    code = 0
     try:
+        say('== a cluster, and nginx')
+        if arguments.kubeconfig:
+            cluster = realcluster.RealCluster(
+                directory, arguments.kubeconfig, arguments.context)
+        else:
+            cluster = fakecluster.FakeCluster(directory)
+        say(cluster.describe())
+        cluster.consent(arguments.yes)
+        cluster.prepare()
+        demo = Demo(directory, cluster)
         demo.run()
         say()
         say(f'demo: {demo.checks} checks passed')
-        if keep:
+        if arguments.keep:
             demo.invite()
             stay()
     except Failed as error:
         say(f'demo: failed: {error}')
-        if demo.nginx is not None:
+        if demo is not None and demo.nginx is not None:
             say(demo.nginx.log())
-        return 1
+        code = 1
     finally:
-        demo.close()
-    return 0
+        # what was begun is taken away, whoever is impatient
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)
+        if demo is not None:
+            demo.close()
+        if cluster is not None:
+            cluster.close()
+    return code
 
 
 def stay():
@@ -415,7 +322,12 @@ def stay():
 
 
 def wait_for_child(pid, told):
-    """Wait until the demo has been told; return its exit code."""
+    """Wait until the demo has been told; return its exit code.
+
+    The child has left the terminal's process group: what ends us ends it.
+    """
+    for number in ENDS:
+        signal.signal(number, lambda *_: os.kill(pid, signal.SIGTERM))
     while not told:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
@@ -424,13 +336,29 @@ def wait_for_child(pid, told):
     return 0
 
 
-def main():
-    """Run the demo in a directory that goes away with it."""
+def path_of(path):
+    """Return a path that was given where ./run was called."""
+    return os.path.join(os.environ.get('AKL_FROM', ''),
+                        os.path.expanduser(path))
+
+
+def options():
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         prog='./run demo', description=__doc__.splitlines()[0])
     parser.add_argument('--keep', action='store_true',
-                        help='leave the fake cluster and nginx running')
-    arguments = parser.parse_args()
+                        help='leave the cluster\'s objects and nginx there')
+    parser.add_argument('--kubeconfig', metavar='FILE',
+                        type=path_of, help='on this real cluster')
+    parser.add_argument('--context', help='a context of the kubeconfig')
+    parser.add_argument('--yes', action='store_true',
+                        help='make objects there without asking')
+    return parser.parse_args()
+
+
+def main():
+    """Run the demo in a directory that goes away with it."""
+    arguments = options()
     if arguments.keep:
         told = []
         signal.signal(signal.SIGUSR1, lambda *_: told.append(True))
@@ -438,9 +366,10 @@ def main():
         if pid:
             return wait_for_child(pid, told)
         os.setsid()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in ENDS:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix='akl-demo-') as directory:
-        return tell(directory, arguments.keep)
+        return tell(directory, arguments)
 
 
 if __name__ == '__main__':

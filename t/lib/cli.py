@@ -58,11 +58,11 @@ def run(*args, stdin=b'', cwd=None, env=None, binary=BINARY, timeout=120):
     return Done(done.returncode, text(done.stdout), text(done.stderr))
 
 
-def run_on_terminal(*args, env=None, answer=None):
+def run_on_terminal(*args, env=None, answer=None, binary=BINARY):
     """Run the program on a terminal; return Done, all in `out`."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [BINARY, *args], stdin=child, stdout=child, stderr=child,
+        [binary, *args], stdin=child, stdout=child, stderr=child,
         env={**os.environ, 'TERM': 'xterm', **(env or {})})
     os.close(child)
     if answer is not None:

@@ -1,9 +1,11 @@
 """A fake cluster, and the configuration that uses it."""
 
 import base64
+import json
 import os
 
 import apiserver
+import certs
 import client
 import procs
 import tokens
@@ -52,6 +54,24 @@ class Cluster:
     def file(self, name, text, mode=0o600):
         """Write a file beside the cluster's; return its path."""
         return tokens.write_file(os.path.join(self.dir, name), text, mode)
+
+    def kubeconfig(self):
+        """Write an administrator's kubeconfig; return its path."""
+        def held(path):
+            with open(path, 'rb') as file:
+                return base64.b64encode(file.read()).decode()
+        pair = certs.write_pair(self.dir, 'admin', certs.Authority().client(
+            'admin', ['system:masters']))
+        return self.file('kubeconfig', json.dumps({
+            'apiVersion': 'v1', 'kind': 'Config', 'current-context': 'here',
+            'contexts': [{'name': 'here', 'context': {'cluster': 'c',
+                                                      'user': 'u'}}],
+            'clusters': [{'name': 'c', 'cluster': {
+                'server': self.url,
+                'certificate-authority-data': held(self.ca)}}],
+            'users': [{'name': 'u', 'user': {
+                'client-certificate-data': held(pair[0]),
+                'client-key-data': held(pair[1])}}]}))
 
     def signing_key(self, kind='RSA-2048', name='gateway'):
         """Write a cached private key; return its path."""

@@ -66,6 +66,24 @@ class Kubectl:
         return self('delete', kind, name, '--ignore-not-found', *place,
                     *force)
 
+    # By the path of the API, which any server takes that has it: without
+    # discovery or schemas, and so the fake one, too
+
+    def make(self, path, manifest):
+        """Post an object to a path; return what became of it."""
+        return json.loads(self('create', '--raw', path, '-f', '-',
+                               text=json.dumps(manifest)))
+
+    def remove(self, path):
+        """Delete what is at a path; say whether it was there."""
+        try:
+            self('delete', '--raw', path, '--request-timeout=30s')
+        except KubectlError as error:
+            if '(NotFound)' in str(error):
+                return False
+            raise
+        return True
+
     def version(self):
         """Return the server's version, such as v1.37.2."""
         return json.loads(self('get', '--raw', '/version'))['gitVersion']
