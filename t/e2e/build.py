@@ -111,15 +111,15 @@ def go_mod(go, version):
     return '\n'.join(lines + [')', ''])
 
 
-def source(directory, go, version):
+def source(place, go, version):
     """Write a module with our mains for a release into a directory."""
     for name in PROGRAMS:
-        target = os.path.join(directory, name)
+        target = os.path.join(place, name)
         os.makedirs(target, exist_ok=True)
         shutil.copy(os.path.join(HERE, name, 'main.go'), target)
     texts = {'go.mod': go_mod(go, version), 'none/go.mod': 'module none\n'}
     for name, text in texts.items():
-        path = os.path.join(directory, name)
+        path = os.path.join(place, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, 'w', encoding='utf-8') as file:
             file.write(text)
@@ -142,7 +142,8 @@ class Progress:
             spent = int(time.monotonic() - self.started)
             line = f'{self.what}, {spent // 60}:{spent % 60:02} min'
             if self.total:
-                line += f', {self.done} of {self.total} packages'
+                line += (f', {self.done} of at most {self.total} '
+                         'packages')
             say(line)
 
     def close(self):
@@ -175,11 +176,21 @@ def run(command, cwd, what, total=0):
     return out[0]
 
 
+def directory(version):
+    """Return where the programs of a version are kept."""
+    return os.path.join(CACHE, f'kubernetes-{version}')
+
+
+def built(version):
+    """Say whether the programs of a version are there."""
+    return all(os.access(os.path.join(directory(version), name), os.X_OK)
+               for name in PROGRAMS.values())
+
+
 def build(version):
     """Build a version unless it is there; return its directory."""
-    target = os.path.join(CACHE, f'kubernetes-{version}')
-    if all(os.access(os.path.join(target, name), os.X_OK)
-           for name in PROGRAMS.values()):
+    target = directory(version)
+    if built(version):
         return target
 
     go = find_go()

@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 
+import readme as readmes
 import tokens
 from cluster import CONFIG
-from realm import wait_for
 
 CLI = os.environ.get('AKL_CLI', os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(
@@ -17,9 +17,15 @@ CLI = os.environ.get('AKL_CLI', os.path.join(
 ACCOUNT = 'akl-reviewer'
 
 
-def binding(world):
+def binding(namespace):
     """Return the name that --create-reviewer gives its binding."""
-    return f'{world.home}-{ACCOUNT}-auth-delegator'
+    return f'{namespace}-{ACCOUNT}-auth-delegator'
+
+
+def context(world):
+    """Return the flags that name a context of the kubeconfig."""
+    return ['--context', world.kubectl.context] if world.kubectl.context \
+        else []
 
 
 def run_cli(*arguments):
@@ -68,27 +74,34 @@ def login(world, gateway, access_id, name, pod='mypod1'):
                     'access_id': access_id}, f'{name}: the token')
 
 
-def doctor(world, gateway):
-    """A sound config, and one whose reviewer has lost its rights."""
+def readme(world):
+    """From a kubeconfig to a login with the README's three commands.
+
+    On somebody's cluster the reviewer goes where it is cleaned up.
+    """
     t = world.test
-    pod = t.write('pod.jwt', world.token(), 0o600)
-    conf = os.path.join(gateway.dir, 'nginx.conf')
-
-    def says():
-        code, out, err = run_cli('doctor', '--config', conf,
-                                 '--k8s-token-path', pod)
-        return code, out + err
-
-    code, text = says()
-    t.ok(code == 0, 'doctor: all is well', text)
-    world.kubectl('delete', 'clusterrolebinding', binding(world))
-    found = wait_for(lambda: says()[0] == 1)
-    t.ok(found, 'doctor: the reviewer has lost its rights')
-    t.like(says()[1], 'clusterrolebinding', 'doctor: and what cures that')
+    where = os.path.join(t.dir, f'{world.label}-etc')
+    os.makedirs(where)
+    flags = context(world)
+    namespace = 'kube-system'
+    if world.plane is None:
+        namespace = world.home
+        flags += ['--reviewer-namespace', namespace]
+    world.bindings.append(binding(namespace))
+    out = readmes.three_commands(
+        t, where, world.kubectl.kubeconfig,
+        t.write('pod.jwt', world.token(), 0o600), world.a,
+        ' '.join(flags))
+    token = out.rpartition(': ')[2].strip()
+    if token:
+        t.contains(tokens.decode(token)[1], {'pod_name': 'mypod1',
+                                             'namespace': world.a},
+                   'the README: the token names the pod')
 
 
 def run(world):
-    """Method, config and login by the program, twice; the doctor."""
+    """The README, then the page: by its flags, and from a kubeconfig."""
+    readme(world)
     t = world.test
     made = method(world)
     if made is None:
@@ -101,11 +114,10 @@ def run(world):
             '--k8s-issuer', world.issuer),
         'from a kubeconfig': (
             '--from-kubeconfig', world.kubectl.kubeconfig,
-            *(('--context', world.kubectl.context)
-              if world.kubectl.context else ()),
+            *context(world),
             '--create-reviewer', '--yes', '--reviewer-namespace', world.home,
             '--reviewer-name', ACCOUNT)}
-    world.bindings.append(binding(world))
+    world.bindings.append(binding(world.home))
     for number, (name, flags) in enumerate(ways.items()):
         conf = os.path.join(t.dir, f'{world.label}-config-{number}.conf')
         code, _, err = run_cli(
@@ -119,4 +131,3 @@ def run(world):
         login(world, gateway, access_id, name)
         login(world, gateway, access_id, name, 'mypod3')
         gateway.stop()
-    doctor(world, gateway)

@@ -16,6 +16,7 @@ import argparse
 import ctypes
 import os
 import re
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -23,8 +24,11 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), 'lib')]
 sys.dont_write_bytecode = True
 os.environ.setdefault('AKL_TIMEOUT', '3600')
 
+import akltest  # noqa: E402
 import build  # noqa: E402
 import changes  # noqa: E402
+import demos  # noqa: E402
+import doctor  # noqa: E402
 import kubectl as kubectls  # noqa: E402
 import logins  # noqa: E402
 import page  # noqa: E402
@@ -32,12 +36,12 @@ import program  # noqa: E402
 import record  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import ways  # noqa: E402
-from akltest import Test  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
 from realm import World  # noqa: E402
 
-PARTS = {'program': program, 'logins': logins, 'ways': ways,
-         'changes': changes}
+akltest.BEAT = 8        # a person looks on
+PARTS = {'program': program, 'demo': demos, 'doctor': doctor,
+         'logins': logins, 'ways': ways, 'changes': changes}
 
 
 def no_token_logged(test):
@@ -68,6 +72,8 @@ def own(test, version, parts):
                                              plane.kubeconfig), plane)
         test.is_(world.kubectl.version(), f'v{version}', 'the API server')
         page.run(world)
+        if 'doctor' in parts:
+            doctor.old_issuer(world)
         changes.https_issuer(world)
         page.issuer(world)
         for name in parts:
@@ -77,13 +83,28 @@ def own(test, version, parts):
         plane.close()
 
 
+def serve(test, version):
+    """Start a control plane for somebody else's use, until he ends it."""
+    plane = ControlPlane(test, build.build(version),
+                         os.path.join(test.dir, version))
+    signal.setitimer(signal.ITIMER_REAL, 0)     # nobody is hurried
+    try:
+        print(f'e2e: starting Kubernetes {version}', flush=True)
+        plane.start()
+        print(f'e2e: Kubernetes {version} without nodes at {plane.url}, for '
+              f'instance\n\n    ./run demo --kubeconfig {plane.kubeconfig}\n'
+              '\nuntil Ctrl-C', flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        print('e2e: ending it', flush=True)
+    finally:
+        plane.close()
+
+
 def foreign(test, options, parts):
     """Try what can be tried on somebody's cluster, and clean up."""
-    binary = kubectls.find()
-    if binary is None:
-        raise build.BuildError('no kubectl: install it, or say KUBECTL=PATH')
-    world = World(test, kubectls.Kubectl(binary, options.kubeconfig,
-                                         options.context))
+    world = World(test, kubectls.Kubectl(
+        kubectls.find(), options.kubeconfig, options.context))
     test.note(f'{world.host}: Kubernetes {world.kubectl.version()}, '
               f'namespaces {world.mark}*')
     try:
@@ -97,6 +118,22 @@ def foreign(test, options, parts):
     return world.kubectl.version()
 
 
+def path_of(path):
+    """Return a path that was given where ./run was called."""
+    return os.path.join(os.environ.get('AKL_FROM', ''),
+                        os.path.expanduser(path))
+
+
+def need(options, versions):
+    """Raise BuildError where something is missing that cannot be made."""
+    if options.kubeconfig:
+        if kubectls.find() is None:
+            raise build.BuildError('no kubectl: install it, or say '
+                                   'KUBECTL=PATH')
+    elif not all(map(build.built, versions)):
+        build.find_go()
+
+
 def main():
     """Run as a program."""
     parser = argparse.ArgumentParser(
@@ -104,8 +141,13 @@ def main():
     parser.add_argument('version', nargs='*', help='Kubernetes versions to '
                         f'build, by default {build.VERSIONS[0]}; "all": '
                         + ', '.join(build.VERSIONS))
-    parser.add_argument('--kubeconfig', help='use this cluster instead')
+    parser.add_argument('--kubeconfig', type=path_of,
+                        help='use this cluster instead')
     parser.add_argument('--context', help='a context of the kubeconfig')
+    parser.add_argument('--check', action='store_true',
+                        help='only say whether all is there that it takes')
+    parser.add_argument('--serve', action='store_true',
+                        help='start the API server and leave it running')
     parser.add_argument('--record', action='store_true',
                         help='write the answers into t/fixtures')
     parser.add_argument('--only', choices=PARTS, action='append',
@@ -115,11 +157,21 @@ def main():
     versions = options.version or build.VERSIONS[:1]
     if versions == ['all']:
         versions = list(build.VERSIONS)
-    test = Test(need_module=True)
+    try:
+        need(options, versions)
+    except build.BuildError as error:
+        sys.exit(f'e2e: {error}')
+    if options.check:
+        return
+    test = akltest.Test(need_module=True)
     try:
         if options.kubeconfig:
             versions = [foreign(test, options, parts)]
         for version in versions if not options.kubeconfig else ():
+            if options.serve:
+                serve(test, version)
+                test.finished = True
+                return
             if options.record:
                 record.run(test, version)
             else:

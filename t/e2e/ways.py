@@ -127,20 +127,27 @@ def inside(world):
     nginx.stop()
 
 
-def rancher(world):
-    """Through a proxy as Rancher's is."""
+def rancher_front(world):
+    """Start a proxy as Rancher's is; return it, and a config's members."""
     authority = certs.Authority('rancher', tokens.key('P-256', 'e2e-rancher'))
     certs.write_pair(world.test.dir, 'rancher', authority.server())
     front = world.test.nginx(
-        RANCHER, name='rancher', pair=os.path.join(world.test.dir, 'rancher'),
+        RANCHER, name=f'{world.label}-rancher-{world.gateways}',
+        pair=os.path.join(world.test.dir, 'rancher'),
         cluster=RANCHER_CLUSTER, key=RANCHER_KEY, host=world.host.rstrip('/'),
         ca=world.test.write('ca.crt', world.ca_pem),
         reviewer=world.reviewer)
     ca = world.test.write('rancher-ca.crt', authority.pem)
-    right = {'token_reviewer_jwt': None, 'cluster_api_type': 'rancher',
-             'k8s_host': f'https://127.0.0.1:{front.port}',
-             'k8s_ca_cert': ca, 'rancher_api_key': f'data:{RANCHER_KEY}',
-             'rancher_cluster_id': RANCHER_CLUSTER}
+    return front, {
+        'token_reviewer_jwt': None, 'cluster_api_type': 'rancher',
+        'k8s_host': f'https://127.0.0.1:{front.port}',
+        'k8s_ca_cert': ca, 'rancher_api_key': f'data:{RANCHER_KEY}',
+        'rancher_cluster_id': RANCHER_CLUSTER}
+
+
+def rancher(world):
+    """Through a proxy as Rancher's is."""
+    front, right = rancher_front(world)
     cases = (
         ('Rancher\'s path', {}, None),
         ('a wrong key of Rancher\'s', {'rancher_api_key': 'data:token-x:y'},
