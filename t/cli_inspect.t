@@ -119,7 +119,8 @@ t.write('more/methods.conf', cluster.method(
     bound_pod_names='mypod1', access_expires=LATER, bound_ips='10.0.0.0/8')
     + cluster.method('p-audx8x116z7jkm', audience='vault')
     + cluster.method('p-nsx8x1x16z7jkm', bound_namespaces='other')
-    + cluster.method('p-overx116z7j9km', access_expires=OVER))
+    + cluster.method('p-overx116z7j9km', access_expires=OVER)
+    + cluster.method('p-anypx116z7j9km'))
 other_keys = t.write('other.json', '{"keys":['
                      + tokens.dumps(dict(tokens.key(
                          'RSA-2048', 'other').jwk(),
@@ -143,6 +144,8 @@ t.write('nginx.conf', f'''
         {cluster.config('any', k8s_issuer=None,
                         disable_issuer_validation='on')}
         {cluster.config('nobody', 'p-nobodyx6z7j9km')}
+        {cluster.config('sub', 'p-anypx116z7j9km',
+                        token_subject='$akl_k8s_pod_name')}
         akl_k8s_auth_config "with space \\"and quotes\\"" {{
             {cluster.config('x').split('{')[1]}
     }}
@@ -166,13 +169,20 @@ t.is_({name: one['reason'] for name, one in configs.items()}, {
     CONFIG: 'ok', 'plain': 'ok', 'aud': 'audience_mismatch',
     'ns': 'namespace_not_bound', 'over': 'access_expired',
     'iss': 'issuer_mismatch', 'keys': 'signature_invalid', 'any': 'ok',
-    'nobody': 'config_unknown', 'with space "and quotes"': 'ok'},
+    'nobody': 'config_unknown', 'sub': 'ok',
+    'with space "and quotes"': 'ok'},
     'each says its own')
 t.is_([step['step'] for step in configs[CONFIG]['steps']],
       ['access', 'form', 'issuer', 'times', 'audience', 'signature',
        'bounds', 'address', 'review'], 'step by step')
 t.is_([one['reason'] for one in configs.values() if one['reason'] != 'ok'
        and not one.get('cure')], [], 'each refusal has its cure')
+t.is_([step['text'] for step in configs['sub']['steps']
+       if step['step'] == 'subject'], ['mypod1'], 'a subject')
+t.like(said(cluster.issue(None, account='builder'), 'sub')[1]['sub']['steps']
+       [-1]['text'],
+       r'subject_incomplete: \$akl_k8s_pod_name of token_subject is empty',
+       'and what is empty')
 t.is_(said(pod_token, 'ns')[0], 1, 'one that would not')
 t.is_(list(said(pod_token, 'ns')[1]), ['ns'], 'alone')
 t.like(said(pod_token, 'nowhere').out, 'has no akl_k8s_auth_config',

@@ -74,6 +74,8 @@ class Gateway:
             'any': {'access_id': FULL, 'disable_issuer_validation': 'on'},
             'over': {'access_id': EXPIRED}, 'addr': {'access_id': ADDRESS},
             'aud': {'access_id': AUDIENCE},
+            'podless': {'access_id': FULL,
+                        'token_subject': '$akl_k8s_pod_name'},
             'norights': {'token_reviewer_jwt': self.api.path('norights.jwt')},
             'wrong-ca': {'k8s_ca_cert': cluster.file('wrong.pem', wrong.pem)},
             'wrong-path': {'k8s_host': cluster.url + '/nowhere'},
@@ -244,6 +246,9 @@ def a_token_outside_its_times_is_told_so(gateway):
 def what_the_method_does_not_allow_is_told_so(gateway):
     gateway.check('access_expired', 403, gateway.issue(), 'over', EXPIRED)
     gateway.check('ip_not_bound', 403, gateway.issue(), 'addr', ADDRESS)
+    gateway.check('subject_incomplete', 403, gateway.issue(pod=None,
+                                                             account='builder'),
+                  'podless', FULL)
     gateway.check('audience_mismatch', 401, gateway.issue(), 'aud', AUDIENCE,
                   name='audience_mismatch by the claims')
 

@@ -291,6 +291,28 @@ akl_walk_bounds(akl_walk_t *walk)
 }
 
 
+/* what minted tokens would call the pod, where that is settled by config */
+
+static int
+akl_walk_subject(akl_walk_t *walk)
+{
+    akl_str_t       sub;
+    const char     *empty;
+    unsigned char   buf[AKL_SUBJECT_MAX];
+
+    if (!walk->config->subject_known) {
+        return 0;
+    }
+
+    empty = akl_subject_write(&walk->config->subject, &walk->in->pod.claimed,
+                              buf, &sub);
+
+    return akl_walk_reason(walk, empty ? AKL_SUBJECT_INCOMPLETE : AKL_OK,
+                           "subject", empty ? "" : akl_clean(sub, 0),
+                           empty ? empty : "");
+}
+
+
 static void
 akl_walk_pod(akl_walk_t *walk)
 {
@@ -316,7 +338,7 @@ akl_walk_pod(akl_walk_t *walk)
                         in->cause)
         || akl_walk_issuer(walk) || akl_walk_times(walk)
         || akl_walk_audience(walk) || akl_walk_signature(walk)
-        || akl_walk_bounds(walk))
+        || akl_walk_bounds(walk) || akl_walk_subject(walk))
     {
         return;
     }

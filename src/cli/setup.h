@@ -11,6 +11,7 @@
 #include "../k8s/bounds.h"
 #include "../k8s/check.h"
 #include "../k8s/credential.h"
+#include "../k8s/subject.h"
 #include "nginxconf.h"
 
 
@@ -57,6 +58,8 @@ struct akl_setup_config_s {
     const char             *cluster_id;
     const char             *mount;      /* use_gw_service_account */
     const char             *token_issuer;
+    akl_subject_t           subject;
+    unsigned                subject_known:1;    /* and it is none to refuse */
     unsigned                rancher:1;
     unsigned                certificate:1;
     unsigned                self:1;     /* the pod's token is the bearer */

@@ -361,6 +361,23 @@ akl_setup_token_issuer(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
+static void
+akl_setup_token_subject(akl_setup_block_t *b, akl_directive_t *d)
+{
+    const char  *cause;
+
+    cause = akl_subject_parse(&b->config->subject, akl_str_of(d->args[1]),
+                              akl_str_of(b->config->name));
+
+    if (cause) {
+        akl_setup_problem(b->setup, d, 1, "\"token_subject\" %s", cause);
+        return;
+    }
+
+    b->config->subject_known = 1;
+}
+
+
 static const akl_setup_member_t  akl_setup_members[] = {
     { "access_id", AKL_GIVEN_ACCESS_ID, akl_setup_access_id },
     { "signing_key", AKL_GIVEN_SIGNING_KEY, akl_setup_signing_key },
@@ -380,6 +397,7 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "disable_issuer_validation", 0, akl_setup_no_issuer },
     { "k8s_jwks", 0, akl_setup_jwks },
     { "token_issuer", 0, akl_setup_token_issuer },
+    { "token_subject", 0, akl_setup_token_subject },
     { NULL, 0, NULL }
 };
 

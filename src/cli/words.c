@@ -134,6 +134,10 @@ akl_words_cure(akl_reason_t reason)
         return "add the address to bound_ips; behind a balancer, use the "
                "realip module";
 
+    case AKL_SUBJECT_INCOMPLETE:
+        return "use a token that is bound to a pod, or take the variable out "
+               "of token_subject";
+
     case AKL_ACCESS_EXPIRED:
         return "prolong access_expires of the method, and reload";
 

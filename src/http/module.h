@@ -16,6 +16,7 @@
 #include "../k8s/bounds.h"
 #include "../k8s/credential.h"
 #include "../k8s/reason.h"
+#include "../k8s/subject.h"
 #include "../k8s/version.h"
 #include "../net/client.h"
 #include "../shm/zone.h"
@@ -132,6 +133,8 @@ struct ngx_http_akl_k8s_config_s {
 
     ngx_str_t                    token_issuer;
     ngx_str_t                    token_audience;    /* len 0: the pod's */
+    ngx_str_t                    token_subject;     /* as given; len 0: not */
+    akl_subject_t                subject;
     ngx_array_t                 *token_claims;      /* of .._claim_t, or NULL */
     ngx_uint_t                   claims_dynamic;    /* any value is */
 

@@ -48,34 +48,11 @@ akl_claims_jti(unsigned char *dst, const unsigned char *random)
 }
 
 
-akl_str_t
-akl_claims_sub(char *dst, const akl_identity_t *identity)
-{
-    int        n;
-    akl_str_t  sub;
-
-    n = snprintf(dst, AKL_SUB_MAX, "system:serviceaccount:%.*s:%.*s",
-                 (int) identity->namespace.len,
-                 (const char *) identity->namespace.data,
-                 (int) identity->sa_name.len,
-                 (const char *) identity->sa_name.data);
-
-    sub.data = (const unsigned char *) dst;
-    sub.len = (n < 0) ? 0 : (size_t) n;
-
-    if (sub.len >= AKL_SUB_MAX) {
-        sub.len = AKL_SUB_MAX - 1;
-    }
-
-    return sub;
-}
-
-
 void
 akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
 {
     int                    n;
-    char                   sub[AKL_SUB_MAX], name[256];
+    char                   name[256];
     size_t                 i;
     const akl_identity_t  *id;
 
@@ -83,7 +60,7 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
 
     akl_json_out_open(out, NULL, '{');
     akl_json_out_str(out, "iss", claims->issuer);
-    akl_json_out_str(out, "sub", akl_claims_sub(sub, id));
+    akl_json_out_str(out, "sub", claims->subject);
 
     if (claims->audience.len) {
         akl_json_out_str(out, "aud", claims->audience);

@@ -16,9 +16,6 @@
 /* s that "nbf" lies before "iat", for verifiers whose clock is behind */
 #define AKL_CLAIMS_NBF  10
 
-/* NUL included; names are DNS-1123 ones (a label, a subdomain) */
-#define AKL_SUB_MAX    (sizeof("system:serviceaccount::") + 63 + 253)
-
 
 typedef struct {
     akl_str_t               name;
@@ -28,6 +25,7 @@ typedef struct {
 
 typedef struct {
     akl_str_t               issuer;
+    akl_str_t               subject;
     akl_str_t               audience;   /* len 0: the pod token's */
     akl_str_t               pod_aud;    /* the pod token's, as JSON; len 0:
                                            it had none */
@@ -55,12 +53,6 @@ int64_t akl_claims_exp(int64_t now, int64_t ttl, int64_t pod_exp,
  * to "dst".
  */
 void akl_claims_jti(unsigned char *dst, const unsigned char *random);
-
-/*
- * The subject of an identity, as Kubernetes names it; in "dst", which has
- * AKL_SUB_MAX bytes.
- */
-akl_str_t akl_claims_sub(char *dst, const akl_identity_t *identity);
 
 /* Writes the payload; empty members of the identity are left out. */
 void akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims);

@@ -59,6 +59,8 @@ typedef enum {
       "the service account is not bound to the auth method")                  \
     X(IP_NOT_BOUND, "ip_not_bound", 403, REFUSED,                             \
       "the client address is not bound to the auth method")                   \
+    X(SUBJECT_INCOMPLETE, "subject_incomplete", 403, REFUSED,                 \
+      "the token has no value for a part of the configured subject")          \
     X(ACCESS_EXPIRED, "access_expired", 403, REFUSED,                         \
       "the access of the auth method has expired")                            \
     X(CLAIM_NOT_ALLOWED, "claim_not_allowed", 403, REFUSED,                   \

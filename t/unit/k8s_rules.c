@@ -160,6 +160,7 @@ reasons(void **state)
         { "pod_not_bound", 403, AKL_KIND_REFUSED },
         { "service_account_not_bound", 403, AKL_KIND_REFUSED },
         { "ip_not_bound", 403, AKL_KIND_REFUSED },
+        { "subject_incomplete", 403, AKL_KIND_REFUSED },
         { "access_expired", 403, AKL_KIND_REFUSED },
         { "claim_not_allowed", 403, AKL_KIND_REFUSED },
         { "reviewer_unauthorized", 502, AKL_KIND_OUTAGE },
@@ -246,6 +247,7 @@ payload_of_a_minted_token(void **state)
 
     memset(&claims, 0, sizeof(claims));
     claims.issuer = str("https://gw");
+    claims.subject = str("system:serviceaccount:ns:sa");
     claims.pod_aud = str("[\"api\"]");
     claims.iat = 100;
     claims.exp = 1000;

@@ -96,6 +96,7 @@ typedef struct {
 ngx_http_akl_k8s_setter(jwks);
 ngx_http_akl_k8s_setter(token_issuer);
 ngx_http_akl_k8s_setter(token_audience);
+ngx_http_akl_k8s_setter(token_subject);
 ngx_http_akl_k8s_setter(token_claims);
 ngx_http_akl_k8s_setter(cache);
 ngx_http_akl_k8s_setter(timeout);

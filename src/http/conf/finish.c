@@ -81,6 +81,14 @@ ngx_http_akl_k8s_config_end(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block)
         ngx_str_set(&config->token_issuer, "akl_k8s");
     }
 
+    if (config->token_subject.len == 0) {
+        ngx_str_set(&config->token_subject, AKL_SUBJECT_DEFAULT);
+
+        (void) akl_subject_parse(&config->subject,
+                                 ngx_http_akl_k8s_str(&config->token_subject),
+                                 ngx_http_akl_k8s_str(&config->name));
+    }
+
     return rv;
 }
 

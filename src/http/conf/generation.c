@@ -245,6 +245,7 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
 
     ngx_http_akl_k8s_digest(config->token_issuer);
     ngx_http_akl_k8s_digest(config->token_audience);
+    ngx_http_akl_k8s_digest(config->token_subject);
 
     if (config->token_claims) {
         claim = config->token_claims->elts;

@@ -70,6 +70,18 @@ ngx_http_akl_k8s_setter(token_audience)
 }
 
 
+ngx_http_akl_k8s_setter(token_subject)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    config->token_subject = args[0];
+
+    return (char *) akl_subject_parse(&config->subject,
+                                      ngx_http_akl_k8s_str(&args[0]),
+                                      ngx_http_akl_k8s_str(&config->name));
+}
+
+
 ngx_http_akl_k8s_setter(token_claims)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);

@@ -218,7 +218,8 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_pool_t *pool,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
-    u_char                     *text;
+    u_char                     *text, sub[AKL_SUBJECT_MAX];
+    akl_str_t                   subject;
     akl_json_out_t              out;
     ngx_http_akl_k8s_config_t  *config;
 
@@ -231,6 +232,13 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
     verdict->reason = akl_bounds_check(&config->method->bounds,
                                        &verdict->identity);
     if (verdict->reason != AKL_OK) {
+        return;
+    }
+
+    verdict->detail = akl_subject_write(&config->subject, &verdict->identity,
+                                        sub, &subject);
+    if (verdict->detail) {
+        verdict->reason = AKL_SUBJECT_INCOMPLETE;
         return;
     }
 

@@ -4,7 +4,6 @@
 
 #include <ngx_config.h>
 
-#include "../../k8s/claims.h"
 #include "../token/revocations.h"
 #include "verdict.h"
 
@@ -22,7 +21,8 @@ typedef struct {
 
 
 static ngx_uint_t ngx_http_akl_k8s_verdict_revoked(
-    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_verdict_t *verdict);
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    ngx_http_akl_k8s_verdict_t *verdict);
 static time_t ngx_http_akl_k8s_verdict_until(
     ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict);
 static ngx_int_t ngx_http_akl_k8s_verdict_decode(
@@ -267,7 +267,7 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
 
     left = verdict->minted.expires - ngx_time();
 
-    if (left <= 0 || ngx_http_akl_k8s_verdict_revoked(amcf, verdict)) {
+    if (left <= 0 || ngx_http_akl_k8s_verdict_revoked(amcf, config, verdict)) {
         return 0;
     }
 
@@ -291,9 +291,9 @@ ngx_http_akl_k8s_verdict_fresh(ngx_http_akl_k8s_main_conf_t *amcf,
 
 static ngx_uint_t
 ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
-    ngx_http_akl_k8s_verdict_t *verdict)
+    ngx_http_akl_k8s_config_t *config, ngx_http_akl_k8s_verdict_t *verdict)
 {
-    char                            buf[AKL_SUB_MAX];
+    u_char                          buf[AKL_SUBJECT_MAX];
     akl_str_t                       subject;
     ngx_str_t                       jti, sub;
     ngx_http_akl_k8s_revocations_t  now;
@@ -308,7 +308,10 @@ ngx_http_akl_k8s_verdict_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
         return 0;
     }
 
-    subject = akl_claims_sub(buf, &verdict->identity);
+    if (akl_subject_write(&config->subject, &verdict->identity, buf, &subject))
+    {
+        return 1;
+    }
 
     jti = ngx_http_akl_k8s_ngx_str(&verdict->minted.jti);
     sub = ngx_http_akl_k8s_ngx_str(&subject);

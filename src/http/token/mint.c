@@ -24,7 +24,7 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     akl_str_t aud, time_t expires, ngx_http_akl_k8s_minted_t *minted)
 {
     u_char                        *jti, *token, random[AKL_JTI_BYTES];
-    u_char                         small[2048];
+    u_char                         small[2048], sub[AKL_SUBJECT_MAX];
     size_t                         size;
     ssize_t                        n;
     akl_str_t                      payload;
@@ -47,6 +47,10 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
         return (method->access_expires
                 && method->access_expires <= claims.iat)
                ? AKL_ACCESS_EXPIRED : AKL_TOKEN_EXPIRED;
+    }
+
+    if (akl_subject_write(&config->subject, identity, sub, &claims.subject)) {
+        return AKL_SUBJECT_INCOMPLETE;
     }
 
     jti = ngx_pnalloc(pool, AKL_JTI_LEN);
