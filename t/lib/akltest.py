@@ -118,6 +118,12 @@ class Test(Tap, Stories):
         with open(os.path.join(self.dir, name), encoding='utf-8') as file:
             return file.read()
 
+    def folder(self):
+        """Make a directory below the test's; return its path."""
+        path = os.path.join(self.dir, self._name('folder'))
+        os.mkdir(path)
+        return path
+
     def expect(self, pattern):
         """Allow alert lines that match, in every error log."""
         self.expected.append(pattern)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import stat
 import subprocess
 
 import nginx
@@ -78,3 +79,36 @@ def run_on_terminal(*args, env=None, answer=None, binary=BINARY):
         out += part
     os.close(parent)
     return Done(process.wait(), text(out), '')
+
+
+class Desk:
+    """A directory of a story's own, in which it runs the program."""
+
+    def __init__(self, test):
+        self.test = test
+        self.dir = test.folder()
+
+    def path(self, name):
+        """Return a file's path."""
+        return os.path.join(self.dir, name)
+
+    def run(self, *args, **kw):
+        """Run the program there; return Done."""
+        return run(*args, cwd=self.dir, **kw)
+
+    def write(self, name, text, mode=0o644):
+        """Write a file there; return its path."""
+        return self.test.write(self.path(name), text, mode)
+
+    def read(self, name):
+        """Return the text of a file there."""
+        return self.test.read(self.path(name))
+
+    def mode(self, name):
+        """Return the rights of a file there, as in '0o644'."""
+        return oct(stat.S_IMODE(os.stat(self.path(name)).st_mode))
+
+    def names(self, prefix=''):
+        """Return the names of what is there, in order."""
+        return sorted(name for name in os.listdir(self.dir)
+                      if name.startswith(prefix))
