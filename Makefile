@@ -267,7 +267,7 @@ E2E ?=
 e2e: module cli $(NGINX_BUILT)
 	$(TEST_ENV) t/e2e/run.py $(E2E)
 
-# the answers of both versions anew, into t/fixtures
+# the answers of both versions, into t/fixtures where they are new
 
 fixtures:
 	$(TEST_ENV) t/e2e/run.py --record $(or $(E2E),all)

@@ -86,6 +86,14 @@ class ControlPlane:
 
     # What it is started with
 
+    def modern(self):
+        """Have an https issuer, as clusters have that somebody sets up now.
+
+        The page's own issuer is none, and is the default here.
+        """
+        self.issuers = [HTTPS_ISSUER]
+        self.audiences = f'api,{HTTPS_ISSUER}'
+
     def certificate(self, authority, name='server'):
         """Give the API server a certificate of an authority, a key by name.
 

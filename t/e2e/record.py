@@ -1,4 +1,4 @@
-"""What a real API server answers, written into t/fixtures.
+"""What a real API server answers, written into t/fixtures if it is new.
 
 A case is NAME.request.json, NAME.head and NAME.response.json, as
 t/fixtures/README.md tells; what is got by GET is NAME.get (path and Accept),
@@ -6,6 +6,7 @@ NAME.head and NAME.body.  The cluster lives for the recording alone, so that
 no token in there opens anything.
 """
 
+import difflib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import build
 import client
 import kubectl as kubectls
 import tokens
-from controlplane import HTTPS_ISSUER, ControlPlane
+from controlplane import ControlPlane
 from realm import SECRET_OF_ACCOUNT, World, wait_for
 
 API = '/apis/authentication.k8s.io/v1/'
@@ -43,6 +44,50 @@ PUBLISHED = {
     'discovery_master': (DISCOVERY, '*/*', 'master'),
     'jwks_nobody': (JWKS, '*/*', 'nobody'),
     'discovery_nobody': (DISCOVERY, '*/*', 'nobody')}
+
+
+# what is of the moment in what a server says; a token is read before
+
+TOKEN = re.compile(r'eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+')
+MOMENTARY = (
+    ('UID', r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'),
+    ('TIME', r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ'),
+    ('TIME', r'[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT'),
+    ('TIME', r'\b1\d{9}\b'),
+    ('KEY', r'(?<=-----\n)[A-Za-z0-9+/=\n]+(?=\n-----)'),
+    ('KEY', r'(?<![\w-])[\w-]{43,}(?![\w-])'),
+    ('PORT', r'(?<=127\.0\.0\.1:)\d+'))
+
+
+def lasting(text):
+    """Return a text without what is of the moment."""
+    text = TOKEN.sub(lambda found: json.dumps(
+        tokens.decode(found.group())), text)
+    for name, pattern in MOMENTARY:
+        text = re.sub(pattern, name, text)
+    return text
+
+
+def texts(directory):
+    """Return {name: lasting text} of the files of a directory."""
+    out = {}
+    for name in sorted(os.listdir(directory)):
+        with open(os.path.join(directory, name), encoding='utf-8') as file:
+            out[name] = lasting(file.read())
+    return out
+
+
+def differences(old, new):
+    """Return the lines in which two recordings differ for good."""
+    before = texts(old) if os.path.isdir(old) else {}
+    after = texts(new)
+    lines = []
+    for name in sorted({*before, *after}):
+        lines += difflib.unified_diff(
+            before.get(name, '').splitlines(),
+            after.get(name, '').splitlines(), 'before/' + name,
+            'now/' + name, lineterm='', n=1)
+    return lines
 
 
 class Recorder:
@@ -265,8 +310,7 @@ def run(test, version):
     fresh = os.path.join(test.dir, f'fixtures-{version}')
     os.makedirs(fresh)
     plane = ControlPlane(test, programs, os.path.join(test.dir, version))
-    plane.issuers = [HTTPS_ISSUER]
-    plane.audiences = f'api,{HTTPS_ISSUER}'
+    plane.modern()
     if minor == '1.37':
         plane.features = WEBHOOK_TOKENS
     try:
@@ -289,6 +333,13 @@ def run(test, version):
     if test.failed:
         test.diag('something is not as expected: nothing was recorded')
         return
+    lines = differences(target, fresh)
+    for line in lines:
+        test.note(line)
+    if not lines:
+        test.note(f'{version}: its {recorder.count} answers are those that '
+                  f'are kept, but for ids, times and keys')
+        return
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(fresh, target)
-    test.note(f'{recorder.count} answers of {version} in {target}')
+    test.note(f'{version}: {recorder.count} answers, kept in {target}')

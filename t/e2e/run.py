@@ -87,6 +87,8 @@ def serve(test, version):
     """Start a control plane for somebody else's use, until he ends it."""
     plane = ControlPlane(test, build.build(version),
                          os.path.join(test.dir, version))
+    plane.modern()
+    test.finished = True
     signal.setitimer(signal.ITIMER_REAL, 0)     # nobody is hurried
     try:
         print(f'e2e: starting Kubernetes {version}', flush=True)
@@ -95,9 +97,8 @@ def serve(test, version):
               f'instance\n\n    ./run demo --kubeconfig {plane.kubeconfig}\n'
               '\nuntil Ctrl-C', flush=True)
         signal.pause()
-    except KeyboardInterrupt:
-        print('e2e: ending it', flush=True)
     finally:
+        print('e2e: ending it', flush=True)
         plane.close()
 
 
@@ -163,15 +164,13 @@ def main():
         sys.exit(f'e2e: {error}')
     if options.check:
         return
-    test = akltest.Test(need_module=True)
+    test = akltest.Test(need_module=not (options.record or options.serve))
     try:
         if options.kubeconfig:
             versions = [foreign(test, options, parts)]
         for version in versions if not options.kubeconfig else ():
             if options.serve:
                 serve(test, version)
-                test.finished = True
-                return
             if options.record:
                 record.run(test, version)
             else:
