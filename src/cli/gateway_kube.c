@@ -5,6 +5,7 @@
 #include "../jose/jws.h"
 #include "gateway.h"
 #include "out.h"
+#include "peer.h"
 #include "pem.h"
 #include "reviewer.h"
 
@@ -125,14 +126,7 @@ akl_gateway_kubeconfig(akl_gateway_t *gw)
     gw->host = gw->kc.server;
     gw->ca = gw->kc.ca;
 
-    gw->kube.peer.url = akl_mem_strn(gw->kc.server, strlen(gw->kc.server)
-                            - (gw->kc.server[strlen(gw->kc.server) - 1]
-                               == '/'));
-    gw->kube.peer.ca = gw->kc.ca;
-    gw->kube.peer.cert = gw->kc.cert;
-    gw->kube.peer.key = gw->kc.key;
-    gw->kube.peer.https_only = 1;
-    gw->kube.bearer = gw->kc.token;
+    akl_peer_kubeconfig(&gw->kc, &gw->kube);
 
     if (akl_opt_flag(gw->args, "create-reviewer")) {
 

@@ -22,8 +22,11 @@
 
 typedef struct {
     CURL                *easy;
+    CURLcode             code;
     struct curl_slist   *headers;
+    struct curl_slist   *address;
     akl_buf_t            body;
+    size_t               max;
     akl_http_answer_t   *answer;
     int                  too_large;
     char                 error[CURL_ERROR_SIZE];
@@ -37,7 +40,7 @@ akl_http_body(char *data, size_t size, size_t n, void *arg)
 
     n *= size;
 
-    if (call->body.len + n > AKL_HTTP_ANSWER_MAX) {
+    if (call->body.len + n > call->max) {
         call->too_large = 1;
         return 0;
     }
@@ -142,6 +145,7 @@ akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     answer->retry_after = -1;
 
     call->answer = answer;
+    call->max = peer->answer_max ? peer->answer_max : AKL_HTTP_ANSWER_MAX;
     akl_buf_puts(&call->body, "");
 
     easy = curl_easy_init();
@@ -187,6 +191,17 @@ akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, akl_http_header);
     (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 
+    if (peer->address) {
+
+        /* any host and port of a URL: there is one */
+
+        call->address = curl_slist_append(NULL,
+                            akl_mem_printf(strchr(peer->address, ':')
+                                           ? "::[%s]:" : "::%s:",
+                                           peer->address));
+        (void) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, call->address);
+    }
+
     if (peer->ca.len) {
 
         /* Debian's libcurl would trust /etc/ssl/certs besides */
@@ -219,6 +234,7 @@ akl_http_close(akl_http_call_t *call)
     }
 
     curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->address);
     ERR_clear_error();
 }
 
@@ -265,7 +281,8 @@ akl_http_failed(akl_http_call_t *call, CURLcode code)
     }
 
     if (call->too_large) {
-        answer->error = "the answer is larger than 1 MB";
+        answer->error = akl_mem_printf("the answer is larger than %zu MB",
+                                       call->max >> 20);
 
     } else if (os) {
         answer->error = akl_mem_str(strerror((int) os));
@@ -291,64 +308,168 @@ akl_http_add(akl_http_call_t *call, const char *line)
 }
 
 
-void
-akl_http(const akl_http_peer_t *peer, const akl_http_request_t *request,
-    akl_http_answer_t *answer)
+static void
+akl_http_prepare(akl_http_call_t *call, const akl_http_request_t *request)
 {
-    char             *type;
-    CURLcode          code;
-    akl_http_call_t   call;
-
-    if (akl_http_open(&call, peer, request->path, answer) != 0) {
-        return;
-    }
-
-    akl_http_add(&call, akl_mem_printf("Accept: %s", request->accept
-                                                     ? request->accept
-                                                     : "application/json"));
-    akl_http_add(&call, "Expect:");
+    akl_http_add(call, akl_mem_printf("Accept: %s", request->accept
+                                                    ? request->accept
+                                                    : "application/json"));
+    akl_http_add(call, "Expect:");
 
     if (request->bearer) {
-        akl_http_add(&call, akl_mem_printf("Authorization: Bearer %s",
-                                           request->bearer));
+        akl_http_add(call, akl_mem_printf("Authorization: Bearer %s",
+                                          request->bearer));
     }
 
     if (request->content_type) {
-        akl_http_add(&call, akl_mem_printf("Content-Type: %s",
-                                           request->content_type));
+        akl_http_add(call, akl_mem_printf("Content-Type: %s",
+                                          request->content_type));
     }
 
     if (strcmp(request->method, "GET") != 0) {
-        (void) curl_easy_setopt(call.easy, CURLOPT_POST, 1L);
-        (void) curl_easy_setopt(call.easy, CURLOPT_POSTFIELDSIZE,
+        (void) curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+        (void) curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE,
                                 (long) request->body.len);
-        (void) curl_easy_setopt(call.easy, CURLOPT_POSTFIELDS,
+        (void) curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS,
                                 request->body.len
                                 ? (const char *) request->body.data : "");
-        (void) curl_easy_setopt(call.easy, CURLOPT_CUSTOMREQUEST,
+        (void) curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST,
                                 request->method);
     }
 
-    (void) curl_easy_setopt(call.easy, CURLOPT_HTTPHEADER, call.headers);
+    (void) curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+}
 
-    code = curl_easy_perform(call.easy);
 
-    akl_http_failed(&call, code);
+/* what has come of it; closes the call */
 
-    (void) curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE,
+static void
+akl_http_take(akl_http_call_t *call)
+{
+    char               *type;
+    akl_http_answer_t  *answer;
+
+    answer = call->answer;
+
+    akl_http_failed(call, call->code);
+
+    (void) curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE,
                              &answer->status);
 
     type = NULL;
-    (void) curl_easy_getinfo(call.easy, CURLINFO_CONTENT_TYPE, &type);
+    (void) curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
 
     if (type) {
         answer->content_type = akl_mem_str(type);
     }
 
-    answer->body.data = (unsigned char *) call.body.data;
-    answer->body.len = call.body.len;
+    answer->body.data = (unsigned char *) call->body.data;
+    answer->body.len = call->body.len;
 
-    akl_http_close(&call);
+    akl_http_close(call);
+}
+
+
+void
+akl_http(const akl_http_peer_t *peer, const akl_http_request_t *request,
+    akl_http_answer_t *answer)
+{
+    akl_http_call_t  call;
+
+    if (akl_http_open(&call, peer, request->path, answer) != 0) {
+        return;
+    }
+
+    akl_http_prepare(&call, request);
+
+    call.code = curl_easy_perform(call.easy);
+
+    akl_http_take(&call);
+}
+
+
+static void
+akl_http_perform(CURLM *multi)
+{
+    int               running, left;
+    void             *private;
+    CURLMsg          *msg;
+    CURLMcode         code;
+    akl_http_call_t  *call;
+
+    do {
+        code = curl_multi_perform(multi, &running);
+
+        if (code == CURLM_OK && running) {
+            code = curl_multi_poll(multi, NULL, 0, 1000, NULL);
+        }
+
+    } while (code == CURLM_OK && running);
+
+    while ((msg = curl_multi_info_read(multi, &left)) != NULL) {
+
+        if (msg->msg != CURLMSG_DONE) {
+            continue;
+        }
+
+        private = NULL;
+        (void) curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
+
+        call = private;
+        call->code = msg->data.result;
+    }
+}
+
+
+void
+akl_http_all(const akl_http_peer_t *peers, size_t n,
+    const akl_http_request_t *request, akl_http_answer_t *answers)
+{
+    size_t            i;
+    CURLM            *multi;
+    akl_http_call_t  *calls, *call;
+
+    multi = curl_multi_init();
+    calls = akl_mem(n * sizeof(akl_http_call_t));
+
+    for (i = 0; i < n; i++) {
+        call = &calls[i];
+
+        if (akl_http_open(call, &peers[i], request->path, &answers[i]) != 0) {
+            continue;
+        }
+
+        akl_http_prepare(call, request);
+
+        /* unless its end is told */
+
+        call->code = CURLE_FAILED_INIT;
+
+        (void) curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+
+        if (multi) {
+            (void) curl_multi_add_handle(multi, call->easy);
+        }
+    }
+
+    if (multi) {
+        akl_http_perform(multi);
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (calls[i].easy == NULL) {
+            continue;
+        }
+
+        if (multi) {
+            (void) curl_multi_remove_handle(multi, calls[i].easy);
+        }
+
+        akl_http_take(&calls[i]);
+    }
+
+    (void) curl_multi_cleanup(multi);
 }
 
 

@@ -28,7 +28,11 @@ typedef struct {
     akl_str_t     cert;                 /* PEM; len 0: none */
     akl_str_t     key;
     const char   *proxy;                /* http://host:port, or NULL */
+    const char   *address;              /* numeric; is connected to in place of
+                                           the host, whose name TLS and HTTP
+                                           keep; or NULL */
     long          timeout;              /* seconds; 0: 10 */
+    size_t        answer_max;           /* bytes; 0: AKL_HTTP_ANSWER_MAX */
     unsigned      https_only:1;
 } akl_http_peer_t;
 
@@ -70,6 +74,13 @@ typedef struct {
 /* One call; everything in *answer lives as memory of the program does. */
 void akl_http(const akl_http_peer_t *peer, const akl_http_request_t *request,
     akl_http_answer_t *answer);
+
+/*
+ * The same call to each of "n" peers, all at the same time; answers[] has room
+ * for as many.
+ */
+void akl_http_all(const akl_http_peer_t *peers, size_t n,
+    const akl_http_request_t *request, akl_http_answer_t *answers);
 
 /*
  * Connects and shakes hands without verifying, and sends nothing: for looking

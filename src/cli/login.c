@@ -14,6 +14,7 @@
 #include "keypair.h"
 #include "login.h"
 #include "out.h"
+#include "peer.h"
 #include "pem.h"
 #include "words.h"
 
@@ -46,39 +47,19 @@ akl_login_ends(const char *text, const char *end)
 }
 
 
-static int
-akl_login_url(akl_args_t *args, akl_login_t *login)
+static void
+akl_login_path(akl_args_t *args, akl_login_t *login)
 {
-    char        *url, *p;
-    size_t       i, len;
+    char        *p;
+    size_t       i;
     const char  *path;
 
-    url = akl_mem_str(akl_opt_or(args, "gateway-url",
-                                 "http://localhost:8000"));
-
-    if (strncasecmp(url, "https://", 8) != 0
-        && strncasecmp(url, "http://", 7) != 0)
-    {
-        return akl_usage(akl_args_command(args), "\"--gateway-url\" begins "
-                         "with \"https://\" or \"http://\"");
-    }
-
-    if (strpbrk(url, "?#@ ")) {
-        return akl_usage(akl_args_command(args), "\"--gateway-url\" has no "
-                         "user, query or fragment");
-    }
-
-    for (len = strlen(url); len && url[len - 1] == '/'; len--) {
-        url[len - 1] = '\0';
-    }
-
-    login->peer.url = url;
     path = akl_opt(args, "auth-path");
 
     if (path) {
         login->path = (*path == '/' || *path == '\0')
                       ? path : akl_mem_printf("/%s", path);
-        return 0;
+        return;
     }
 
     for (i = 0; strcmp(akl_login_paths[i].dialect, login->dialect) != 0; i++) {
@@ -89,7 +70,7 @@ akl_login_url(akl_args_t *args, akl_login_t *login)
 
     /* "https://gw/v2" and "https://gw/v2/auth" are what people have */
 
-    p = strstr(url, "://") + 3;
+    p = strstr(login->peer.url, "://") + 3;
     p = strchr(p, '/');
 
     if (p && akl_login_ends(p, akl_login_paths[i].end)) {
@@ -100,42 +81,13 @@ akl_login_url(akl_args_t *args, akl_login_t *login)
     {
         login->path = "/auth";
     }
-
-    return 0;
-}
-
-
-/* a token in the clear, to another machine */
-
-static void
-akl_login_warn(const char *url)
-{
-    size_t       len;
-    const char  *host;
-
-    if (strncasecmp(url, "https://", 8) == 0) {
-        return;
-    }
-
-    host = url + 7;
-    len = strcspn(host, ":/");
-
-    if ((len == 9 && strncasecmp(host, "localhost", 9) == 0)
-        || strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0)
-    {
-        return;
-    }
-
-    akl_warn("the pod's token goes to %.*s unencrypted: use https",
-             (int) len, host);
 }
 
 
 int
 akl_login_options(akl_args_t *args, akl_login_t *login)
 {
-    long long     timeout;
-    const char   *ca, *path, *cause;
+    int  rc;
 
     memset(login, 0, sizeof(akl_login_t));
 
@@ -144,35 +96,15 @@ akl_login_options(akl_args_t *args, akl_login_t *login)
     login->config = akl_opt(args, "k8s-auth-config-name");
     login->role = akl_opt(args, "role");
     login->audience = akl_opt(args, "audience");
+
+    rc = akl_peer_gateway(args, "the pod's token", &login->peer);
+    if (rc != 0) {
+        return rc;
+    }
+
     login->peer.proxy = akl_opt(args, "proxy");
 
-    timeout = 10;
-
-    if (akl_opt_number(args, "timeout", 1, 3600, &timeout) != 0
-        || akl_login_url(args, login) != 0)
-    {
-        return AKL_EXIT_USAGE;
-    }
-
-    login->peer.timeout = (long) timeout;
-
-    ca = akl_opt(args, "gateway-ca-cert");
-
-    if (ca) {
-        cause = akl_credential_argument(AKL_CREDENTIAL_PEM, ca,
-                                        &login->peer.ca, &path);
-
-        if (cause == NULL) {
-            cause = akl_credential_ca(login->peer.ca, NULL);
-        }
-
-        if (cause) {
-            return akl_fail(AKL_EXIT_USAGE, NULL, "--gateway-ca-cert: %s",
-                            cause);
-        }
-    }
-
-    akl_login_warn(login->peer.url);
+    akl_login_path(args, login);
 
     return 0;
 }
