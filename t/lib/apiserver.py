@@ -149,6 +149,27 @@ class Control:
         """Keep positive answers, as a real server does for 10 s."""
         self.kube.positive_ttl = seconds
 
+    # ConfigMaps
+
+    def configmap(self, namespace, name, data=None, **members):
+        """Make or replace a ConfigMap; return it, None where none is.
+
+        Without data and members it is only looked at.
+        """
+        if data is not None or members:
+            self.server.api.maps.keep(namespace, name, {
+                'kind': 'ConfigMap', 'apiVersion': 'v1', 'metadata': {},
+                'data': data, **members})
+        return self.kube.configmaps.get((namespace, name))
+
+    def grant(self, username, verb, namespace, name=''):
+        """Let somebody get, create or update ConfigMaps."""
+        self.kube.rights.add((username, verb, namespace, name))
+
+    def intrude(self, times):
+        """Have so many updates come after somebody else's."""
+        self.kube.intruders = times
+
     # Misbehaviour
 
     def fault(self, preset=None, **members):

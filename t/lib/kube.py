@@ -94,6 +94,10 @@ class Kube:
         self.nodes = {}
         self.validatings = {}
         self.mutatings = {}
+        self.configmaps = {}
+        self.rights = set()
+        self.resource_version = 1000
+        self.intruders = 0
         self.delegators = {'system:masters', RANCHER_USER}
         self.discoverers = {'system:masters', 'system:serviceaccounts'}
         self.static = {}

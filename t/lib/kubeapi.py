@@ -25,9 +25,9 @@ PHRASES = {
     200: 'OK', 201: 'Created', 204: 'No Content', 302: 'Found',
     307: 'Temporary Redirect', 400: 'Bad Request', 401: 'Unauthorized',
     403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-    406: 'Not Acceptable', 409: 'Conflict',
-    408: 'Request Timeout', 413: 'Request Entity Too Large',
-    415: 'Unsupported Media Type', 429: 'Too Many Requests',
+    406: 'Not Acceptable', 408: 'Request Timeout', 409: 'Conflict',
+    413: 'Request Entity Too Large', 415: 'Unsupported Media Type',
+    422: 'Unprocessable Entity', 429: 'Too Many Requests',
     500: 'Internal Server Error', 502: 'Bad Gateway',
     503: 'Service Unavailable', 504: 'Gateway Timeout'}
 
@@ -142,10 +142,12 @@ class Api:
     """Answers requests from the state of a Kube."""
 
     def __init__(self, kube):
-        import kubemake     # which is made of what stands here
+        import kubemake     # which are made of what stands here
+        import kubemaps
         self.kube = kube
         self.base = ''
         self.objects = kubemake.Objects(kube)
+        self.maps = kubemaps.ConfigMaps(kube)
 
     def answer(self, request):
         """Return the Answer to a Request."""
@@ -233,9 +235,10 @@ class Api:
 
         A reviewer may create tokenreviews and nothing else.
         """
-        answer = self.objects.answer(request, path, user)
-        if answer is not None:
-            return answer
+        for part in self.objects, self.maps:
+            answer = part.answer(request, path, user)
+            if answer is not None:
+                return answer
         if 'system:masters' not in user.groups:
             return self._no_path(request, path, user)
         return status(404, 'the server could not find the requested '

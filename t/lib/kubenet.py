@@ -16,7 +16,7 @@ import kubeapi
 from tap import PATIENCE
 
 MAX_HEAD = 65536
-MAX_BODY = 3 << 20
+MAX_BODY = 4 << 20
 RECORDS = 2000
 
 
