@@ -3,10 +3,8 @@
 
 import json
 import os
-import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, 'lib'))
 
+import preload  # noqa: E402
 import procs  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
@@ -167,11 +166,7 @@ class Fragile(Gateway):
     """Its journal lies on a disk of which only the mirror is left."""
 
     def __init__(self, cluster):
-        shim = os.path.join(t.dir, 'powerloss.so')
-        subprocess.run(
-            [*shlex.split(os.environ.get('CC', 'cc')), '-shared', '-fPIC',
-             '-Wall', '-Werror', '-o', shim,
-             os.path.join(HERE, 'lib', 'powerloss.c'), '-ldl'], check=True)
+        shim = preload.build(t.dir, 'powerloss')
         self.disk = tempfile.mkdtemp(dir=t.dir)
         self.state = tempfile.mkdtemp(dir=t.dir)
         super().__init__(
