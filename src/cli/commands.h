@@ -14,6 +14,7 @@ extern const akl_command_t  akl_command_auth;
 extern const akl_command_t  akl_command_inspect;
 extern const akl_command_t  akl_command_doctor;
 extern const akl_command_t  akl_command_keys;
+extern const akl_command_t  akl_command_revoke;
 extern const akl_command_t  akl_command_completion;
 
 /* all of them; NULL ends the list */

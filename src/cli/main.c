@@ -17,6 +17,7 @@ const akl_command_t *const  akl_commands[] = {
     &akl_command_inspect,
     &akl_command_doctor,
     &akl_command_keys,
+    &akl_command_revoke,
     &akl_command_completion,
     NULL
 };
@@ -40,7 +41,7 @@ akl_main_help(void)
     printf("\n\"akl-k8s COMMAND --help\" tells the options of one, with an "
            "example.\n\n"
            "exit codes: 0 good, 1 refused, 2 usage or a file, "
-           "3 nobody answered\n");
+           "3 nobody answered,\nor not all\n");
 }
 
 

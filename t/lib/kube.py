@@ -149,7 +149,8 @@ class Kube:
     def delete_namespace(self, name):
         """Delete a namespace and all that is in it."""
         self.namespaces.pop(name, None)
-        for held in (self.accounts, self.pods, self.secrets):
+        for held in (self.accounts, self.pods, self.secrets,
+                     self.configmaps):
             for pair in [pair for pair in held if pair[0] == name]:
                 del held[pair]
         self._positive.clear()

@@ -21,7 +21,6 @@ NAME = re.compile(r'[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$')
 LIMIT = 1024 * 1024
 BODY = 3 * 1024 * 1024
 VERBS = {'GET': 'get', 'PUT': 'update', 'POST': 'create'}
-NAMESPACES = {'default', 'kube-system', 'kube-public'}
 
 
 class Refused(Exception):
@@ -183,9 +182,7 @@ class ConfigMaps:
 
     def _create(self, namespace, body):
         name = body['metadata']['name']
-        if namespace not in NAMESPACES and namespace not in {
-                pair[0] for pair in (*self.kube.accounts,
-                                     *self.kube.configmaps)}:
+        if namespace not in self.kube.known_namespaces():
             raise Refused(404, f'namespaces {json.dumps(namespace)} not '
                           'found', 'NotFound',
                           {'name': namespace, 'kind': 'namespaces'})
