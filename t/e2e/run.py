@@ -34,6 +34,7 @@ import logins  # noqa: E402
 import page  # noqa: E402
 import program  # noqa: E402
 import record  # noqa: E402
+import revoke  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import ways  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
@@ -41,7 +42,8 @@ from realm import World  # noqa: E402
 
 akltest.BEAT = 8        # a person looks on
 PARTS = {'program': program, 'demo': demos, 'doctor': doctor,
-         'logins': logins, 'ways': ways, 'changes': changes}
+         'logins': logins, 'ways': ways, 'revoke': revoke,
+         'changes': changes}
 
 
 def no_token_logged(test):
