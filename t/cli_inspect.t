@@ -324,6 +324,19 @@ def a_minted_token_is_known_by_the_key_that_made_it(gateway, desk, pod_token):
 
 
 @t.story
+def a_minted_token_has_to_be_for_the_first_of_its_audiences(
+        cluster, gateway, desk, pod_token):
+    minted = gateway.login(pod_token)['token']
+    for first, expected in (('api', 'ok'), ('items', 'audience_mismatch')):
+        path = t.write('audience.conf', 'http { ' + cluster.method()
+                       + cluster.config(token_audience=f'{first} else')
+                       + ' }')
+        code, configs = desk.judged(minted, '--config', path)
+        t.is_((code, configs[CONFIG]['reason']),
+              (int(expected != 'ok'), expected), first)
+
+
+@t.story
 def a_broken_configuration_is_named_with_its_cause(desk, pod_token):
     for text, cause in (('http {', 'unexpected end of file'),
                         ('http { a "b }', 'a quote is missing'),

@@ -380,6 +380,45 @@ akl_walk_own_keys(akl_walk_t *walk, akl_jws_t *jws)
 }
 
 
+/* a guard wants the first of token_audience */
+
+static int
+akl_walk_own_audience(akl_walk_t *walk, akl_doc_t *payload)
+{
+    int                found;
+    char              *first;
+    akl_str_t          wanted;
+    const akl_node_t  *aud, *elt;
+
+    if (walk->config->token_audiences.n == 0) {
+        return 0;
+    }
+
+    wanted = walk->config->token_audiences.elts[0];
+    first = akl_clean(wanted, 256);
+
+    aud = akl_doc_get(payload, payload->nodes, "aud");
+
+    found = (aud && aud->type == AKL_NODE_STRING
+             && akl_str_eq(aud->text, wanted));
+
+    for (elt = (aud && aud->type == AKL_NODE_ARRAY)
+               ? akl_doc_first(payload, aud) : NULL;
+         elt && !found;
+         elt = akl_doc_next(payload, aud, elt))
+    {
+        found = (elt->type == AKL_NODE_STRING
+                 && akl_str_eq(elt->text, wanted));
+    }
+
+    return akl_walk_reason(walk, found ? AKL_OK : AKL_AUDIENCE_MISMATCH,
+               "audience",
+               akl_mem_printf("for \"%s\", the first of token_audience", first),
+               akl_mem_printf("not for \"%s\", the first of token_audience",
+                              first));
+}
+
+
 static void
 akl_walk_minted(akl_walk_t *walk)
 {
@@ -420,7 +459,8 @@ akl_walk_minted(akl_walk_t *walk)
         || akl_walk_reason(walk, exp > in->now ? AKL_OK : AKL_TOKEN_EXPIRED,
                "times", akl_mem_printf("ends %s",
                                        akl_words_when(exp, in->now)),
-               akl_mem_printf("it ended %s", akl_words_when(exp, in->now))))
+               akl_mem_printf("it ended %s", akl_words_when(exp, in->now)))
+        || akl_walk_own_audience(walk, &jws.payload))
     {
         akl_jws_clear(&jws);
         return;

@@ -58,6 +58,7 @@ struct akl_setup_config_s {
     const char             *cluster_id;
     const char             *mount;      /* use_gw_service_account */
     const char             *token_issuer;
+    akl_list_t              token_audiences;
     akl_subject_t           subject;
     unsigned                subject_known:1;    /* and it is none to refuse */
     unsigned                rancher:1;

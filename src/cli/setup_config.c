@@ -362,6 +362,35 @@ akl_setup_token_issuer(akl_setup_block_t *b, akl_directive_t *d)
 
 
 static void
+akl_setup_token_audience(akl_setup_block_t *b, akl_directive_t *d)
+{
+    size_t       i, k;
+    akl_list_t  *list;
+
+    list = &b->config->token_audiences;
+
+    akl_setup_words(list, d);
+
+    for (i = 0; i < list->n; i++) {
+
+        if (list->elts[i].len == 0) {
+            akl_setup_problem(b->setup, d, 1, "\"token_audience\" directive is "
+                              "empty");
+            return;
+        }
+
+        for (k = 0; k < i; k++) {
+            if (akl_str_eq(list->elts[k], list->elts[i])) {
+                akl_setup_problem(b->setup, d, 1, "\"token_audience\" "
+                                  "directive has the same audience twice");
+                return;
+            }
+        }
+    }
+}
+
+
+static void
 akl_setup_token_subject(akl_setup_block_t *b, akl_directive_t *d)
 {
     const char  *cause;
@@ -370,7 +399,8 @@ akl_setup_token_subject(akl_setup_block_t *b, akl_directive_t *d)
                               akl_str_of(b->config->name));
 
     if (cause) {
-        akl_setup_problem(b->setup, d, 1, "\"token_subject\" %s", cause);
+        akl_setup_problem(b->setup, d, 1, "\"token_subject\" directive %s",
+                          cause);
         return;
     }
 
@@ -397,6 +427,7 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "disable_issuer_validation", 0, akl_setup_no_issuer },
     { "k8s_jwks", 0, akl_setup_jwks },
     { "token_issuer", 0, akl_setup_token_issuer },
+    { "token_audience", 0, akl_setup_token_audience },
     { "token_subject", 0, akl_setup_token_subject },
     { NULL, 0, NULL }
 };

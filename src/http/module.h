@@ -132,7 +132,7 @@ struct ngx_http_akl_k8s_config_s {
     akl_list_t                   issuers;           /* n 0: not validated */
 
     ngx_str_t                    token_issuer;
-    ngx_str_t                    token_audience;    /* len 0: the pod's */
+    akl_list_t                   token_audiences;   /* n 0: the pod's */
     ngx_str_t                    token_subject;     /* as given; len 0: not */
     akl_subject_t                subject;
     ngx_array_t                 *token_claims;      /* of .._claim_t, or NULL */

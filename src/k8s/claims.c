@@ -62,8 +62,18 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
     akl_json_out_str(out, "iss", claims->issuer);
     akl_json_out_str(out, "sub", claims->subject);
 
-    if (claims->audience.len) {
-        akl_json_out_str(out, "aud", claims->audience);
+    if (claims->audiences.n == 1) {
+        akl_json_out_str(out, "aud", claims->audiences.elts[0]);
+        akl_claims_aud(out, "k8s_aud", claims->pod_aud);
+
+    } else if (claims->audiences.n) {
+        akl_json_out_open(out, "aud", '[');
+
+        for (i = 0; i < claims->audiences.n; i++) {
+            akl_json_out_str(out, NULL, claims->audiences.elts[i]);
+        }
+
+        akl_json_out_close(out, ']');
         akl_claims_aud(out, "k8s_aud", claims->pod_aud);
 
     } else {

@@ -26,7 +26,7 @@ typedef struct {
 typedef struct {
     akl_str_t               issuer;
     akl_str_t               subject;
-    akl_str_t               audience;   /* len 0: the pod token's */
+    akl_list_t              audiences;  /* n 0: the pod token's */
     akl_str_t               pod_aud;    /* the pod token's, as JSON; len 0:
                                            it had none */
     int64_t                 iat;        /* nbf: AKL_CLAIMS_NBF before */

@@ -242,6 +242,7 @@ payload_of_a_minted_token(void **state)
     akl_claims_t      claims;
     akl_json_out_t    out;
     akl_claim_pair_t  extra[2];
+    const akl_str_t   audiences[] = { str("items"), str("a\"b") };
 
     (void) state;
 
@@ -273,7 +274,7 @@ payload_of_a_minted_token(void **state)
     extra[1].value = str("other");
     claims.extra = extra;
     claims.n_extra = 2;
-    claims.audience = str("items");
+    claims.audiences = (akl_list_t) { audiences, 1 };
     claims.identity.pod_name = str("");
 
     akl_json_out_init(&out, buf, sizeof(buf));
@@ -284,6 +285,19 @@ payload_of_a_minted_token(void **state)
         "\"exp\":1000,\"jti\":\"j\",\"service_account_name\":\"sa\","
         "\"namespace\":\"ns\",\"access_id\":\"p-x\",\"team\":\"t\","
         "\"config_name\":\"other\"}");
+
+    claims.audiences.n = 2;
+    claims.pod_aud = str("");
+    claims.n_extra = 0;
+
+    akl_json_out_init(&out, buf, sizeof(buf));
+    akl_claims_write(&out, &claims);
+    assert_str((akl_str_t) { out.len, buf },
+        "{\"iss\":\"https://gw\",\"sub\":\"system:serviceaccount:ns:sa\","
+        "\"aud\":[\"items\",\"a\\\"b\"],\"iat\":100,\"nbf\":90,"
+        "\"exp\":1000,\"jti\":\"j\",\"service_account_name\":\"sa\","
+        "\"namespace\":\"ns\",\"access_id\":\"p-x\","
+        "\"config_name\":\"c\"}");
 
     assert_int_equal(akl_claims_exp(100, 900, 0, 0), 1000);
     assert_int_equal(akl_claims_exp(100, 900, 500, 0), 500);

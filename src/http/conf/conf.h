@@ -10,6 +10,7 @@
 #include "../../k8s/check.h"
 #include "../../k8s/look.h"
 #include "../cluster/source.h"
+#include "../token/mint.h"
 #include "../module.h"
 
 
@@ -95,7 +96,7 @@ typedef struct {
 
 ngx_http_akl_k8s_setter(jwks);
 ngx_http_akl_k8s_setter(token_issuer);
-ngx_http_akl_k8s_setter(token_audience);
+ngx_http_akl_k8s_setter(token_audiences);
 ngx_http_akl_k8s_setter(token_subject);
 ngx_http_akl_k8s_setter(token_claims);
 ngx_http_akl_k8s_setter(cache);

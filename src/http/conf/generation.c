@@ -244,7 +244,7 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     }
 
     ngx_http_akl_k8s_digest(config->token_issuer);
-    ngx_http_akl_k8s_digest(config->token_audience);
+    ngx_http_akl_k8s_digest_list(md, &config->token_audiences);
     ngx_http_akl_k8s_digest(config->token_subject);
 
     if (config->token_claims) {

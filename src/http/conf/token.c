@@ -56,15 +56,35 @@ ngx_http_akl_k8s_setter(token_issuer)
 }
 
 
-ngx_http_akl_k8s_setter(token_audience)
+ngx_http_akl_k8s_setter(token_audiences)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    if (args[0].len == 0) {
-        return "is empty";
+    akl_str_t   *elts;
+    ngx_uint_t   i, k;
+
+    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
+    if (elts == NULL) {
+        return NGX_CONF_ERROR;
     }
 
-    config->token_audience = args[0];
+    for (i = 0; i < n; i++) {
+
+        if (args[i].len == 0) {
+            return "is empty";
+        }
+
+        elts[i] = ngx_http_akl_k8s_str(&args[i]);
+
+        for (k = 0; k < i; k++) {
+            if (akl_str_eq(elts[k], elts[i])) {
+                return "has the same audience twice";
+            }
+        }
+    }
+
+    config->token_audiences.elts = elts;
+    config->token_audiences.n = n;
 
     return NGX_CONF_OK;
 }

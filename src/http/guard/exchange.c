@@ -84,7 +84,7 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
         return ngx_http_akl_k8s_refuse(r, reason);
     }
 
-    rc = ngx_http_akl_k8s_login(r, alcf->exchange, &token, NULL,
+    rc = ngx_http_akl_k8s_login(r, alcf->exchange, &token, 0, NULL,
                                 ngx_http_akl_k8s_exchange_resume);
 
     if (rc == NGX_OK) {

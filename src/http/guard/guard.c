@@ -4,6 +4,9 @@
  * for subrequests, where nginx skips the access phase.
  */
 
+#include <ngx_config.h>
+
+#include "../../k8s/subclaims.h"
 #include "../metrics.h"
 #include "../request.h"
 #include "../token/minted.h"
@@ -15,6 +18,8 @@
 static ngx_int_t ngx_http_akl_k8s_guard_run(ngx_http_request_t *r);
 static akl_reason_t ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf);
+static ngx_uint_t ngx_http_akl_k8s_guard_audience(
+    ngx_http_akl_k8s_ctx_t *ctx);
 
 
 ngx_int_t
@@ -142,7 +147,8 @@ static akl_reason_t
 ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf)
 {
-    ngx_str_t  token;
+    ngx_str_t     token;
+    akl_reason_t  reason;
 
     if (alcf->exchange && ctx->exchanged) {
 
@@ -150,24 +156,66 @@ ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
 
         token = ctx->token;
 
-        return ngx_http_akl_k8s_minted(r, ctx, alcf->guard, &token);
+    } else {
+
+        ngx_http_akl_k8s_forget(ctx);
+
+        if (alcf->guard->nelts == 1) {
+            ctx->config = *(ngx_http_akl_k8s_config_t **) alcf->guard->elts;
+        }
+
+        switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &token)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            return AKL_TOKEN_MISSING;
+
+        default:
+            return AKL_TOKEN_MALFORMED;
+        }
     }
 
-    ngx_http_akl_k8s_forget(ctx);
+    reason = ngx_http_akl_k8s_minted(r, ctx, alcf->guard, &token);
 
-    if (alcf->guard->nelts == 1) {
-        ctx->config = *(ngx_http_akl_k8s_config_t **) alcf->guard->elts;
+    if (reason == AKL_OK && !ngx_http_akl_k8s_guard_audience(ctx)) {
+        return AKL_AUDIENCE_MISMATCH;
     }
 
-    switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &token)) {
+    return reason;
+}
 
-    case NGX_OK:
-        return ngx_http_akl_k8s_minted(r, ctx, alcf->guard, &token);
 
-    case NGX_DECLINED:
-        return AKL_TOKEN_MISSING;
+/*
+ * A token that was asked for on behalf of another service must not let that
+ * service in here: the first audience is the one of this gateway.
+ */
 
-    default:
-        return AKL_TOKEN_MALFORMED;
+static ngx_uint_t
+ngx_http_akl_k8s_guard_audience(ngx_http_akl_k8s_ctx_t *ctx)
+{
+    akl_str_t    value;
+    akl_list_t  *audiences;
+    akl_claim_t  claim;
+
+    audiences = &ctx->config->token_audiences;
+
+    if (audiences->n == 0) {
+        return 1;
     }
+
+    if (!akl_claims_lookup(ngx_http_akl_k8s_str(&ctx->claims), akl_str("aud"),
+                           0, &claim))
+    {
+        return 0;
+    }
+
+    while (akl_claim_next(&claim, &value)) {
+        if (akl_str_eq(value, audiences->elts[0])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

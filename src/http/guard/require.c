@@ -43,7 +43,7 @@ ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
 
         /* where "aud" is the gateway's own, the pod token's is what is meant */
 
-        if (ctx->config->token_audience.len
+        if (ctx->config->token_audiences.n
             && akl_str_eq(name, akl_str("aud")))
         {
             name = akl_str("k8s_aud");

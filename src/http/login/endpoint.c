@@ -124,7 +124,7 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
 
     ctx->form = form;
 
-    rc = ngx_http_akl_k8s_login(r, form->config, &form->token,
+    rc = ngx_http_akl_k8s_login(r, form->config, &form->token, form->audiences,
                                 aliased ? &alias : NULL,
                                 ngx_http_akl_k8s_endpoint_done);
 

@@ -21,6 +21,8 @@
 typedef struct {
     ngx_http_akl_k8s_config_t   *config;
     ngx_str_t                    token;
+    uint64_t                     audiences;     /* those asked for, as login
+                                                   has them; 0: none */
     ngx_uint_t                   access_token;  /* oauth: that type asked */
 
     /* why not, where parsing failed */

@@ -223,6 +223,10 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
     akl_json_out_t              out;
     ngx_http_akl_k8s_config_t  *config;
 
+    static const ngx_http_akl_k8s_wanted_t  usual = {
+        NGX_HTTP_AKL_K8S_AUDIENCE_FIRST
+    };
+
     config = cluster->config;
 
     if (c->stranger) {
@@ -267,6 +271,6 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
 
     verdict->reason = ngx_http_akl_k8s_mint(cluster, NULL, pool,
                                             &verdict->identity, verdict->aud,
-                                            verdict->expires,
+                                            verdict->expires, &usual,
                                             &verdict->minted);
 }

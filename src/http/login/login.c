@@ -16,15 +16,23 @@ struct ngx_http_akl_k8s_login_s {
     ngx_http_request_t          *request;
     ngx_http_akl_k8s_ctx_t      *ctx;
     ngx_http_akl_k8s_login_pt    handler;
-    ngx_akl_key_t                key;
+    ngx_akl_key_t                key;           /* of the verdict, */
+    ngx_akl_key_t                kept;          /* and where it has the token
+                                                   that is wanted */
+    ngx_http_akl_k8s_wanted_t    wanted;
     ngx_akl_key_t                alias;
-    ngx_uint_t                   aliased;
+    unsigned                     aliased:1;
+    unsigned                     usual:1;       /* wanted like by all others */
 };
 
 
 static ngx_int_t ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, ngx_akl_key_t *alias,
-    ngx_http_akl_k8s_login_pt handler);
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, uint64_t audiences,
+    ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler);
+static ngx_int_t ngx_http_akl_k8s_login_kept(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict);
+static void ngx_http_akl_k8s_login_drop(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict);
 static akl_reason_t ngx_http_akl_k8s_login_admit(ngx_http_request_t *r,
     ngx_http_akl_k8s_config_t *config);
 static ngx_uint_t ngx_http_akl_k8s_login_address(ngx_http_request_t *r,
@@ -44,7 +52,7 @@ static void ngx_http_akl_k8s_login_cleanup(void *data);
 
 ngx_int_t
 ngx_http_akl_k8s_login(ngx_http_request_t *r,
-    ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token, uint64_t audiences,
     ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler)
 {
     ngx_int_t                rc;
@@ -59,7 +67,8 @@ ngx_http_akl_k8s_login(ngx_http_request_t *r,
     ctx->config = config;
     ctx->retry_after = 0;
 
-    rc = ngx_http_akl_k8s_login_start(r, ctx, token, alias, handler);
+    rc = ngx_http_akl_k8s_login_start(r, ctx, token, audiences, alias,
+                                      handler);
 
     if (rc == NGX_ERROR) {
         return ngx_http_akl_k8s_login_decided(r, ctx, AKL_INTERNAL_ERROR,
@@ -72,8 +81,8 @@ ngx_http_akl_k8s_login(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, ngx_akl_key_t *alias,
-    ngx_http_akl_k8s_login_pt handler)
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token, uint64_t audiences,
+    ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler)
 {
     ngx_int_t                    rc;
     akl_reason_t                 reason;
@@ -122,8 +131,22 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
 
     cluster = ngx_http_akl_k8s_cluster(config);
 
+    login->wanted.audiences = audiences ? audiences
+                                        : NGX_HTTP_AKL_K8S_AUDIENCE_FIRST;
+    login->usual = ngx_http_akl_k8s_wanted_usual(&login->wanted);
+
     if (ngx_http_akl_k8s_verdict_key(cluster->zone, config, token, &login->key)
         != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    login->kept = login->key;
+
+    if (!login->usual
+        && ngx_http_akl_k8s_verdict_wanted(cluster->zone, &login->key,
+                                           &login->wanted, &login->kept)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -132,10 +155,7 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
                    "akl_k8s login %08xD: auth config \"%V\"",
                    ngx_akl_key_id(&login->key), &config->name);
 
-    if (ngx_http_akl_k8s_verdict_get(cluster->zone, config, &login->key,
-                                     &verdict)
-        == NGX_OK)
-    {
+    if (ngx_http_akl_k8s_login_kept(login, &verdict) == NGX_OK) {
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                        "akl_k8s login %08xD: there is a verdict",
                        ngx_akl_key_id(&login->key));
@@ -190,11 +210,57 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
     case NGX_OK:
         ctx->cache = NGX_HTTP_AKL_K8S_CACHE_SHARED;
 
+        ngx_http_akl_k8s_login_drop(login, &verdict);
+
         return ngx_http_akl_k8s_login_apply(login, &verdict);
 
     default: /* NGX_DECLINED */
         return ngx_http_akl_k8s_login_decided(r, ctx, verdict.reason,
                                               verdict.detail);
+    }
+}
+
+
+/* as verdict_get(), with the token that is wanted or without any */
+
+static ngx_int_t
+ngx_http_akl_k8s_login_kept(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    ngx_int_t                      rc;
+    ngx_http_akl_k8s_config_t     *config;
+    ngx_http_akl_k8s_cluster_t    *cluster;
+
+    config = login->ctx->config;
+    cluster = ngx_http_akl_k8s_cluster(config);
+
+    if (!login->usual
+        && ngx_http_akl_k8s_verdict_get(cluster->zone, config, &login->kept,
+                                        verdict)
+           == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_akl_k8s_verdict_get(cluster->zone, config, &login->key,
+                                      verdict);
+
+    if (rc == NGX_OK) {
+        ngx_http_akl_k8s_login_drop(login, verdict);
+    }
+
+    return rc;
+}
+
+
+/* the usual token is not for a login that wants another one */
+
+static void
+ngx_http_akl_k8s_login_drop(ngx_http_akl_k8s_login_t *login,
+    ngx_http_akl_k8s_verdict_t *verdict)
+{
+    if (!login->usual) {
+        ngx_memzero(&verdict->minted, sizeof(ngx_http_akl_k8s_minted_t));
     }
 }
 
@@ -345,7 +411,8 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
     {
         reason = ngx_http_akl_k8s_mint(cluster, r, r->pool,
                                        &verdict->identity, verdict->aud,
-                                       verdict->expires, &verdict->minted);
+                                       verdict->expires, &login->wanted,
+                                       &verdict->minted);
 
         if (reason != AKL_OK) {
             ctx->identity = verdict->identity;
@@ -353,14 +420,14 @@ ngx_http_akl_k8s_login_apply(ngx_http_akl_k8s_login_t *login,
         }
 
         if (!config->claims_dynamic) {
-            ngx_http_akl_k8s_verdict_set(cluster->zone, config, &login->key,
+            ngx_http_akl_k8s_verdict_set(cluster->zone, config, &login->kept,
                                          verdict);
         }
     }
 
     if (login->aliased && config->cache_valid && !config->claims_dynamic) {
         ngx_http_akl_k8s_verdict_set_alias(cluster->zone, config,
-                                           &login->alias, &login->key,
+                                           &login->alias, &login->kept,
                                            verdict);
     }
 
@@ -416,6 +483,7 @@ ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
     }
 
     verdict = *shared;
+    ngx_http_akl_k8s_login_drop(login, &verdict);
 
     ngx_http_set_log_request(c->log, r);
 

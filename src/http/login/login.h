@@ -21,11 +21,13 @@ typedef void (*ngx_http_akl_k8s_login_pt)(ngx_http_request_t *r);
  * way and "handler" will be called with r when the outcome is there (nothing
  * is called when the client leaves before); NGX_ERROR: there is no memory even
  * for a context, which is logged.
+ * "audiences" has the bits of those of token_audience that the minted token is
+ * to be for; 0: the first.
  * "alias" (may be NULL) is the digest of the raw request that led to config
  * and token; on success it is remembered as a short cut.
  */
 ngx_int_t ngx_http_akl_k8s_login(ngx_http_request_t *r,
-    ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *token, uint64_t audiences,
     ngx_akl_key_t *alias, ngx_http_akl_k8s_login_pt handler);
 
 /*

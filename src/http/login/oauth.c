@@ -40,8 +40,7 @@ static void ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
 static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
     const char *error, const char *detail);
 static ngx_uint_t ngx_http_akl_k8s_oauth_targets(
-    ngx_http_akl_k8s_config_t *config, ngx_str_t *token,
-    ngx_http_akl_k8s_oauth_args_t *args);
+    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_oauth_args_t *args);
 static void ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
     akl_json_out_t *out);
@@ -173,7 +172,7 @@ ngx_http_akl_k8s_oauth_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    if (!ngx_http_akl_k8s_oauth_targets(form->config, &form->token, &args)) {
+    if (!ngx_http_akl_k8s_oauth_targets(form, &args)) {
         ngx_http_akl_k8s_oauth_error(form, "invalid_target",
                                      "tokens for that audience or resource "
                                      "are not issued here");
@@ -257,45 +256,58 @@ ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form, const char *error,
 
 
 /*
- * 1 where a token minted for this pod token will be meant for all that was
- * asked for.  The pod token's own audiences are only compared here: the review
- * follows.
+ * 1 where a token can be minted for all that was asked for; the form is told
+ * which of the config's audiences these are.  The pod token's own audiences,
+ * which a token has where the config has none, are only compared here: the
+ * review follows.
  */
 
 static ngx_uint_t
-ngx_http_akl_k8s_oauth_targets(ngx_http_akl_k8s_config_t *config,
-    ngx_str_t *token, ngx_http_akl_k8s_oauth_args_t *args)
+ngx_http_akl_k8s_oauth_targets(ngx_http_akl_k8s_form_t *form,
+    ngx_http_akl_k8s_oauth_args_t *args)
 {
-    ngx_str_t        *target;
-    ngx_uint_t        i, found;
+    akl_str_t         target;
+    ngx_uint_t        i, k, found;
+    akl_list_t       *audiences;
     akl_pod_token_t   pod;
 
     if (args->ntargets == 0) {
         return 1;
     }
 
-    found = 1;
-    target = args->targets;
+    audiences = &form->config->token_audiences;
 
-    if (config->token_audience.len) {
+    if (audiences->n) {
 
-        for (i = 0; found && i < args->ntargets; i++) {
-            found = (config->token_audience.len == target[i].len
-                     && ngx_memcmp(config->token_audience.data, target[i].data,
-                                   target[i].len)
-                        == 0);
+        for (i = 0; i < args->ntargets; i++) {
+            target = ngx_http_akl_k8s_str(&args->targets[i]);
+
+            for (k = 0; k < audiences->n; k++) {
+                if (akl_str_eq(audiences->elts[k], target)) {
+                    break;
+                }
+            }
+
+            if (k == audiences->n) {
+                return 0;
+            }
+
+            form->audiences |= (uint64_t) 1 << k;
         }
 
-        return found;
+        return 1;
     }
+
+    found = 1;
 
     /* what cannot be read is refused by the login, for its own reason */
 
-    if (akl_pod_token_parse(&pod, ngx_http_akl_k8s_str(token)) == AKL_OK) {
-
+    if (akl_pod_token_parse(&pod, ngx_http_akl_k8s_str(&form->token))
+        == AKL_OK)
+    {
         for (i = 0; found && i < args->ntargets; i++) {
             found = akl_pod_token_has_audience(&pod,
-                                           ngx_http_akl_k8s_str(&target[i]));
+                                    ngx_http_akl_k8s_str(&args->targets[i]));
         }
     }
 

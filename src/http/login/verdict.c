@@ -52,6 +52,27 @@ ngx_http_akl_k8s_verdict_key(ngx_akl_zone_t *zone,
 
 
 ngx_int_t
+ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
+    const ngx_http_akl_k8s_wanted_t *wanted, ngx_akl_key_t *copy)
+{
+    uint64_t   audiences;
+    ngx_str_t  parts[3];
+
+    audiences = wanted->audiences;
+
+    ngx_str_set(&parts[0], "wanted " NGX_HTTP_AKL_K8S_VERSION);
+
+    parts[1].data = key->data;
+    parts[1].len = NGX_AKL_KEY_LEN;
+
+    parts[2].data = (u_char *) &audiences;
+    parts[2].len = sizeof(audiences);
+
+    return ngx_akl_zone_key(zone, copy, parts, 3);
+}
+
+
+ngx_int_t
 ngx_http_akl_k8s_verdict_get(ngx_akl_zone_t *zone,
     ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *key,
     ngx_http_akl_k8s_verdict_t *verdict)

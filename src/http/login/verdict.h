@@ -27,6 +27,15 @@ ngx_int_t ngx_http_akl_k8s_verdict_key(ngx_akl_zone_t *zone,
     ngx_http_akl_k8s_config_t *config, ngx_str_t *token, ngx_akl_key_t *key);
 
 /*
+ * The key of a copy of the verdict at "key" that has another token than the
+ * usual one: *wanted settles which.  It is kept as long as the verdict is.
+ * NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone,
+    ngx_akl_key_t *key, const ngx_http_akl_k8s_wanted_t *wanted,
+    ngx_akl_key_t *copy);
+
+/*
  * Looks a live verdict or refusal up: NGX_OK with *verdict pointing into a
  * buffer of the process, which the next look-up overwrites; NGX_DECLINED.
  */

@@ -13,6 +13,9 @@
 #include "mint.h"
 
 
+static size_t ngx_http_akl_k8s_mint_audiences(
+    ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_wanted_t *wanted, akl_str_t *audiences);
 static ngx_int_t ngx_http_akl_k8s_mint_extra(ngx_http_request_t *r,
     ngx_pool_t *pool, ngx_http_akl_k8s_config_t *config,
     akl_claims_t *claims);
@@ -21,13 +24,15 @@ static ngx_int_t ngx_http_akl_k8s_mint_extra(ngx_http_request_t *r,
 akl_reason_t
 ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_request_t *r, ngx_pool_t *pool, akl_identity_t *identity,
-    akl_str_t aud, time_t expires, ngx_http_akl_k8s_minted_t *minted)
+    akl_str_t aud, time_t expires, const ngx_http_akl_k8s_wanted_t *wanted,
+    ngx_http_akl_k8s_minted_t *minted)
 {
     u_char                        *jti, *token, random[AKL_JTI_BYTES];
     u_char                         small[2048], sub[AKL_SUBJECT_MAX];
     size_t                         size;
     ssize_t                        n;
     akl_str_t                      payload;
+    akl_str_t                      audiences[NGX_HTTP_AKL_K8S_AUDIENCES];
     akl_claims_t                   claims;
     akl_json_out_t                 out;
     ngx_http_akl_k8s_config_t     *config;
@@ -65,7 +70,9 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     akl_claims_jti(jti, random);
 
     claims.issuer = ngx_http_akl_k8s_str(&config->token_issuer);
-    claims.audience = ngx_http_akl_k8s_str(&config->token_audience);
+    claims.audiences.elts = audiences;
+    claims.audiences.n = ngx_http_akl_k8s_mint_audiences(config, wanted,
+                                                        audiences);
     claims.pod_aud = aud;
     claims.jti.data = jti;
     claims.jti.len = AKL_JTI_LEN;
@@ -134,6 +141,24 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_metrics_minted(config);
 
     return AKL_OK;
+}
+
+
+static size_t
+ngx_http_akl_k8s_mint_audiences(ngx_http_akl_k8s_config_t *config,
+    const ngx_http_akl_k8s_wanted_t *wanted, akl_str_t *audiences)
+{
+    size_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < config->token_audiences.n; i++) {
+        if ((wanted->audiences >> i) & 1) {
+            audiences[n++] = config->token_audiences.elts[i];
+        }
+    }
+
+    return n;
 }
 
 

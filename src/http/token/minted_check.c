@@ -11,7 +11,9 @@
 static ngx_uint_t ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config);
 static ngx_uint_t ngx_http_akl_k8s_minted_audience(akl_doc_t *payload,
-    ngx_str_t *audience);
+    akl_list_t *audiences);
+static ngx_uint_t ngx_http_akl_k8s_minted_listed(const akl_node_t *node,
+    akl_list_t *audiences);
 
 
 akl_reason_t
@@ -187,9 +189,9 @@ ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
         return AKL_TOKEN_NOT_YET_VALID;
     }
 
-    if (config->token_audience.len
+    if (config->token_audiences.n
         && !ngx_http_akl_k8s_minted_audience(&jws->payload,
-                                            &config->token_audience))
+                                            &config->token_audiences))
     {
         return AKL_AUDIENCE_MISMATCH;
     }
@@ -199,12 +201,9 @@ ngx_http_akl_k8s_minted_claims(akl_jws_t *jws,
 
 
 static ngx_uint_t
-ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, ngx_str_t *audience)
+ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, akl_list_t *audiences)
 {
-    akl_str_t          wanted;
     const akl_node_t  *aud, *elt;
-
-    wanted = ngx_http_akl_k8s_str(audience);
 
     aud = akl_doc_get(payload, payload->nodes, "aud");
 
@@ -212,19 +211,34 @@ ngx_http_akl_k8s_minted_audience(akl_doc_t *payload, ngx_str_t *audience)
         return 0;
     }
 
-    if (aud->type == AKL_NODE_STRING) {
-        return akl_str_eq(aud->text, wanted);
-    }
-
     if (aud->type != AKL_NODE_ARRAY) {
-        return 0;
+        return ngx_http_akl_k8s_minted_listed(aud, audiences);
     }
 
     for (elt = akl_doc_first(payload, aud);
          elt;
          elt = akl_doc_next(payload, aud, elt))
     {
-        if (elt->type == AKL_NODE_STRING && akl_str_eq(elt->text, wanted)) {
+        if (ngx_http_akl_k8s_minted_listed(elt, audiences)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_minted_listed(const akl_node_t *node, akl_list_t *audiences)
+{
+    size_t  i;
+
+    if (node->type != AKL_NODE_STRING) {
+        return 0;
+    }
+
+    for (i = 0; i < audiences->n; i++) {
+        if (akl_str_eq(node->text, audiences->elts[i])) {
             return 1;
         }
     }
