@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, 'lib'))
 
 import certs  # noqa: E402
+import steps  # noqa: E402
 import tokens  # noqa: E402
 from akltest import NAMESPACE, PATIENCE, Test, client, wait_for  # noqa: E402
 from cluster import REVIEWS  # noqa: E402
@@ -332,6 +333,19 @@ def a_client_certificate_has_the_rights_of_its_user(cluster, api, body):
     t.like(text, 'User ..nobody.. cannot create', 'named in the refusal')
     t.like(cluster.ask(body, None)[1], 'system:anonymous',
            'without credentials')
+
+
+@t.story
+def objects_are_made_and_deleted_as_a_real_one_has_it(cluster, pair):
+    master = certs.write_pair(t.dir, 'master', certs.Authority().client(
+        'admin', ['system:masters']))
+    context = client.tls(cluster.ca, master)
+    steps.go(t, lambda method, path, headers, body: client.request(
+        cluster.port, method, path, headers, body, context=context))
+    answer = client.post(cluster.port, steps.CORE,
+                         steps.thing('Namespace', 'mine'),
+                         context=client.tls(cluster.ca, pair))
+    t.is_(answer.status, 403, 'that is not for everybody')
 
 
 @t.story

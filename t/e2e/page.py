@@ -7,6 +7,7 @@ import urllib.request
 
 import client
 import procs
+import steps
 import tokens
 from cluster import ACCESS_ID, CONFIG
 from realm import SECRET_OF_ACCOUNT, b64, issuer_of, wait_for
@@ -156,8 +157,19 @@ def dialects(world, nginx):
           'the published keys verify what was minted')
 
 
+def objects(world):
+    """What the fake API server is held to, too."""
+    plane = world.plane
+    context = client.tls(plane.ca, (plane.path('admin.crt'),
+                                    plane.path('admin.key')))
+    steps.go(world.test, lambda method, path, headers, body: client.request(
+        plane.port, method, path, headers, body, context=context))
+
+
 def run(world):
     """Go through the page."""
+    if world.plane is not None:
+        objects(world)
     reviewers = reviewer(world)
     pods(world)
     issuer(world)

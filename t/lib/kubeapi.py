@@ -74,7 +74,9 @@ def go_json(value):
 def status(code, message, reason, details=None):
     """Return an Answer with a Status object."""
     body = {'kind': 'Status', 'apiVersion': 'v1', 'metadata': {},
-            'status': 'Failure', 'message': message, 'reason': reason}
+            'status': 'Failure', 'message': message}
+    if reason:
+        body['reason'] = reason
     if details is not None:
         body['details'] = details
     body['code'] = code

@@ -24,20 +24,35 @@ NAME = re.compile(r'[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')
 DELEGATOR = 'system:auth-delegator'
 
 
-class Invalid(Exception):
-    """A body that the server does not take; the argument says why."""
+class Refused(Exception):
+    """A body that the server does not take."""
+
+    def __init__(self, text, code=400, reason='BadRequest'):
+        super().__init__(text)
+        self.code = code
+        self.reason = reason
+
+
+def invalid(kind, name, why):
+    """Return what to raise where an object's members are not as they must.
+
+    As Go writes it: the kind, the name, and what is wrong.
+    """
+    return Refused(f'{kind} {json.dumps(name)} is invalid: {why}', 422,
+                   'Invalid')
 
 
 def body_of(request, kind, version):
     """Return the object of a request's body."""
     if request.headers.get('content-type', JSON).partition(';')[0] != JSON:
-        raise Invalid('the body of the request was in an unknown format')
+        raise Refused('the body of the request was in an unknown format',
+                      415, 'UnsupportedMediaType')
     try:
         body = json.loads(request.body)
         if body['kind'] != kind or body['apiVersion'] != version:
-            raise Invalid(f'no {kind} of {version}')
+            raise Refused(f'no {kind} of {version}')
     except (ValueError, KeyError, TypeError) as error:
-        raise Invalid(f'{type(error).__name__}: {error}') from error
+        raise Refused(f'{type(error).__name__}: {error}') from error
     return body
 
 
@@ -45,7 +60,7 @@ def name_of(body):
     """Return the name of an object that is to be made."""
     name = body.get('metadata', {}).get('name', '')
     if not NAME.match(name):
-        raise Invalid(f'invalid name {json.dumps(name)}')
+        raise invalid(body['kind'], name, 'metadata.name: Invalid value')
     return name
 
 
@@ -112,8 +127,8 @@ class Objects:
             return {'secrets': self._secret, 'pods': self._pod,
                     'serviceaccounts': self._account}[kind](
                         request, namespace, name)
-        except Invalid as error:
-            return status(400, str(error), 'BadRequest')
+        except Refused as error:
+            return status(error.code, str(error), error.reason)
 
     @staticmethod
     def _forbidden(request, path, user):
@@ -132,7 +147,7 @@ class Objects:
                        'authorization.k8s.io/v1')
         wanted = body.get('spec', {}).get('resourceAttributes')
         if not isinstance(wanted, dict):
-            raise Invalid('exactly one of nonResourceAttributes or '
+            raise Refused('exactly one of nonResourceAttributes or '
                           'resourceAttributes must be specified')
         allowed = 'system:masters' in user.groups
         if (wanted.get('group'), wanted.get('resource'),
@@ -169,7 +184,7 @@ class Objects:
             spec = body.get('spec', {})
             account = spec.get('serviceAccountName', 'default')
             if not spec.get('containers'):
-                raise Invalid('spec.containers: Required value')
+                raise invalid('Pod', name, 'spec.containers: Required value')
             if (namespace, account) not in self.kube.accounts:
                 return status(
                     403, f'pods {json.dumps(name)} is forbidden: error '
@@ -219,17 +234,17 @@ class Objects:
         spec = body['spec']
         ttl = spec.get('expirationSeconds', 3600)
         if ttl < 600:
-            raise Invalid('may not specify a duration less than 10 minutes')
+            raise invalid('TokenRequest', name, 'may not specify a duration '
+                          'less than 10 minutes')
         pod = (spec.get('boundObjectRef') or {}).get('name')
         if pod is not None:
             if spec['boundObjectRef'].get('kind') != 'Pod':
-                raise Invalid('cannot bind token for serviceaccount to that '
-                              'type')
+                raise Refused('cannot bind token to object type')
             held = self.kube.pods.get((namespace, pod))
             if held is None:
                 return not_found('pods', pod)
             if held['account'] != name:
-                raise Invalid(f'cannot bind token for serviceaccount '
+                raise Refused(f'cannot bind token for serviceaccount '
                               f'{json.dumps(name)} to pod running with '
                               'different serviceaccount name.')
         ends = time.strftime('%Y-%m-%dT%H:%M:%SZ',
@@ -260,7 +275,7 @@ class Objects:
             'kubernetes.io/service-account.name')
         if body.get('type') != 'kubernetes.io/service-account-token' \
                 or (namespace, account) not in self.kube.accounts:
-            raise Invalid('no token of a service account that is there')
+            raise Refused('no token of a service account that is there')
         self.secrets[namespace, name] = {'body': body, 'account': account,
                                          'looks': 0}
         return made(body)
@@ -285,10 +300,11 @@ class Objects:
         role = body.get('roleRef', {})
         if role.get('apiGroup') != 'rbac.authorization.k8s.io' \
                 or role.get('kind') != 'ClusterRole':
-            raise Invalid('roleRef is none')
+            raise invalid('ClusterRoleBinding', 'of no role',
+                          'roleRef.kind: Unsupported value')
         name = body.get('metadata', {}).get('name')
         if not name:
-            raise Invalid('it has no name')
+            raise Refused('it has no name')
         if name in self.bindings:
             return exists('clusterrolebindings.rbac.authorization.k8s.io',
                           name)

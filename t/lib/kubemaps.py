@@ -187,8 +187,9 @@ class ConfigMaps:
                           'found', 'NotFound',
                           {'name': namespace, 'kind': 'namespaces'})
         if body['metadata'].get('resourceVersion'):
-            raise Refused(400, 'resourceVersion should not be set on objects '
-                          'to be created', 'BadRequest')
+            # a plain error, which is nobody's reason
+            raise Refused(500, 'resourceVersion should not be set on objects '
+                          'to be created', '')
         check(body, self.kube.version)
         if (namespace, name) in self.kube.configmaps:
             raise Refused(409, f'configmaps {json.dumps(name)} already '
