@@ -55,14 +55,14 @@ static ngx_command_t  ngx_http_akl_k8s_commands[] = {
       ngx_http_akl_k8s_auth_method,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
-      NULL },
+      (void *) ngx_http_akl_k8s_method_table },
 
     { ngx_string("akl_k8s_auth_config"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_akl_k8s_auth_config,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
-      NULL },
+      (void *) ngx_http_akl_k8s_config_table },
 
     { ngx_string("akl_k8s_cache_valid"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,

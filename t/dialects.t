@@ -560,6 +560,22 @@ def a_wrong_token_exchange_gets_its_error(gateway):
     answer = gateway.exchange(subject_token=None)
     t.is_((answer.status, answer.json()['error']), (401, 'invalid_grant'),
           'no subject token')
+    answer = gateway.exchange(client_id='nobody')
+    t.is_((answer.status, answer.json()['error']), (401, 'invalid_client'),
+          'an unknown client')
+    t.ok(answer.header('www-authenticate').startswith('Bearer '),
+         'who did not try HTTP Basic is not asked for it')
+    answer = gateway.exchange(client_id=None, headers=basic('nobody'))
+    t.is_((answer.status, answer.json()['error']), (401, 'invalid_client'),
+          'an unknown client by HTTP Basic')
+    t.is_(answer.header('www-authenticate'), 'Basic realm="akl_k8s"',
+          'who tried it is told that it was no good')
+    answer = gateway.exchange(client_id=None, headers=basic('k8s-conf'),
+                              subject_token=None)
+    t.is_((answer.status, answer.json()['error']), (401, 'invalid_grant'),
+          'no subject token of a known one')
+    t.ok(answer.header('www-authenticate').startswith('Bearer '),
+         'is a matter of the token')
     t.is_(gateway.exchange(kind='application/json').status, 415,
           'another content type')
     t.is_(gateway.get('/token').header('allow'), 'POST', 'another method')

@@ -208,12 +208,13 @@ typedef struct {
      * locations that "if" and limit_except make inherit all of it or nothing
      */
     ngx_http_handler_pt          handler;
+    ngx_str_t                    directive;
+    ngx_http_akl_k8s_where_t     where_handler;
 
     /* akl_k8s_auth */
     ngx_http_akl_k8s_dialect_e   dialect;
     ngx_str_t                    auth_config_name;  /* config=, len 0: none */
     ngx_http_akl_k8s_config_t   *auth_config;       /* resolved by merge/init */
-    ngx_http_akl_k8s_where_t     where_auth;
 
     /* akl_k8s_jwks, akl_k8s_discovery */
     ngx_http_akl_k8s_publication_t  *publication;
@@ -221,7 +222,6 @@ typedef struct {
     /* akl_k8s_introspect; whose tokens, resolved by merge */
     ngx_array_t                 *introspect_names;  /* of ngx_str_t, or NULL */
     ngx_array_t                 *introspect;        /* of .._config_t * */
-    ngx_http_akl_k8s_where_t     where_introspect;
 
     /* akl_k8s_guard, akl_k8s_require, akl_k8s_exchange */
     ngx_array_t                 *guard_names;       /* of ngx_str_t, or NULL */

@@ -475,6 +475,17 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
 
 
 void
+ngx_http_akl_k8s_challenge_basic(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
+
+    ngx_str_set(&h->value, "Basic realm=\"akl_k8s\"");
+}
+
+
+void
 ngx_http_akl_k8s_withdraw(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;

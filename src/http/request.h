@@ -82,6 +82,9 @@ ngx_int_t ngx_http_akl_k8s_unpark(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
     akl_reason_t reason, ngx_uint_t status);
 
+/* Has our WWW-Authenticate, which is there, ask for HTTP Basic instead. */
+void ngx_http_akl_k8s_challenge_basic(ngx_http_request_t *r);
+
 /* Takes our WWW-Authenticate back, if there is one. */
 void ngx_http_akl_k8s_withdraw(ngx_http_request_t *r);
 

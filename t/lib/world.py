@@ -68,6 +68,8 @@ DIRECTIVES = {
                         inherited=False),
     'revoke': Directive(GUARD + 'akl_k8s_revoke;', 'guard', None, 'POST',
                         inherited=False),
+    'introspect': Directive('akl_k8s_introspect k8s-conf;', 'document',
+                            '"active":true', 'POST', inherited=False),
     'jwks': Directive('akl_k8s_jwks;', 'document', '"keys"', always=True,
                       inherited=False),
     'discovery': Directive('akl_k8s_discovery k8s-conf;', 'document',
@@ -164,7 +166,7 @@ def open_(cell):
     what, way = DIRECTIVES[cell.directive], WAYS[cell.way]
     method = way.method or what.method
     if what.kind == 'endpoint' and what.dialect in ('vault', 'oauth') \
-            or cell.directive == 'revoke':
+            or cell.directive in ('revoke', 'introspect'):
         if method != 'POST':
             return False                # these are never by GET
     if what.method == 'POST' and not way.body:
@@ -195,6 +197,9 @@ def status(cell):
         return (200,) if open_(cell) else (401, 403, 500)
     if open_(cell):
         return good
+    if cell.directive == 'introspect' and cell.credential == 'refused' \
+            and open_(cell._replace(credential='good')):
+        return (200,)                   # it is not active
     return (400, 401, 403) if what.method == (way.method or what.method) \
         else (400, 401, 403, 405)
 
@@ -272,6 +277,9 @@ def request(cell, tokens, login):
             'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
             'client_id': 'k8s-conf', 'subject_token': token,
             'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt'})
+    elif cell.directive == 'introspect':
+        headers['Content-Type'] = 'application/x-www-form-urlencoded'
+        body = urllib.parse.urlencode({'token': token})
     elif token:
         name = 'X-Token' if cell.directive == 'source' else 'Authorization'
         headers[name] = f'Bearer {token}'

@@ -9,10 +9,8 @@
 static char *ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_akl_k8s_block_args(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, const ngx_http_akl_k8s_directive_t *d,
-    ngx_str_t *args, ngx_uint_t n);
-static ngx_uint_t ngx_http_akl_k8s_block_name(ngx_http_akl_k8s_block_t *block,
-    ngx_str_t *value);
+    const ngx_http_akl_k8s_directive_t *d, ngx_str_t *args, ngx_uint_t n);
+static ngx_uint_t ngx_http_akl_k8s_block_name(ngx_str_t *value);
 
 
 char *
@@ -71,7 +69,7 @@ ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_http_akl_k8s_block_args(cf, block, d, &value[1], n)
+        if (ngx_http_akl_k8s_block_args(cf, d, &value[1], n)
             != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
@@ -105,14 +103,14 @@ ngx_http_akl_k8s_block_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
  */
 
 static char *
-ngx_http_akl_k8s_block_args(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
+ngx_http_akl_k8s_block_args(ngx_conf_t *cf,
     const ngx_http_akl_k8s_directive_t *d, ngx_str_t *args, ngx_uint_t n)
 {
     ngx_uint_t  i;
 
     for (i = 0; d->max > 1 || n > d->max ? i < n : 0; i++) {
 
-        if (!ngx_http_akl_k8s_block_name(block, &args[i])) {
+        if (!ngx_http_akl_k8s_block_name(&args[i])) {
             continue;
         }
 
@@ -140,16 +138,26 @@ ngx_http_akl_k8s_block_args(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 }
 
 
-static ngx_uint_t
-ngx_http_akl_k8s_block_name(ngx_http_akl_k8s_block_t *block, ngx_str_t *value)
-{
-    ngx_uint_t  i;
+/* 1 where "value" is called as a directive of any of our blocks is */
 
-    for (i = 0; block->directives[i].name.len; i++) {
-        if (block->directives[i].name.len == value->len
-            && ngx_strcmp(block->directives[i].name.data, value->data) == 0)
-        {
-            return 1;
+static ngx_uint_t
+ngx_http_akl_k8s_block_name(ngx_str_t *value)
+{
+    ngx_command_t                       *cmd;
+    const ngx_http_akl_k8s_directive_t  *d;
+
+    for (cmd = ngx_http_akl_k8s_module.commands; cmd->name.len; cmd++) {
+
+        if (!(cmd->type & NGX_CONF_BLOCK)) {
+            continue;
+        }
+
+        for (d = cmd->post; d->name.len; d++) {
+            if (d->name.len == value->len
+                && ngx_strcmp(d->name.data, value->data) == 0)
+            {
+                return 1;
+            }
         }
     }
 
@@ -162,6 +170,10 @@ ngx_http_akl_k8s_swallowed(ngx_conf_t *cf, ngx_str_t *value)
 {
     ngx_uint_t      i;
     ngx_command_t  *cmd;
+
+    if (ngx_http_akl_k8s_block_name(value)) {
+        return ", is a ';' missing before it?";
+    }
 
     for (i = 0; cf->cycle->modules[i]; i++) {
 

@@ -26,8 +26,8 @@ void ngx_http_akl_k8s_here(ngx_conf_t *cf, ngx_http_akl_k8s_where_t *where);
 
 /*
  * The end of a message about a value that will not do: a question where the
- * value is the name of a directive of any module of nginx's, swallowed since
- * a ';' before it is missing; else "".
+ * value is the name of a directive, of any module of nginx's or of our blocks,
+ * swallowed since a ';' before it is missing; else "".
  */
 const char *ngx_http_akl_k8s_swallowed(ngx_conf_t *cf, ngx_str_t *value);
 
@@ -48,6 +48,14 @@ typedef struct {
     char       *(*set)(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
                      ngx_str_t *args, ngx_uint_t n);
 } ngx_http_akl_k8s_directive_t;
+
+
+/*
+ * What may stand in the blocks; a name of len 0 ends it.  They are the "post"
+ * of the blocks' own directives as well, where all of them are found.
+ */
+extern const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[];
+extern const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[];
 
 
 struct ngx_http_akl_k8s_block_s {

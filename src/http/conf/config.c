@@ -35,7 +35,7 @@ static void ngx_http_akl_k8s_config_cleanup(void *data);
 
 /* in the order of NGX_HTTP_AKL_K8S_ACCESS_ID and the others */
 
-static const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
+const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
     { ngx_string("access_id"), 1, 1, 0,
       ngx_http_akl_k8s_config_access_id },
     { ngx_string("signing_key"), 1, 1, 0,

@@ -12,6 +12,8 @@
 
 static ngx_int_t ngx_http_akl_k8s_require_rule(ngx_conf_t *cf,
     ngx_array_t *rules, ngx_str_t *value, ngx_uint_t icase);
+static ngx_int_t ngx_http_akl_k8s_require_names(ngx_conf_t *cf,
+    akl_subclaim_t *rule);
 
 
 char *
@@ -200,6 +202,53 @@ ngx_http_akl_k8s_require_rule(ngx_conf_t *cf, ngx_array_t *rules,
     rule->values.elts = globs;
     rule->values.n = n;
     rule->icase = icase ? 1 : 0;
+
+    return rule->icase ? NGX_OK : ngx_http_akl_k8s_require_names(cf, rule);
+}
+
+
+/* what no name of Kubernetes' can meet would refuse everybody */
+
+static ngx_int_t
+ngx_http_akl_k8s_require_names(ngx_conf_t *cf, akl_subclaim_t *rule)
+{
+    size_t       i;
+    ngx_str_t    glob;
+    ngx_uint_t   k;
+    const char  *cause;
+
+    static const struct {
+        const char       *claim;
+        akl_name_kind_t   kind;
+    } names[] = {
+        { "namespace", AKL_NAME_NAMESPACE },
+        { "pod_name", AKL_NAME_POD },
+        { "service_account_name", AKL_NAME_SERVICE_ACCOUNT }
+    };
+
+    for (k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+
+        if (rule->claim.len != ngx_strlen(names[k].claim)
+            || ngx_memcmp(rule->claim.data, names[k].claim, rule->claim.len)
+               != 0)
+        {
+            continue;
+        }
+
+        for (i = 0; i < rule->values.n; i++) {
+            cause = akl_check_bound(rule->values.elts[i], names[k].kind);
+
+            if (cause) {
+                glob = ngx_http_akl_k8s_ngx_str(&rule->values.elts[i]);
+
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid glob \"%V\" for claim \"%s\" in "
+                                   "\"akl_k8s_require\": %s",
+                                   &glob, names[k].claim, cause);
+                return NGX_ERROR;
+            }
+        }
+    }
 
     return NGX_OK;
 }

@@ -25,8 +25,8 @@ ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     alcf->auth_config_name, exchange_name = { 0, NULL };
-     *     alcf->where_auth, where_guard, where_exchange = { 0 };
-     *     alcf->where_introspect = { 0 };
+     *     alcf->directive = { 0, NULL };
+     *     alcf->where_handler, where_guard, where_exchange = { 0 };
      *     alcf->auth_config, guard, exchange, token_source = NULL;
      *     alcf->introspect_names, introspect = NULL;
      *     alcf->handler = NULL;
@@ -95,14 +95,29 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    if (conf->handler && clcf->handler != conf->handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" has a location that another handler serves as "
+                      "well in %V:%ui", &conf->directive,
+                      &conf->where_handler.file, conf->where_handler.line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->handler == ngx_http_akl_k8s_auth_handler && conf->exchange) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"akl_k8s_auth\" gets only what \"akl_k8s_exchange\" "
+                      "lets through, say \"akl_k8s_exchange off\" in its "
+                      "location in %V:%ui",
+                      &conf->where_handler.file, conf->where_handler.line);
+    }
+
     if (clcf->noname && clcf->handler == NULL) {
         conf->handler = prev->handler;
+        conf->where_handler = prev->where_handler;
         conf->dialect = prev->dialect;
         conf->auth_config_name = prev->auth_config_name;
-        conf->where_auth = prev->where_auth;
         conf->publication = prev->publication;
         conf->introspect_names = prev->introspect_names;
-        conf->where_introspect = prev->where_introspect;
 
         if (clcf->lmt_excpt) {
             clcf->handler = conf->handler;
@@ -113,7 +128,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->auth_config = ngx_http_akl_k8s_named(cf,
                                                    &conf->auth_config_name,
                                                    "akl_k8s_auth",
-                                                   &conf->where_auth);
+                                                   &conf->where_handler);
         if (conf->auth_config == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -123,7 +138,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->introspect = ngx_http_akl_k8s_resolve(cf,
                                                     conf->introspect_names,
                                                     "akl_k8s_introspect",
-                                                    &conf->where_introspect);
+                                                    &conf->where_handler);
         if (conf->introspect == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -137,8 +152,8 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"akl_k8s_introspect\" has no auth config to look at "
                       "tokens of in %V:%ui",
-                      &conf->where_introspect.file,
-                      conf->where_introspect.line);
+                      &conf->where_handler.file,
+                      conf->where_handler.line);
         return NGX_CONF_ERROR;
     }
 

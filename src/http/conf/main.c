@@ -127,7 +127,7 @@ ngx_http_akl_k8s_cache_valid(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    return ngx_http_akl_k8s_parse_cache(&value[1], cf->args->nelts - 1,
+    return ngx_http_akl_k8s_parse_cache(cf, &value[1], cf->args->nelts - 1,
                                         &amcf->cache_valid,
                                         &amcf->cache_refused);
 }
@@ -147,7 +147,7 @@ ngx_http_akl_k8s_review_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    return ngx_http_akl_k8s_parse_timeout(&value[1], cf->args->nelts - 1,
+    return ngx_http_akl_k8s_parse_timeout(cf, &value[1], cf->args->nelts - 1,
                                           &amcf->review_timeout,
                                           &amcf->connect_timeout);
 }
@@ -220,20 +220,42 @@ ngx_http_akl_k8s_revocations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_parse_time(ngx_conf_t *cf, ngx_str_t *directive,
+    ngx_str_t *text, ngx_uint_t is_sec, ngx_int_t least)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(text, is_sec);
+
+    if (n == NGX_ERROR || n < least) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time \"%V\" in \"%V\"%s", text, directive,
+                           ngx_http_akl_k8s_swallowed(cf, text));
+        return NGX_ERROR;
+    }
+
+    if (n > (is_sec ? NGX_HTTP_AKL_K8S_TIME_MAX : NGX_HTTP_AKL_K8S_WAIT_MAX)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"%V\" is longer than %s", text,
+                           directive, is_sec ? "365 days" : "a day");
+        return NGX_ERROR;
+    }
+
+    return n;
+}
+
+
 char *
-ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n, time_t *valid,
-    time_t *refused)
+ngx_http_akl_k8s_parse_cache(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
+    time_t *valid, time_t *refused)
 {
     ngx_str_t  text;
 
-    *valid = ngx_parse_time(&args[0], 1);
+    *valid = ngx_http_akl_k8s_parse_time(cf, &args[-1], &args[0], 1, 0);
 
     if (*valid == (time_t) NGX_ERROR) {
-        return "has an invalid time";
-    }
-
-    if (*valid > NGX_HTTP_AKL_K8S_TIME_MAX) {
-        return "has a time longer than 365 days";
+        return NGX_CONF_ERROR;
     }
 
     if (n == 1) {
@@ -247,34 +269,22 @@ ngx_http_akl_k8s_parse_cache(ngx_str_t *args, ngx_uint_t n, time_t *valid,
     text.data = args[1].data + 8;
     text.len = args[1].len - 8;
 
-    *refused = ngx_parse_time(&text, 1);
+    *refused = ngx_http_akl_k8s_parse_time(cf, &args[-1], &text, 1, 0);
 
-    if (*refused == (time_t) NGX_ERROR) {
-        return "has an invalid time";
-    }
-
-    if (*refused > NGX_HTTP_AKL_K8S_TIME_MAX) {
-        return "has a time longer than 365 days";
-    }
-
-    return NGX_CONF_OK;
+    return (*refused == (time_t) NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 
 char *
-ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
+ngx_http_akl_k8s_parse_timeout(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t n,
     ngx_msec_t *timeout, ngx_msec_t *connect)
 {
     ngx_str_t  text;
 
-    *timeout = ngx_parse_time(&args[0], 0);
+    *timeout = ngx_http_akl_k8s_parse_time(cf, &args[-1], &args[0], 0, 1);
 
-    if (*timeout == (ngx_msec_t) NGX_ERROR || *timeout == 0) {
-        return "has an invalid time";
-    }
-
-    if (*timeout > NGX_HTTP_AKL_K8S_WAIT_MAX) {
-        return "has a time longer than a day";
+    if (*timeout == (ngx_msec_t) NGX_ERROR) {
+        return NGX_CONF_ERROR;
     }
 
     if (n == 1) {
@@ -288,17 +298,10 @@ ngx_http_akl_k8s_parse_timeout(ngx_str_t *args, ngx_uint_t n,
     text.data = args[1].data + 8;
     text.len = args[1].len - 8;
 
-    *connect = ngx_parse_time(&text, 0);
+    *connect = ngx_http_akl_k8s_parse_time(cf, &args[-1], &text, 0, 1);
 
-    if (*connect == (ngx_msec_t) NGX_ERROR || *connect == 0) {
-        return "has an invalid time";
-    }
-
-    if (*connect > NGX_HTTP_AKL_K8S_WAIT_MAX) {
-        return "has a time longer than a day";
-    }
-
-    return NGX_CONF_OK;
+    return (*connect == (ngx_msec_t) NGX_ERROR) ? NGX_CONF_ERROR
+                                                : NGX_CONF_OK;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include "../../k8s/time.h"
 #include "conf.h"
+#include "main.h"
 
 
 static char *ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
@@ -30,7 +31,7 @@ static void ngx_http_akl_k8s_method_cleanup(void *data);
 #define NGX_HTTP_AKL_K8S_MANY  1000
 
 
-static const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
+const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
 
     { ngx_string("bound_namespaces"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
       ngx_http_akl_k8s_method_namespaces },
@@ -294,17 +295,11 @@ ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    method->token_ttl = ngx_parse_time(&args[0], 1);
+    method->token_ttl = ngx_http_akl_k8s_parse_time(cf, block->directive,
+                                                    &args[0], 1, 1);
 
-    if (method->token_ttl == (time_t) NGX_ERROR || method->token_ttl == 0) {
-        return "has an invalid time";
-    }
-
-    if (method->token_ttl > NGX_HTTP_AKL_K8S_TIME_MAX) {
-        return "has a time longer than 365 days";
-    }
-
-    return NGX_CONF_OK;
+    return (method->token_ttl == (time_t) NGX_ERROR) ? NGX_CONF_ERROR
+                                                     : NGX_CONF_OK;
 }
 
 

@@ -39,6 +39,8 @@ ngx_http_akl_k8s_serve(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
 
     clcf->handler = handler;
     alcf->handler = handler;
+    alcf->directive = *(ngx_str_t *) cf->args->elts;
+    ngx_http_akl_k8s_here(cf, &alcf->where_handler);
 
     return NGX_CONF_OK;
 }
@@ -58,8 +60,6 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     named = 0;
-
-    ngx_http_akl_k8s_here(cf, &alcf->where_auth);
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -210,11 +210,11 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char       *rv;
     ngx_str_t  *value;
 
-    if (alcf->where_introspect.line) {
+    if (alcf->handler == ngx_http_akl_k8s_introspect_handler
+        || alcf->handler == ngx_http_akl_k8s_self_handler)
+    {
         return "is duplicate";
     }
-
-    ngx_http_akl_k8s_here(cf, &alcf->where_introspect);
 
     value = cf->args->elts;
 

@@ -194,7 +194,7 @@ ngx_http_akl_k8s_setter(cache)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    return ngx_http_akl_k8s_parse_cache(args, n, &config->cache_valid,
+    return ngx_http_akl_k8s_parse_cache(cf, args, n, &config->cache_valid,
                                         &config->cache_refused);
 }
 
@@ -203,7 +203,7 @@ ngx_http_akl_k8s_setter(timeout)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    return ngx_http_akl_k8s_parse_timeout(args, n, &config->review_timeout,
+    return ngx_http_akl_k8s_parse_timeout(cf, args, n, &config->review_timeout,
                                           &config->connect_timeout);
 }
 

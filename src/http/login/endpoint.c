@@ -289,6 +289,10 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
         return ngx_http_akl_k8s_no_memory(r);
     }
 
+    if (form->basic && form->reason == AKL_CONFIG_UNKNOWN) {
+        ngx_http_akl_k8s_challenge_basic(r);
+    }
+
     return ngx_http_akl_k8s_endpoint_send(r, status, b);
 }
 

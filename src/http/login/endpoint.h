@@ -24,6 +24,7 @@ typedef struct {
     uint64_t                     audiences;     /* those asked for, as login
                                                    has them; 0: none */
     ngx_uint_t                   access_token;  /* oauth: that type asked */
+    ngx_uint_t                   basic;         /* oauth: by HTTP Basic */
 
     /* why not, where parsing failed */
     akl_reason_t                 reason;

@@ -205,6 +205,10 @@ ngx_http_akl_k8s_oauth_basic(ngx_http_request_t *r,
         return;
     }
 
+    /* RFC 6749 section 5.2: a client is challenged as it tried it */
+
+    form->basic = 1;
+
     rc = ngx_http_auth_basic_user(r);
 
     if (rc == NGX_DECLINED) {
@@ -354,7 +358,8 @@ ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
         break;
 
     default:
-        error = akl_str("invalid_grant");
+        error = (form->reason == AKL_CONFIG_UNKNOWN)
+                ? akl_str("invalid_client") : akl_str("invalid_grant");
         break;
     }
 
