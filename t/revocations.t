@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, 'lib'))
 import preload  # noqa: E402
 import procs  # noqa: E402
 import tokens  # noqa: E402
+import zones  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
@@ -139,6 +140,34 @@ def a_worker_that_is_killed_takes_no_revocation_with_it(gateway):
         t.is_(gateway.status(mint(jti=name)), 401, f'{name} is refused')
     t.is_([gateway.status(mint(jti=name)) for name in names], [401] * 6,
           'all of them')
+
+
+@t.story
+def a_worker_that_dies_inside_the_zone_takes_no_revocation_with_it(gateway):
+    hot, good = mint(jti='before'), mint()
+    t.is_((gateway.status(hot), gateway.status(good)), (200, 200),
+          'both are remembered')
+    t.is_(gateway.revoke({'jti': 'before'}).status, 200, 'a revocation')
+    victim = zones.hold(gateway.nginx)
+    during = client.Background(gateway.revoke, {'jti': 'during'})
+    shown = client.Background(gateway.present, hot)
+    os.kill(victim, signal.SIGKILL)
+    t.is_((during.result().status, shown.result().status), (200, 401),
+          'both wait for the lock, and hold')
+    t.ok(gateway.nginx.wait_log(f'was locked by {victim}'),
+         'nginx took the lock away')
+    t.is_(gateway.metric('zone_resets_total'), 1, 'the zone is empty now')
+    t.ok(wait_for(lambda: len(gateway.nginx.workers()) == 2),
+         'another worker')
+    t.is_([gateway.status(token) for token in
+           (hot, mint(jti='during'), good)], [401, 401, 200],
+          'what is refused, in both')
+    t.is_(gateway.revoke({'jti': 'after'}).status, 200, 'it goes on')
+    t.is_(gateway.status(mint(jti='after')), 401, 'in both')
+    gateway.crash()
+    gateway.start()
+    t.is_([gateway.status(mint(jti=name)) for name in
+           ('before', 'during', 'after')], [401] * 3, 'after a restart')
 
 
 @t.story

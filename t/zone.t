@@ -4,14 +4,13 @@
 import os
 import re
 import signal
-import struct
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-import procs  # noqa: E402
+import zones  # noqa: E402
 from akltest import CONFIG, Test, client, wait_for  # noqa: E402
 
 HTTP = '''
@@ -75,31 +74,6 @@ def bogus(token, number):
     """Return a token whose signature is another one."""
     head, _, signature = token.rpartition('.')
     return f'{head}.{number:06d}{signature[6:]}'
-
-
-def shared(pid):
-    """Return where a worker has the zone's lock and its store.
-
-    nginx's slab pool begins with the lock; the store with its magic.
-    """
-    with open(f'/proc/{pid}/maps', encoding='ascii') as maps, \
-            open(f'/proc/{pid}/mem', 'rb') as memory:
-        for line in maps:
-            if 'rw-s' not in line:
-                continue
-            start, end = (int(x, 16) for x in line.split()[0].split('-'))
-            memory.seek(start)
-            place = memory.read(end - start).find(b'akl1')
-            if place >= 0:
-                return start, start + place
-    return None
-
-
-def poke(pid, address, data):
-    """Write into a worker's memory."""
-    with open(f'/proc/{pid}/mem', 'r+b', buffering=0) as memory:
-        memory.seek(address)
-        memory.write(data)
 
 
 @t.story
@@ -177,16 +151,7 @@ def a_worker_that_dies_while_it_writes_costs_the_zone(cluster, gateway):
     token = cluster.issue()
     t.is_(gateway.login(token), 200, 'a login')
     before = gateway.reviews(), gateway.logins()
-    victim = gateway.nginx.workers()[0]
-    place = shared(victim)
-    t.ok(place, 'the zone is found in a worker')
-    lock, store = place
-    gateway.nginx.expect(r'"small" was locked by \d+')
-    gateway.nginx.expect('exited on signal 9')
-    os.kill(victim, signal.SIGSTOP)
-    t.ok(wait_for(lambda: procs.stopped(victim)), 'it stands')
-    poke(victim, store + 16, struct.pack('=I', 1))
-    poke(victim, lock, struct.pack('=L', victim))
+    victim = zones.hold(gateway.nginx)
     answers = client.Background(gateway.login, token)
     os.kill(victim, signal.SIGKILL)
     t.is_(answers.result(), 200, 'a login goes on when the holder is dead')
