@@ -254,6 +254,23 @@ def a_journal_that_is_written_anew_outlives_a_loss_of_power(fragile):
 
 
 @t.story
+def a_new_journal_is_on_the_disk_before_it_has_the_name(fragile):
+    soon = int(time.time()) + 3
+    tokens.write_file(fragile.journal, lines(
+        jti('stays'), *(jti(f'{n:050}', soon) for n in range(1000))), 0o600)
+    fragile.start()
+    wait_for(lambda: time.time() > soon)
+    t.write(os.path.join(fragile.disk, '.dies-after-names'), '')
+    fragile.nginx.expect('exited on signal 9')
+    asked = client.Background(fragile.revoke, {'jti': 'first'})
+    t.ok(wait_for(asked.done) and asked.error is not None,
+         'the worker dies in the middle, and nobody is answered')
+    fragile.lose_power()
+    fragile.start()
+    t.is_(fragile.status(mint(jti='stays')), 401, 'what was there is')
+
+
+@t.story
 def an_earlier_time_for_a_subject_takes_nothing_back(gateway):
     now = int(time.time())
     token = mint(iat=now - 60, nbf=now - 60)

@@ -7,6 +7,10 @@
  * directory alone: a file that was synced but whose name was not is lost.
  * Data are kept in the mirror by inode, ".data-INODE"; a sync of the directory
  * gives each of its names the inode that it has, in ".names".
+ *
+ * Where there is ".dies-after-names" in the mirror, the process dies of the
+ * next sync of a directory: what it did to files that were renamed has to be
+ * on the disk by then.
  */
 
 #define _GNU_SOURCE
@@ -14,6 +18,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +144,12 @@ keep_names(const char *path)
 
     if (fclose(out) != 0 || rename(tmp, to) == -1) {
         abort();
+    }
+
+    (void) snprintf(to, sizeof(to), "%s/.dies-after-names", disk);
+
+    if (unlink(to) == 0) {
+        (void) raise(SIGKILL);
     }
 }
 
