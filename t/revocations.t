@@ -68,7 +68,8 @@ class Gateway:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         self.nginx.process.wait()
-        if not wait_for(lambda: not any(procs.title(p) for p in pids[1:])):
+        # its command line goes before its sockets do: the state tells
+        if not wait_for(lambda: not any(map(procs.parent_of, pids[1:]))):
             raise RuntimeError('workers outlive SIGKILL')
 
     def present(self, token):
