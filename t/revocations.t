@@ -64,7 +64,14 @@ class Gateway:
 
     def crash(self):
         """Kill master and workers at once, as a lost node does."""
-        pids = [self.nginx.process.pid, *self.nginx.workers()]
+        master = self.nginx.process.pid
+
+        # it may be about to start another worker
+
+        os.kill(master, signal.SIGSTOP)
+        if not wait_for(lambda: procs.stopped(master)):
+            raise RuntimeError('the master does not stop')
+        pids = [master, *procs.children(master)]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         self.nginx.process.wait()
