@@ -54,7 +54,4 @@ make -C "$source" module cli OBJS="$work/objs" \
 
 mkdir -p "$out/modules" "$out/bin"
 cp "$work/objs/ngx_http_akl_k8s_module.so" "$out/modules/"
-
-if [ -x "$work/objs/akl-k8s" ]; then
-    cp "$work/objs/akl-k8s" "$out/bin/"
-fi
+cp "$work/objs/akl-k8s" "$out/bin/"

@@ -11,6 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
+import cli  # noqa: E402
 import nginx  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test  # noqa: E402
@@ -54,7 +55,8 @@ class Builder:
         """Run build.sh beside an nginx of that version.
 
         Return whether it went well and called make, and what it said; make
-        only notes what it was asked for, and makes an empty module.
+        only notes what it was asked for, and makes an empty module and
+        program.
         """
         made = os.path.join(self.dir, 'made')
         for name, text in (
@@ -63,7 +65,8 @@ class Builder:
                 ('make', f'echo "$@" > {made}\n'
                          'for arg; do case $arg in OBJS=*) '
                          'mkdir -p ${arg#OBJS=}\n'
-                         'touch ${arg#OBJS=}/ngx_http_akl_k8s_module.so;; '
+                         'touch ${arg#OBJS=}/ngx_http_akl_k8s_module.so '
+                         '${arg#OBJS=}/akl-k8s;; '
                          'esac\ndone\n')):
             tokens.write_file(os.path.join(self.tools, name),
                               '#!/bin/sh\n' + text, 0o755)
@@ -107,6 +110,32 @@ def sources_of_the_digest_that_nginx_sha256_names_are_built(builder):
           'from a mirror with a slash at its end')
     t.is_(builder.build('1.99.0', NGINX_SHA256='0' * 64)[0], NOT_BUILT,
           'another digest')
+
+
+@t.story
+def the_program_is_built_beside_the_module(builder):
+    digest = builder.archive('1.99.0')
+    builder.build('1.99.0', NGINX_SHA256=digest)
+    out = os.path.join(builder.dir, 'out')
+    t.is_([os.listdir(os.path.join(out, name))
+           for name in ('modules', 'bin')],
+          [['ngx_http_akl_k8s_module.so'], ['akl-k8s']], 'both are put out')
+
+
+@t.story
+def the_image_has_what_both_of_them_need():
+    build, _, run = read('Dockerfile').partition('\n\n\nFROM ')
+    for library, package in (('curl', 'curl'), ('jansson', 'libjansson4'),
+                             ('yaml', 'libyaml-0-2')):
+        t.like(build, rf'lib{library}\w*(-openssl)?-dev\b',
+               f'{library} to build with')
+        t.like(run, rf'\b{package}\b', f'{package} to run with')
+    needed = subprocess.run(['ldd', cli.BINARY], text=True, check=True,
+                            stdout=subprocess.PIPE).stdout
+    t.is_([one for one in ('libcurl', 'libjansson', 'libyaml')
+           if one not in needed], [], 'that is what the program needs')
+    t.like(run, r'nginx -t -c(.*\n)*.*&& akl-k8s --version',
+           'both are tried while it is built')
 
 
 @t.story
