@@ -349,6 +349,36 @@ def objects_are_made_and_deleted_as_a_real_one_has_it(cluster, pair):
 
 
 @t.story
+def what_a_story_has_made_by_requests_is_gone_afterwards(cluster, api):
+    master = (api.path('master.crt'), api.path('master.key'))
+    made = (
+        (f'/api/v1/namespaces/{NAMESPACE}/secrets', {
+            'kind': 'Secret', 'apiVersion': 'v1',
+            'type': 'kubernetes.io/service-account-token',
+            'metadata': {'name': 'made', 'annotations': {
+                'kubernetes.io/service-account.name': 'builder'}}}),
+        ('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+            'kind': 'ClusterRoleBinding',
+            'apiVersion': 'rbac.authorization.k8s.io/v1',
+            'metadata': {'name': 'made'}, 'subjects': [],
+            'roleRef': {'apiGroup': 'rbac.authorization.k8s.io',
+                        'kind': 'ClusterRole', 'name': 'any'}}))
+    context = client.tls(cluster.ca, master)
+
+    def held():
+        """Return the statuses of a look at what is made."""
+        return [client.request(cluster.port, 'GET', f'{path}/made',
+                               context=context).status for path, _ in made]
+
+    for path, document in made:
+        t.like(cluster.ask(document, None, path, cert=master)[0],
+               '^HTTP/1.1 201', document['kind'])
+    t.is_(held(), [200, 200], 'they are there')
+    api.restore()
+    t.is_(held(), [404, 404], 'as before')
+
+
+@t.story
 def rancher_has_keys_of_its_own(cluster, api, reviewer, body):
     api.rancher('token-abcde:secret', ['c-m-1'])
     path = '/k8s/clusters/c-m-1' + REVIEWS

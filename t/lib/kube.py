@@ -91,6 +91,8 @@ class Kube:
         self.accounts = {}
         self.pods = {}
         self.secrets = {}
+        self.requested = {}         # secrets that wait for their token
+        self.bindings = {}
         self.nodes = {}
         self.validatings = {}
         self.mutatings = {}

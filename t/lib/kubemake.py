@@ -99,8 +99,6 @@ class Objects:
 
     def __init__(self, kube):
         self.kube = kube
-        self.bindings = {}
-        self.secrets = {}
 
     def answer(self, request, path, user):
         """Return the Answer, or None where the path is not ours."""
@@ -257,7 +255,7 @@ class Objects:
 
     def _secret(self, request, namespace, name):
         if request.method == 'GET' and name:
-            held = self.secrets.get((namespace, name))
+            held = self.kube.requested.get((namespace, name))
             if held is None:
                 return not_found('secrets', name)
             # the controller fills it, after a while
@@ -276,13 +274,13 @@ class Objects:
         if body.get('type') != 'kubernetes.io/service-account-token' \
                 or (namespace, account) not in self.kube.accounts:
             raise Refused('no token of a service account that is there')
-        self.secrets[namespace, name] = {'body': body, 'account': account,
-                                         'looks': 0}
+        self.kube.requested[namespace, name] = {
+            'body': body, 'account': account, 'looks': 0}
         return made(body)
 
     def _binding(self, request, name):
         if request.method == 'DELETE' and name:
-            held = self.bindings.pop(name, None)
+            held = self.kube.bindings.pop(name, None)
             if held is None:
                 return not_found(
                     'clusterrolebindings.rbac.authorization.k8s.io', name)
@@ -290,7 +288,7 @@ class Objects:
                 self.kube.delegators -= set(subjects(held))
             return deleted('clusterrolebindings', name)
         if request.method == 'GET' and name:
-            held = self.bindings.get(name)
+            held = self.kube.bindings.get(name)
             return made(held, 200) if held else not_found(
                 'clusterrolebindings.rbac.authorization.k8s.io', name)
         if request.method != 'POST' or name:
@@ -305,10 +303,10 @@ class Objects:
         name = body.get('metadata', {}).get('name')
         if not name:
             raise Refused('it has no name')
-        if name in self.bindings:
+        if name in self.kube.bindings:
             return exists('clusterrolebindings.rbac.authorization.k8s.io',
                           name)
-        self.bindings[name] = body
+        self.kube.bindings[name] = body
         if role.get('name') == DELEGATOR:
             self.kube.delegators |= set(subjects(body))
         return made(body)
