@@ -257,7 +257,9 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 interop: all $(INTEROPS) $(NGINX_BUILT)
 	-cd t/interop/vaultwatch && go build -buildvcs=false \
 	    -o $(abspath $(OBJS))/interop/vaultwatch .
-	$(TEST_ENV) prove t/interop.t t/jws_verify.t t/vault_watch.t
+	-cd t/interop/spiffe && go build -buildvcs=false \
+	    -o $(abspath $(OBJS))/interop/spiffe .
+	$(TEST_ENV) prove t/interop.t t/jws_verify.t t/vault_watch.t t/spiffe.t
 
 # a real kube-apiserver, built from Go modules into $(OBJS)/e2e at first;
 # E2E holds versions or the options of t/e2e/run.py

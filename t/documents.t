@@ -27,6 +27,7 @@ RULES = {
     '/status?format=json': ('GET, HEAD', 200, False),
     '/status?format=prometheus': ('GET, HEAD', 200, False),
     '/jwks': ('GET, HEAD', 200, True),
+    '/bundle': ('GET, HEAD', 200, True),
     '/discovery': ('GET, HEAD', 200, True),
 }
 # path: a body, the types that it may be sent as, one that it may not; Vault
@@ -62,10 +63,12 @@ def nginx():
             location = /self      { akl_k8s_introspect vault; }
             location = /status    { akl_k8s_status; }
             location = /jwks      { akl_k8s_jwks; }
+            location = /bundle    { akl_k8s_jwks spiffe; }
             location = /discovery { akl_k8s_discovery k8s-conf; }
         }
     ''', method=cluster.method(),
-        config=cluster.config(token_issuer='https://gw.example.com'))
+        config=cluster.config(token_issuer='https://gw.example.com',
+                              token_subject='spiffe://example.org/pod'))
 
 
 @t.shared

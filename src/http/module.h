@@ -192,6 +192,7 @@ typedef enum {
 typedef struct {
     ngx_array_t                 *names;     /* of ngx_str_t; NULL: all */
     ngx_uint_t                   discovery;
+    ngx_uint_t                   spiffe;    /* a trust domain's bundle */
     ngx_str_t                    jwks_uri;
     ngx_str_t                    token_endpoint;            /* len 0: none */
     ngx_str_t                    introspection_endpoint;

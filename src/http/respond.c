@@ -200,7 +200,8 @@ ngx_http_akl_k8s_respond_headers(ngx_http_request_t *r,
     }
 
     if (document->cacheable) {
-        ngx_str_set(&cache, "public, max-age=300");
+        ngx_str_set(&cache, "public, max-age="
+                            ngx_value(NGX_HTTP_AKL_K8S_MAX_AGE));
 
     } else {
         ngx_str_set(&cache, "no-store");

@@ -11,13 +11,16 @@
 #include <ngx_http.h>
 
 
+#define NGX_HTTP_AKL_K8S_MAX_AGE  300       /* s that a document is kept */
+
+
 typedef struct {
     ngx_uint_t    status;
     const char   *type;         /* Content-Type; NULL where body is empty */
     ngx_str_t     body;         /* len 0: an answer without content */
     ngx_str_t     etag;         /* quoted; len 0: none */
     unsigned      temporary:1;  /* the body's memory may be changed */
-    unsigned      cacheable:1;  /* for five minutes; else "no-store" */
+    unsigned      cacheable:1;  /* for MAX_AGE; else "no-store" */
 } ngx_http_akl_k8s_document_t;
 
 

@@ -38,14 +38,32 @@ static char *ngx_http_akl_k8s_publication(ngx_conf_t *cf,
     ngx_uint_t n);
 static ngx_int_t ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_publication_t *pub);
+static ngx_int_t ngx_http_akl_k8s_publish_bundle(ngx_conf_t *cf,
+    ngx_http_akl_k8s_publication_t *pub, ngx_array_t *configs);
 
 
 char *
 ngx_http_akl_k8s_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_http_akl_k8s_publication(cf, conf,
-                                        ngx_http_akl_k8s_jwks_handler,
-                                        cf->args->nelts - 1);
+    ngx_http_akl_k8s_loc_conf_t  *alcf = conf;
+
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   n, spiffe;
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    spiffe = (n && ngx_strcmp(value[n].data, "spiffe") == 0);
+
+    rv = ngx_http_akl_k8s_publication(cf, alcf, ngx_http_akl_k8s_jwks_handler,
+                                      n - spiffe);
+
+    if (rv == NGX_CONF_OK) {
+        alcf->publication->spiffe = spiffe;
+    }
+
+    return rv;
 }
 
 
@@ -274,6 +292,11 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
         config = configs.elts;
         cause = ngx_http_akl_k8s_discovery_build(cf, pub, config[0]);
 
+    } else if (pub->spiffe
+               && ngx_http_akl_k8s_publish_bundle(cf, pub, &configs) != NGX_OK)
+    {
+        return NGX_ERROR;
+
     } else {
         cause = ngx_http_akl_k8s_jwks_build(cf, pub, &configs);
     }
@@ -287,6 +310,68 @@ ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
                       pub->discovery ? "akl_k8s_discovery" : "akl_k8s_jwks",
                       cause, &pub->where.file, pub->where.line);
         return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A bundle is about one trust domain, and its keys sign JWT-SVIDs: these know
+ * no EdDSA (JWT-SVID section 2.1).
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_publish_bundle(ngx_conf_t *cf,
+    ngx_http_akl_k8s_publication_t *pub, ngx_array_t *configs)
+{
+    size_t                       k;
+    akl_str_t                    domain, first;
+    ngx_uint_t                   i;
+    const char                  *cause;
+    ngx_http_akl_k8s_config_t  **config;
+
+    config = configs->elts;
+    first.len = 0;
+
+    for (i = 0; i < configs->nelts; i++) {
+
+        cause = akl_subject_spiffe(&config[i]->subject, &domain);
+
+        if (cause) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"token_subject\" of akl_k8s_auth_config \"%V\" %s, "
+                          "which \"akl_k8s_jwks\" with \"spiffe\" needs in "
+                          "%V:%ui", &config[i]->name, cause,
+                          &pub->where.file, pub->where.line);
+            return NGX_ERROR;
+        }
+
+        if (first.len && !akl_str_eq(first, domain)) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"akl_k8s_jwks\" with \"spiffe\" is about several "
+                          "trust domains, \"%*s\" and \"%*s\" in %V:%ui",
+                          first.len, first.data, domain.len, domain.data,
+                          &pub->where.file, pub->where.line);
+            return NGX_ERROR;
+        }
+
+        first = domain;
+
+        for (k = 0; k < config[i]->keys.n; k++) {
+
+            if (config[i]->keys.keys[k].alg != AKL_ALG_EDDSA) {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "akl_k8s_auth_config \"%V\" has an Ed25519 key, by "
+                          "which no JWT-SVID can be signed, but "
+                          "\"akl_k8s_jwks\" with \"spiffe\" publishes it in "
+                          "%V:%ui", &config[i]->name,
+                          &pub->where.file, pub->where.line);
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;

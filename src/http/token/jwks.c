@@ -15,7 +15,9 @@
 #define NGX_HTTP_AKL_K8S_ETAG_BYTES  16
 
 
-static ngx_int_t ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks);
+static ngx_int_t ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks,
+    ngx_uint_t spiffe);
+static ngx_int_t ngx_http_akl_k8s_jwks_bundle(json_t *root);
 static ngx_int_t ngx_http_akl_k8s_publish_document(ngx_http_request_t *r,
     const char *type);
 
@@ -46,7 +48,11 @@ ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf,
     config = configs->elts;
 
     for (i = 0; i < configs->nelts && rc == NGX_OK; i++) {
-        rc = ngx_http_akl_k8s_jwks_add(keys, &config[i]->keys);
+        rc = ngx_http_akl_k8s_jwks_add(keys, &config[i]->keys, pub->spiffe);
+    }
+
+    if (rc == NGX_OK && pub->spiffe) {
+        rc = ngx_http_akl_k8s_jwks_bundle(root);
     }
 
     len = json_dumpb(root, NULL, 0, JSON_COMPACT);
@@ -67,7 +73,7 @@ ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf,
 
 
 static ngx_int_t
-ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks)
+ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks, ngx_uint_t spiffe)
 {
     size_t   i, k;
     json_t  *jwk, *known;
@@ -93,9 +99,43 @@ ngx_http_akl_k8s_jwks_add(json_t *keys, akl_jwks_t *jwks)
             continue;
         }
 
+        if (spiffe
+            && json_object_set_new(jwk, "use", json_string("jwt-svid")) != 0)
+        {
+            json_decref(jwk);
+            return NGX_ERROR;
+        }
+
         if (json_array_append_new(keys, jwk) != 0) {
             return NGX_ERROR;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * SPIFFE Trust Domain and Bundle, section 4.1: the sequence number grows with
+ * each change.  Keys change by a new configuration only, so its time will do.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_jwks_bundle(json_t *root)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    if (json_object_set_new(root, "spiffe_sequence",
+                            json_integer((json_int_t) tp->sec * 1000
+                                         + tp->msec))
+        != 0
+        || json_object_set_new(root, "spiffe_refresh_hint",
+                               json_integer(NGX_HTTP_AKL_K8S_MAX_AGE))
+           != 0)
+    {
+        return NGX_ERROR;
     }
 
     return NGX_OK;
@@ -135,7 +175,13 @@ ngx_http_akl_k8s_etag(ngx_conf_t *cf, ngx_http_akl_k8s_publication_t *pub)
 ngx_int_t
 ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r)
 {
-    return ngx_http_akl_k8s_publish_document(r, "application/jwk-set+json");
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    return ngx_http_akl_k8s_publish_document(r, alcf->publication->spiffe
+                                                ? "application/json"
+                                                : "application/jwk-set+json");
 }
 
 

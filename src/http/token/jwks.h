@@ -10,7 +10,8 @@
 
 /*
  * Builds the JWK set of these auth configs (array of .._config_t *) into
- * pub->document, each key once.  NULL, or a static cause.
+ * pub->document, each key once; with pub->spiffe as the bundle of a trust
+ * domain (SPIFFE Trust Domain and Bundle, section 4).  NULL, or a static cause.
  */
 const char *ngx_http_akl_k8s_jwks_build(ngx_conf_t *cf,
     ngx_http_akl_k8s_publication_t *pub, ngx_array_t *configs);
