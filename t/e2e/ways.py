@@ -107,7 +107,7 @@ def inside(world):
     """The gateway as a pod: environment and mounted service account."""
     url = world.host.partition('://')[2]
     host, _, port = url.partition(':')
-    mounted = os.path.join(world.test.dir, 'serviceaccount')
+    mounted = os.path.join(world.test.dir, f'{world.label}-serviceaccount')
     data = os.path.join(mounted, '..2026_11_23')
     os.makedirs(data)
     for name, text in (('token', world.reviewer), ('ca.crt', world.ca_pem),
