@@ -66,6 +66,7 @@ def software():
 def own(test, version, parts):
     """Start a control plane and go through everything."""
     programs = build.build(version)
+    before = test.count
     plane = ControlPlane(test, programs, os.path.join(test.dir, version))
     test.note(f'starting Kubernetes {version} at {plane.url}')
     try:
@@ -81,6 +82,7 @@ def own(test, version, parts):
         for name in parts:
             PARTS[name].run(world)
         no_token_logged(test)
+        test.note(f'Kubernetes {version}: {test.count - before} checks')
     finally:
         plane.close()
 
