@@ -6,6 +6,8 @@ import glob
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import time
 
@@ -17,7 +19,8 @@ import faults  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, free_port  # noqa
-from cli import ASAN, TERMINALS, Desk, run, run_on_terminal  # noqa: E402
+from cli import (ASAN, BINARY, TERMINALS, Desk, run,  # noqa: E402
+                 run_on_terminal)
 
 DAY = 86400
 USER = 'user root;\n' if os.geteuid() == 0 else ''
@@ -381,6 +384,33 @@ def a_signing_key_that_cannot_be_used_is_found(desk):
                'akl-k8s', signing_key=desk.path('folder'))
     desk.names('a broken one', 1, 'config', 'neither PEM nor base64',
                'akl-k8s keys new', signing_key=desk.write('broken.pem', 'x'))
+
+
+@t.story
+def a_signing_key_of_somebody_else_is_found_with_who_may_read_it(desk):
+    key = desk.write('theirs.pem', tokens.key('RSA-2048', 'gateway').pem(),
+                     0o600)
+    conf = desk.conf(signing_key=key)
+    os.chmod(conf, 0o644)
+    program, somebody = BINARY, {}
+    if os.geteuid() == 0:
+        # the key is root's; the program may lie where only root gets
+        os.chmod(t.dir, 0o755)
+        program = shutil.copy(BINARY, desk.path('akl-k8s'))
+        somebody = {'user': 65534, 'group': 65534, 'extra_groups': []}
+    else:
+        os.chmod(key, 0)
+    done = subprocess.run(
+        [program, 'doctor', '--config', conf, '--json'], check=False,
+        stdout=subprocess.PIPE, cwd='/', **somebody)
+    t.is_(done.returncode, 1, 'it fails')
+    first = [one for one in json.loads(done.stdout)
+             if one['outcome'] == 'failed'][0]
+    t.is_(first['check'], 'config', 'the config is what fails')
+    t.like(first['text'], 'signing_key: .*theirs.pem" cannot be read '
+           '.Permission denied', 'its cause')
+    t.like(first['cure'], 'sudo akl-k8s doctor, or: ls -l .*theirs.pem',
+           'its cure')
 
 
 @t.story
