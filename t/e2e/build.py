@@ -29,6 +29,11 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                os.pardir, 'lib'))
+sys.dont_write_bytecode = True
+import procs  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 OBJS = os.path.join(TOP, os.environ.get('OBJS', 'objs'))
@@ -152,15 +157,19 @@ class Progress:
         self.thread.join()
 
 
+def alone():
+    """Run in a child: give way to others, and end when we end."""
+    os.nice(int(os.environ.get('AKL_E2E_NICE', 10)))
+    procs.die_with_parent()
+
+
 def run(command, cwd, what, total=0):
     """Run a command with progress; return its standard output."""
     progress = Progress(total, what)
     noise = []
     with subprocess.Popen(command, cwd=cwd, env=environment(), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          preexec_fn=lambda: os.nice(
-                              int(os.environ.get('AKL_E2E_NICE', 10)))
-                          ) as child:
+                          preexec_fn=alone) as child:
         out = []
         reader = threading.Thread(target=lambda: out.append(
             child.stdout.read()))

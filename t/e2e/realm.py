@@ -3,9 +3,11 @@
 import base64
 import os
 import secrets
+import signal
 
 import certs
 import client
+import kubectl as kubectls
 import tokens
 from akltest import wait_for
 from cluster import ACCESS_ID, CONFIG, block
@@ -110,8 +112,8 @@ class World:
 
     def namespace(self, name):
         """Make a namespace; its default account exists on return."""
+        self.namespaces.append(name)    # before: we may be interrupted
         self.kubectl('create', 'namespace', name)
-        self.namespaces.append(name)
         self.wait_account(name)
         return name
 
@@ -156,9 +158,9 @@ class World:
     def delegate(self, name, *subject):
         """Bind system:auth-delegator to a subject, by kubectl's flag."""
         name = self.mark + name
+        self.bindings.append(name)
         self.kubectl('create', 'clusterrolebinding', name,
                      '--clusterrole=system:auth-delegator', *subject)
-        self.bindings.append(name)
         return name
 
     def token(self, pod='mypod1', namespace=None, account='default', **flags):
@@ -166,13 +168,20 @@ class World:
         return self.kubectl.token(account, namespace or self.a, pod, **flags)
 
     def remove(self):
-        """Take away what was made."""
-        for name in self.bindings:
-            self.kubectl('delete', 'clusterrolebinding', name,
-                         '--ignore-not-found')
-        if self.namespaces:
-            self.kubectl('delete', 'namespace', '--ignore-not-found',
-                         '--wait=false', *self.namespaces)
+        """Take away what was made, whoever is impatient."""
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
+        for kind, held in (('clusterrolebinding', self.bindings),
+                           ('namespace', self.namespaces)):
+            if not held:
+                continue
+            self.test.note(f'deleting {kind} ' + ' '.join(held))
+            try:
+                self.kubectl('delete', kind, '--ignore-not-found',
+                             '--wait=false', *held)
+            except kubectls.KubectlError as error:
+                self.test.problem(f'by hand: kubectl delete {kind} '
+                                  + ' '.join(held) + f': {error}')
 
     # The gateway
 
