@@ -2,8 +2,6 @@
  * TokenReview: the request is written, the answer judged in a fixed order.
  */
 
-#include <stdio.h>
-
 #include "tokenreview.h"
 #include "../jose/json.h"
 #include "names.h"
@@ -17,12 +15,6 @@
 
 static void akl_review_status(akl_judgement_t *judged, unsigned status,
     akl_str_t body);
-static void akl_review_fail(akl_judgement_t *judged, akl_reason_t reason,
-    akl_str_t detail);
-static const akl_node_t *akl_review_get(const akl_doc_t *doc,
-    const akl_node_t *object, const char *key);
-static int akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
-    const char *key, akl_str_t *value);
 static const char *akl_review_audiences(const akl_doc_t *doc,
     const akl_node_t *status, akl_list_t audiences, int *met);
 static const char *akl_review_user(akl_judgement_t *judged,
@@ -34,7 +26,6 @@ static const char *akl_review_extra(const akl_doc_t *doc,
     const akl_node_t *extra, const char *key, akl_str_t *value);
 static int akl_review_agrees(const akl_identity_t *identity,
     const akl_identity_t *claimed);
-static int akl_review_contains(akl_str_t text, const char *what);
 
 
 size_t
@@ -74,123 +65,98 @@ void
 akl_tokenreview_judge(akl_judgement_t *judged, unsigned status, akl_str_t body,
     const akl_pod_token_t *pod, akl_list_t audiences)
 {
-    int                rc, met, account;
+    int                met, account;
     akl_str_t          kind, error;
     const char        *cause;
     akl_doc_t         *doc;
     const akl_node_t  *answer, *authenticated;
 
-    judged->reason = AKL_INTERNAL_ERROR;
-    judged->again = 0;
-    judged->detail[0] = '\0';
-    memset(&judged->identity, 0, sizeof(akl_identity_t));
-
+    akl_judgement_init(judged);
     doc = &judged->doc;
-    akl_doc_init(doc);
 
     if (status != 200 && status != 201) {
         akl_review_status(judged, status, body);
         return;
     }
 
-    if (body.len > AKL_REVIEW_ANSWER_MAX) {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        akl_str("the answer is too large"));
-        return;
-    }
-
-    rc = akl_doc_parse(doc, body);
-
-    if (rc == AKL_DOC_MEMORY) {
-        akl_review_fail(judged, AKL_INTERNAL_ERROR, akl_str("out of memory"));
-        return;
-    }
-
-    if (rc != 0) {
-
-        if (body.len && body.data[0] == '<') {
-            akl_review_fail(judged, AKL_API_NOT_FOUND,
-                            akl_str("a web page answered"));
-            return;
-        }
-
-        akl_review_fail(judged, AKL_API_ERROR,
-                        akl_str("the answer is no JSON object"));
+    if (akl_judgement_read(judged, body, AKL_REVIEW_ANSWER_MAX) != 0) {
         return;
     }
 
     if (akl_doc_string(doc, doc->nodes, "kind", &kind) != 0
         || !akl_str_eq(kind, akl_str("TokenReview")))
     {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        akl_str("the answer is no TokenReview"));
+        akl_judgement_fail(judged, AKL_API_ERROR,
+                           akl_str("the answer is no TokenReview"));
         return;
     }
 
     answer = akl_doc_get(doc, doc->nodes, "status");
 
     if (answer == NULL || answer->type != AKL_NODE_OBJECT
-        || akl_review_string(doc, answer, "error", &error) < 0)
+        || akl_judgement_string(doc, answer, "error", &error) < 0)
     {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        akl_str("the answer has no proper status"));
+        akl_judgement_fail(judged, AKL_API_ERROR,
+                           akl_str("the answer has no proper status"));
         return;
     }
 
     if (error.len) {
-        akl_review_fail(judged, akl_review_error(error), error);
+        akl_judgement_fail(judged, akl_review_error(error), error);
         judged->again = (judged->reason == AKL_API_ERROR);
         return;
     }
 
-    authenticated = akl_review_get(doc, answer, "authenticated");
+    authenticated = akl_judgement_get(doc, answer, "authenticated");
 
     if (authenticated && authenticated->type != AKL_NODE_TRUE
         && authenticated->type != AKL_NODE_FALSE)
     {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        akl_str("\"authenticated\" is no boolean"));
+        akl_judgement_fail(judged, AKL_API_ERROR,
+                           akl_str("\"authenticated\" is no boolean"));
         return;
     }
 
     if (authenticated == NULL || authenticated->type != AKL_NODE_TRUE) {
-        akl_review_fail(judged, AKL_TOKEN_REJECTED,
-                        akl_str("not authenticated"));
+        akl_judgement_fail(judged, AKL_TOKEN_REJECTED,
+                           akl_str("not authenticated"));
         return;
     }
 
     cause = akl_review_audiences(doc, answer, audiences, &met);
 
     if (cause) {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        (akl_str_t) { strlen(cause),
-                                      (const unsigned char *) cause });
+        akl_judgement_fail(judged, AKL_API_ERROR,
+                           (akl_str_t) { strlen(cause),
+                                         (const unsigned char *) cause });
         return;
     }
 
     if (!met) {
-        akl_review_fail(judged, AKL_AUDIENCE_MISMATCH,
-                        akl_str("no wanted audience is among the answer's"));
+        akl_judgement_fail(judged, AKL_AUDIENCE_MISMATCH,
+                           akl_str("no wanted audience is among the "
+                                   "answer's"));
         return;
     }
 
-    cause = akl_review_user(judged, akl_review_get(doc, answer, "user"),
+    cause = akl_review_user(judged, akl_judgement_get(doc, answer, "user"),
                             &account);
     if (cause) {
-        akl_review_fail(judged, AKL_API_ERROR,
-                        (akl_str_t) { strlen(cause),
-                                      (const unsigned char *) cause });
+        akl_judgement_fail(judged, AKL_API_ERROR,
+                           (akl_str_t) { strlen(cause),
+                                         (const unsigned char *) cause });
         return;
     }
 
     if (!account) {
-        akl_review_fail(judged, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
+        akl_judgement_fail(judged, AKL_NOT_SERVICE_ACCOUNT, akl_str(""));
         return;
     }
 
     if (!akl_review_agrees(&judged->identity, &pod->claimed)) {
-        akl_review_fail(judged, AKL_TOKEN_REJECTED,
-                        akl_str("the answer contradicts the token's claims"));
+        akl_judgement_fail(judged, AKL_TOKEN_REJECTED,
+                           akl_str("the answer contradicts the token's "
+                                   "claims"));
         return;
     }
 
@@ -207,150 +173,21 @@ akl_tokenreview_judge(akl_judgement_t *judged, unsigned status, akl_str_t body,
 }
 
 
+/* one answer of this API has a meaning of its own */
+
 static void
 akl_review_status(akl_judgement_t *judged, unsigned status, akl_str_t body)
 {
-    akl_doc_t     *doc;
-    akl_str_t      message;
-    akl_reason_t   reason;
+    akl_str_t  message;
 
-    switch (status) {
-
-    case 401:
-        reason = AKL_REVIEWER_UNAUTHORIZED;
-        break;
-
-    case 403:
-        reason = AKL_REVIEWER_FORBIDDEN;
-        break;
-
-    case 404:
-        reason = AKL_API_NOT_FOUND;
-        break;
-
-    case 429:
-        reason = AKL_API_THROTTLED;
-        break;
-
-    default:
-        reason = AKL_API_ERROR;
-        break;
-    }
-
-    message = akl_str("");
-    doc = &judged->doc;
-
-    if (body.len <= AKL_REVIEW_ANSWER_MAX && akl_doc_parse(doc, body) == 0) {
-        (void) akl_doc_string(doc, doc->nodes, "message", &message);
-    }
-
-    judged->again = (status == 429 || status >= 500);
-
-    if (status == 403) {
-
-        /*
-         * A server tells what it does not serve only to those who may do
-         * all; to a reviewer such a path is one more without a right to it.
-         * And a server that has just started has not read its roles yet.
-         */
-
-        if (akl_review_contains(message, " cannot post path ")) {
-            reason = AKL_API_NOT_FOUND;
-
-        } else if (akl_review_contains(message, "RBAC: ")
-                   && akl_review_contains(message, "\" not found"))
-        {
-            judged->again = 1;
-        }
-    }
+    akl_judgement_status(judged, status, body, &message);
 
     if (status == 500
-        && akl_review_contains(message, "error validating audiences"))
+        && akl_judgement_says(message, "error validating audiences"))
     {
-        reason = AKL_AUDIENCE_MISMATCH;
+        judged->reason = AKL_AUDIENCE_MISMATCH;
         judged->again = 0;
     }
-
-    if (message.len == 0 && status >= 300 && status < 400) {
-        message = akl_str("a redirect, which is never followed");
-    }
-
-    akl_review_fail(judged, reason, message);
-
-    if (judged->detail[0] == '\0') {
-        (void) snprintf(judged->detail, sizeof(judged->detail),
-                        "HTTP status %u", status);
-    }
-}
-
-
-/* the detail goes to a log: printable, and without anything like a token */
-
-static void
-akl_review_fail(akl_judgement_t *judged, akl_reason_t reason, akl_str_t detail)
-{
-    size_t         i, n;
-    unsigned char  ch;
-
-    judged->reason = reason;
-    memset(&judged->identity, 0, sizeof(akl_identity_t));
-
-    n = 0;
-
-    for (i = 0; i < detail.len && n < sizeof(judged->detail) - 9; i++) {
-
-        ch = detail.data[i];
-
-        if (ch == 'e' && detail.len - i > 3
-            && memcmp(detail.data + i, "eyJ", 3) == 0)
-        {
-            memcpy(judged->detail + n, "<token>", 7);
-            n += 7;
-
-            while (i + 1 < detail.len && detail.data[i + 1] > ' '
-                   && detail.data[i + 1] != '"' && detail.data[i + 1] != ',')
-            {
-                i++;
-            }
-
-            continue;
-        }
-
-        judged->detail[n++] = (ch < 0x20 || ch > 0x7e) ? '?' : (char) ch;
-    }
-
-    judged->detail[n] = '\0';
-}
-
-
-/* null is written for what is absent by servers that are not made of Go */
-
-static const akl_node_t *
-akl_review_get(const akl_doc_t *doc, const akl_node_t *object,
-    const char *key)
-{
-    const akl_node_t  *node;
-
-    node = akl_doc_get(doc, object, key);
-
-    return (node && node->type == AKL_NODE_NULL) ? NULL : node;
-}
-
-
-/* as akl_doc_string() */
-
-static int
-akl_review_string(const akl_doc_t *doc, const akl_node_t *object,
-    const char *key, akl_str_t *value)
-{
-    if (akl_review_get(doc, object, key) == NULL) {
-        value->len = 0;
-        value->data = NULL;
-
-        return 1;
-    }
-
-    return akl_doc_string(doc, object, key, value);
 }
 
 
@@ -363,7 +200,7 @@ akl_review_audiences(const akl_doc_t *doc, const akl_node_t *status,
 
     *met = (audiences.n == 0);
 
-    list = akl_review_get(doc, status, "audiences");
+    list = akl_judgement_get(doc, status, "audiences");
 
     if (list == NULL) {
         return NULL;
@@ -406,13 +243,13 @@ akl_review_user(akl_judgement_t *judged, const akl_node_t *user, int *account)
     doc = &judged->doc;
     identity = &judged->identity;
 
-    if (akl_review_string(doc, user, "username", &username) != 0
-        || akl_review_string(doc, user, "uid", &identity->sa_uid) < 0)
+    if (akl_judgement_string(doc, user, "username", &username) != 0
+        || akl_judgement_string(doc, user, "uid", &identity->sa_uid) < 0)
     {
         return "the answer has no proper user";
     }
 
-    if (akl_review_group(doc, akl_review_get(doc, user, "groups"), &member)
+    if (akl_review_group(doc, akl_judgement_get(doc, user, "groups"), &member)
         != 0)
     {
         return "\"groups\" is no array of strings";
@@ -426,7 +263,7 @@ akl_review_user(akl_judgement_t *judged, const akl_node_t *user, int *account)
         return "the account's uid is none";
     }
 
-    extra = akl_review_get(doc, user, "extra");
+    extra = akl_judgement_get(doc, user, "extra");
 
     if (extra) {
 
@@ -543,7 +380,7 @@ akl_review_extra(const akl_doc_t *doc, const akl_node_t *extra,
 {
     const akl_node_t  *list, *elt;
 
-    list = akl_review_get(doc, extra, key);
+    list = akl_judgement_get(doc, extra, key);
 
     if (list == NULL) {
         return NULL;
@@ -575,29 +412,4 @@ akl_review_agrees(const akl_identity_t *identity,
              || akl_review_differs(identity->sa_uid, claimed->sa_uid)
              || akl_review_differs(identity->pod_name, claimed->pod_name)
              || akl_review_differs(identity->pod_uid, claimed->pod_uid));
-}
-
-
-static int
-akl_review_contains(akl_str_t text, const char *what)
-{
-    size_t  i, len;
-
-    len = strlen(what);
-
-    for (i = 0; i + len <= text.len; i++) {
-        if (memcmp(text.data + i, what, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-void
-akl_judgement_clear(akl_judgement_t *judged)
-{
-    akl_doc_free(&judged->doc);
-    memset(&judged->identity, 0, sizeof(akl_identity_t));
 }

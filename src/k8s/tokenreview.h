@@ -6,8 +6,7 @@
 #ifndef AKL_TOKENREVIEW_H
 #define AKL_TOKENREVIEW_H
 
-#include "../jose/doc.h"
-#include "pod_token.h"
+#include "judgement.h"
 
 
 #define AKL_REVIEW_ANSWER_MAX  65536      /* bytes of an answer looked at */
@@ -23,18 +22,6 @@ size_t akl_tokenreview_request(unsigned char *dst, akl_str_t token,
     akl_list_t audiences);
 
 
-typedef struct {
-    akl_reason_t    reason;               /* AKL_OK: identity is established */
-    akl_identity_t  identity;             /* borrowed from body, doc and pod */
-    akl_doc_t       doc;                  /* owned */
-    unsigned        again:1;              /* an outage at the server, which
-                                             may be over when asked again */
-    char            detail[256];          /* the server's text or the cause,
-                                             printable ASCII, for the log;
-                                             never holds a token */
-} akl_judgement_t;
-
-
 /*
  * Judges an HTTP answer by the order that the API demands; nothing is
  * believed before all of it holds; null counts as absent.  "pod" is the token
@@ -43,8 +30,5 @@ typedef struct {
  */
 void akl_tokenreview_judge(akl_judgement_t *judged, unsigned status,
     akl_str_t body, const akl_pod_token_t *pod, akl_list_t audiences);
-
-void akl_judgement_clear(akl_judgement_t *judged);
-
 
 #endif /* AKL_TOKENREVIEW_H */
