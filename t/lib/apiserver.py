@@ -49,6 +49,10 @@ class Control:
 
     # Objects and tokens
 
+    def namespace(self, *args, **kw):
+        """Make a namespace or label it anew: name[, labels]; its uid."""
+        return self.kube.namespace(*args, **kw)
+
     def account(self, *args, **kw):
         """Make a service account: namespace, name[, uid]; its uid."""
         return self.kube.account(*args, **kw)
@@ -122,6 +126,10 @@ class Control:
     def revoke(self, name):
         """Take system:auth-delegator away."""
         self.kube.delegators.discard(name)
+
+    def read_namespaces(self, name, may=True):
+        """Grant a user or group to get namespaces, or take it away."""
+        (self.kube.readers.add if may else self.kube.readers.discard)(name)
 
     def discover(self, name, may=True):
         """Grant service-account-issuer-discovery, or take it away."""

@@ -17,7 +17,8 @@ HTML = '<!DOCTYPE html>\n<html><body><h1>It works</h1></body></html>\n'
 class Fault:
     """How an answer goes wrong.
 
-    Which requests: `kind` (review, jwks, discovery, other, any), `count`
+    Which requests: `kind` (review, namespace, jwks, discovery, other,
+    any), `count`
     (None: until cleared), `skip` (let so many pass first), `reused` (only
     requests that are not the first of their connection).
 

@@ -24,6 +24,11 @@ WEBHOOKS = {'validating': 'ValidatingWebhookConfiguration',
 RANCHER_USER = 'u-rancher'
 CACHED_TOKENS = 20000
 SEGMENT = re.compile(r'[A-Za-z0-9_-]*')
+NAMESPACE = re.compile(r'[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?')
+LABEL = re.compile(r'[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?')
+DOMAIN = re.compile(r'[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+                    r'(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
+OWN_LABEL = 'kubernetes.io/metadata.name'
 
 
 class Rejected(Exception):
@@ -78,8 +83,17 @@ def go_quote(values):
     return '[' + ' '.join(quoted) + ']'
 
 
+def check_label(key, value):
+    """Raise ValueError where a label is none that a server would take."""
+    prefix, slash, name = key.rpartition('/')
+    if slash and (len(prefix) > 253 or not DOMAIN.fullmatch(prefix)) \
+            or not LABEL.fullmatch(name) \
+            or value and not LABEL.fullmatch(value):
+        raise ValueError(f'invalid label {key}={value}')
+
+
 class Kube:
-    """Namespaced objects, nodes, keys, rights and a clock."""
+    """Namespaces and what is in them, nodes, keys, rights and a clock."""
 
     def __init__(self, version='1.32', issuer=tokens.ISSUER,
                  api_audiences=None, keys=None):
@@ -101,6 +115,7 @@ class Kube:
         self.resource_version = 1000
         self.intruders = 0
         self.delegators = {'system:masters', RANCHER_USER}
+        self.readers = {'system:masters', RANCHER_USER}
         self.discoverers = {'system:masters', 'system:serviceaccounts'}
         self.static = {}
         self.rancher = {}
@@ -111,6 +126,8 @@ class Kube:
         self.positive_ttl = 0
         self._signatures = {}
         self._positive = {}
+        for name in ('default', 'kube-system'):
+            self._space(name)
 
     def snapshot(self):
         """Return all there is, for restore()."""
@@ -136,21 +153,32 @@ class Kube:
 
     # Objects
 
-    def namespace(self, name):
-        """Make a namespace; return its uid."""
-        uid = str(uuid.uuid4())
-        self.namespaces[name] = {'uid': uid}
-        self.account(name, 'default')   # as a controller does
-        return uid
+    def _space(self, name):
+        """Return a namespace, which is made where it is not there."""
+        if not NAMESPACE.fullmatch(name):
+            raise ValueError(f'invalid namespace {name}')
+        return self.namespaces.setdefault(name, {
+            'uid': str(uuid.uuid4()), 'made': self.now(),
+            'labels': {OWN_LABEL: name}})
 
-    def known_namespaces(self):
-        """Return the names of all namespaces: made, or with objects."""
-        return {'default', 'kube-system', *self.namespaces,
-                *(pair[0] for pair in self.accounts)}
+    def namespace(self, name, labels=None):
+        """Make a namespace, or give it other labels; return its uid.
+
+        It always has the one that the server itself puts on it.
+        """
+        labels = dict(labels or {}, **{OWN_LABEL: name})
+        for pair in labels.items():
+            check_label(*pair)
+        is_new = name not in self.namespaces
+        held = self._space(name)
+        held['labels'] = labels
+        if is_new:
+            self.account(name, 'default')   # as a controller does
+        return held['uid']
 
     def delete_namespace(self, name):
         """Delete a namespace and all that is in it."""
-        self.namespaces.pop(name, None)
+        del self.namespaces[name]
         for held in (self.accounts, self.pods, self.secrets,
                      self.configmaps):
             for pair in [pair for pair in held if pair[0] == name]:
@@ -160,6 +188,7 @@ class Kube:
     def account(self, namespace, name, uid=None):
         """Make a service account, or make it anew; return its uid."""
         uid = uid or str(uuid.uuid4())
+        self._space(namespace)
         self.accounts[namespace, name] = {'uid': uid}
         return uid
 
@@ -207,7 +236,9 @@ class Kube:
 
     def delete(self, kind, namespace, name, terminating_since=None):
         """Delete an object; a pod may only be marked as terminating."""
-        if kind == 'node':
+        if kind == 'namespace':
+            self.delete_namespace(name)
+        elif kind == 'node':
             del self.nodes[name]
         elif kind == 'pod' and terminating_since is not None:
             self.pods[namespace, name]['deleted'] = terminating_since
@@ -513,6 +544,11 @@ class Kube:
         """Say whether a user holds system:auth-delegator."""
         return user.username in self.delegators \
             or not self.delegators.isdisjoint(user.groups)
+
+    def may_read_namespaces(self, user):
+        """Say whether a user may get namespaces: no default role has that."""
+        return user.username in self.readers \
+            or not self.readers.isdisjoint(user.groups)
 
     def may_discover(self, user):
         """Say whether a user holds service-account-issuer-discovery.

@@ -7,6 +7,7 @@ the line feed at the end.
 import base64
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ REVIEWS = f'/apis/{API}/tokenreviews'
 JWKS = '/openid/v1/jwks'
 DISCOVERY = '/.well-known/openid-configuration'
 RANCHER = '/k8s/clusters/'
+NAMESPACE = re.compile(r'/api/v1/namespaces/[^/]+$')
 PLAIN = {'/healthz': b'ok', '/livez': b'ok', '/readyz': b'ok'}
 JSON = 'application/json'
 KEY_SET = 'application/jwk-set+json'
@@ -84,13 +86,15 @@ def status(code, message, reason, details=None):
 
 
 def kind_of(path):
-    """Name what a path asks for: review, jwks, discovery or other."""
+    """Name what a path asks for: review, namespace, jwks and so on."""
     if path.endswith(REVIEWS):
         return 'review'
     if path.endswith(JWKS):
         return 'jwks'
     if path.endswith(DISCOVERY):
         return 'discovery'
+    if NAMESPACE.search(path):
+        return 'namespace'
     return 'other'
 
 

@@ -4,7 +4,8 @@ What it takes to set up a reviewer and pods: namespaces, service accounts,
 tokens for them by TokenRequest and by Secret, pods (which no node runs),
 cluster role bindings, and the question what one may do.  Rights are those of
 a real cluster's default roles: anyone who is authenticated may ask about
-himself, only system:masters may do the rest.
+himself, to get a namespace takes a right of its own, only system:masters may
+do the rest.
 """
 
 import base64
@@ -12,7 +13,8 @@ import json
 import re
 import time
 
-from kubeapi import JSON, Answer, go_json, not_allowed, status
+from kubeapi import (JSON, Answer, go_json, not_acceptable, not_allowed,
+                     status)
 
 RBAC = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
 ACCESS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
@@ -110,17 +112,19 @@ class Objects:
             if not namespaced and not space and path != RBAC \
                     and not path.startswith(RBAC + '/'):
                 return None
+            if space and space.group(1):
+                return self._namespace(request, space.group(1), user)
             if 'system:masters' not in user.groups:
                 return self._forbidden(request, path, user)
             if space:
-                return self._namespace(request, space.group(1))
+                return self._make_namespace(request)
             if not namespaced:
                 return self._binding(request, path[len(RBAC) + 1:])
             namespace, kind, name, token = namespaced.groups()
             if token:
                 return self._token(request, namespace, name)
             if request.method == 'POST' and namespace not in \
-                    self.kube.known_namespaces():
+                    self.kube.namespaces:
                 return not_found('namespaces', namespace)
             return {'secrets': self._secret, 'pods': self._pod,
                     'serviceaccounts': self._account}[kind](
@@ -152,28 +156,70 @@ class Objects:
                 wanted.get('verb')) == ('authentication.k8s.io',
                                         'tokenreviews', 'create'):
             allowed = self.kube.may_review(user)
+        if (wanted.get('group', ''), wanted.get('resource'),
+                wanted.get('verb')) == ('', 'namespaces', 'get'):
+            allowed = self.kube.may_read_namespaces(user)
         return made({**body, 'status': {'allowed': allowed}})
 
-    def _namespace(self, request, name):
-        if request.method == 'POST' and not name:
-            body = body_of(request, 'Namespace', 'v1')
-            name = name_of(body)
-            if name in self.kube.known_namespaces():
-                return exists('namespaces', name)
-            body['metadata']['uid'] = self.kube.namespace(name)
-            return made({**body, 'status': {'phase': 'Active'}})
-        if request.method not in ('GET', 'DELETE') or not name:
+    def _make_namespace(self, request):
+        if request.method != 'POST':
             return not_allowed()
-        if name not in self.kube.known_namespaces():
+        body = body_of(request, 'Namespace', 'v1')
+        name = name_of(body)
+        if name in self.kube.namespaces:
+            return exists('namespaces', name)
+        try:
+            self.kube.namespace(name, body['metadata'].get('labels'))
+        except ValueError as error:
+            raise invalid('Namespace', name,
+                          f'metadata: Invalid value: {error}') from error
+        return made(self._show(name))
+
+    def _namespace(self, request, name, user):
+        """Rights, method, media type, existence: in a real server's order."""
+        verb = {'GET': 'get', 'HEAD': 'get', 'PUT': 'update',
+                'POST': 'create'}.get(request.method, request.method.lower())
+        if verb != 'get' and 'system:masters' not in user.groups \
+                or not self.kube.may_read_namespaces(user):
+            answer = status(
+                403, f'namespaces {json.dumps(name)} is forbidden: User '
+                f'{json.dumps(user.username)} cannot {verb} resource '
+                '"namespaces" in API group "" in the namespace '
+                f'{json.dumps(name)}', 'Forbidden',
+                {'name': name, 'kind': 'namespaces'})
+            answer.headers.append(('X-Content-Type-Options', 'nosniff'))
+            return answer
+        if request.method not in ('GET', 'DELETE'):
+            return not_allowed()
+        answer = not_acceptable(request, JSON)
+        if answer is not None:
+            return answer
+        if name not in self.kube.namespaces:
             return not_found('namespaces', name)
-        phase = 'Active'
+        shown = self._show(name)
         if request.method == 'DELETE':
             # a real one goes a little later, with the same answer
             self.kube.delete_namespace(name)
-            phase = 'Terminating'
-        return made({'kind': 'Namespace', 'apiVersion': 'v1',
-                     'metadata': {'name': name},
-                     'status': {'phase': phase}}, 200)
+            shown['status']['phase'] = 'Terminating'
+        return made(shown, 200)
+
+    def _show(self, name):
+        """Return a namespace as it is shown."""
+        held = self.kube.namespaces[name]
+        when = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(held['made']))
+        marks = {f'f:{key}': {} for key in sorted(held['labels'])}
+        return {
+            'kind': 'Namespace', 'apiVersion': 'v1', 'metadata': {
+                'name': name, 'uid': held['uid'], 'resourceVersion': '1',
+                'creationTimestamp': when,
+                'labels': dict(sorted(held['labels'].items())),
+                'managedFields': [{
+                    'manager': 'kubectl', 'operation': 'Update',
+                    'apiVersion': 'v1', 'time': when,
+                    'fieldsType': 'FieldsV1', 'fieldsV1': {
+                        'f:metadata': {'f:labels': {'.': {}, **marks}}}}]},
+            'spec': {'finalizers': ['kubernetes']},
+            'status': {'phase': 'Active'}}
 
     def _pod(self, request, namespace, name):
         if request.method == 'POST' and not name:

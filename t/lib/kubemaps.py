@@ -182,7 +182,7 @@ class ConfigMaps:
 
     def _create(self, namespace, body):
         name = body['metadata']['name']
-        if namespace not in self.kube.known_namespaces():
+        if namespace not in self.kube.namespaces:
             raise Refused(404, f'namespaces {json.dumps(namespace)} not '
                           'found', 'NotFound',
                           {'name': namespace, 'kind': 'namespaces'})

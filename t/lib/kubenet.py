@@ -392,7 +392,8 @@ class Server:
         """Return the counters as a dict."""
         counts = self.stats.counts
         out = {name: counts[name] for name in (
-            'review', 'jwks', 'discovery', 'other', 'connections',
+            'review', 'namespace', 'jwks', 'discovery', 'other',
+            'connections',
             'handshakes', 'handshakes_failed', 'aborted')}
         out['open'] = len(self.connections)
         out['in_flight'] = self.in_flight
