@@ -36,6 +36,48 @@ akl_setup_bound(akl_setup_t *setup, akl_directive_t *d, akl_name_kind_t kind,
 
 
 static void
+akl_setup_selector(akl_setup_t *setup, akl_directive_t *d,
+    akl_selector_t *selector)
+{
+    size_t        i;
+    const char   *cause;
+    akl_label_t  *elts;
+
+    if (d->n < 2) {
+        akl_setup_problem(setup, d, 1, "\"%s\" directive has an empty list",
+                          d->args[0]);
+        return;
+    }
+
+    elts = akl_mem((selector->n + d->n) * sizeof(akl_label_t));
+
+    if (selector->n) {
+        memcpy(elts, selector->elts, selector->n * sizeof(akl_label_t));
+    }
+
+    selector->elts = elts;
+
+    for (i = 1; i < d->n; i++) {
+        cause = akl_label_parse(akl_str_of(d->args[i]), &elts[selector->n]);
+
+        if (cause == NULL
+            && akl_selector_find(selector, elts[selector->n].key))
+        {
+            cause = AKL_LABEL_TWICE;
+        }
+
+        if (cause) {
+            akl_setup_problem(setup, d, 1, "invalid label \"%s\" in \"%s\": "
+                              "%s", d->args[i], d->args[0], cause);
+            continue;
+        }
+
+        selector->n++;
+    }
+}
+
+
+static void
 akl_setup_ips(akl_setup_t *setup, akl_directive_t *d, akl_list_t *list)
 {
     size_t       i;
@@ -165,6 +207,9 @@ akl_setup_method(akl_setup_t *setup, akl_directive_t *block)
         } else if (strcmp(name, "bound_sa_names") == 0) {
             akl_setup_bound(setup, d, AKL_NAME_SERVICE_ACCOUNT,
                             &method->bounds.sa_names);
+
+        } else if (strcmp(name, "bound_namespace_selector") == 0) {
+            akl_setup_selector(setup, d, &method->bounds.selector);
 
         } else if (strcmp(name, "bound_ips") == 0) {
             akl_setup_ips(setup, d, &method->ips);

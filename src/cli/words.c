@@ -3,6 +3,7 @@
  */
 
 #include "../k8s/time.h"
+#include "out.h"
 #include "words.h"
 
 
@@ -121,7 +122,8 @@ akl_words_cure(akl_reason_t reason)
         return "use a service account's token";
 
     case AKL_NAMESPACE_NOT_BOUND:
-        return "add the namespace to bound_namespaces of the method";
+        return "add the namespace to bound_namespaces of the method; or to "
+               "the namespace the labels of bound_namespace_selector";
 
     case AKL_POD_NOT_BOUND:
         return "add the pod to bound_pod_names; a token without a pod never "
@@ -157,4 +159,23 @@ akl_words_cure(akl_reason_t reason)
     default:
         return "the gateway's error log says more";
     }
+}
+
+
+char *
+akl_words_labels(const akl_selector_t *selector, const char *between)
+{
+    size_t      i;
+    akl_buf_t   buf;
+
+    memset(&buf, 0, sizeof(akl_buf_t));
+    akl_buf_puts(&buf, "");
+
+    for (i = 0; i < selector->n; i++) {
+        akl_buf_printf(&buf, "%s%s=%s", i ? between : "",
+                       akl_clean(selector->elts[i].key, 0),
+                       akl_clean(selector->elts[i].value, 0));
+    }
+
+    return buf.data;
 }

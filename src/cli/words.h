@@ -6,6 +6,7 @@
 #define AKL_CLI_WORDS_H
 
 #include "../k8s/reason.h"
+#include "../k8s/selector.h"
 #include "mem.h"
 
 
@@ -20,6 +21,9 @@ char *akl_words_time(int64_t time);
 
 /* What helps against a reason: one sentence, static; NULL with AKL_OK. */
 const char *akl_words_cure(akl_reason_t reason);
+
+/* "key=value" of each label, with that text between two. */
+char *akl_words_labels(const akl_selector_t *selector, const char *between);
 
 
 #endif /* AKL_CLI_WORDS_H */

@@ -9,6 +9,7 @@ static ngx_uint_t ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf,
     ngx_akl_zone_t *zone, const char *name, ngx_str_t *config,
     const char *label, const char *value, ngx_uint_t gauge);
 static ngx_http_akl_k8s_main_conf_t *ngx_http_akl_k8s_metrics_conf(void);
+static ngx_uint_t ngx_http_akl_k8s_metrics_code(ngx_uint_t status);
 
 
 const ngx_msec_int_t
@@ -94,6 +95,10 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
             cm->reviews[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
                                  "reviews", &config[n]->name, "code",
                                  ngx_http_akl_k8s_code_names[i], 0);
+
+            cm->namespaces[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                    "namespaces", &config[n]->name, "code",
+                                    ngx_http_akl_k8s_code_names[i], 0);
         }
 
         cm->minted = ngx_http_akl_k8s_metrics_series(cf, zone, "minted",
@@ -215,42 +220,17 @@ void
 ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
     ngx_uint_t status, ngx_msec_int_t elapsed)
 {
-    ngx_uint_t                     i, code;
+    ngx_uint_t                     i;
     ngx_http_akl_k8s_metrics_t    *metrics;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
     amcf = ngx_http_akl_k8s_metrics_conf();
     metrics = amcf->metrics;
 
-    switch (status) {
-    case 0:
-        code = 8;
-        break;
-    case 200:
-        code = 0;
-        break;
-    case 201:
-        code = 1;
-        break;
-    case 401:
-        code = 2;
-        break;
-    case 403:
-        code = 3;
-        break;
-    case 404:
-        code = 4;
-        break;
-    case 429:
-        code = 5;
-        break;
-    default:
-        code = (status >= 500) ? 6 : 7;
-        break;
-    }
-
     ngx_akl_zone_add_to(amcf->zone,
-                        metrics->configs[config->index].reviews[code], 1);
+                        metrics->configs[config->index]
+                            .reviews[ngx_http_akl_k8s_metrics_code(status)],
+                        1);
 
     for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS - 1; i++) {
         if (elapsed <= ngx_http_akl_k8s_buckets[i]) {
@@ -260,6 +240,49 @@ ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
 
     ngx_akl_zone_add_to(amcf->zone, metrics->duration[i], 1);
     ngx_akl_zone_add_to(amcf->zone, metrics->duration_sum, elapsed);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_namespace(ngx_http_akl_k8s_config_t *config,
+    ngx_uint_t status)
+{
+    ngx_http_akl_k8s_metrics_t    *metrics;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_akl_k8s_metrics_conf();
+    metrics = amcf->metrics;
+
+    ngx_akl_zone_add_to(amcf->zone,
+                        metrics->configs[config->index]
+                            .namespaces[ngx_http_akl_k8s_metrics_code(status)],
+                        1);
+}
+
+
+/* the index of a status in ngx_http_akl_k8s_code_names */
+
+static ngx_uint_t
+ngx_http_akl_k8s_metrics_code(ngx_uint_t status)
+{
+    switch (status) {
+    case 0:
+        return 8;
+    case 200:
+        return 0;
+    case 201:
+        return 1;
+    case 401:
+        return 2;
+    case 403:
+        return 3;
+    case 404:
+        return 4;
+    case 429:
+        return 5;
+    default:
+        return (status >= 500) ? 6 : 7;
+    }
 }
 
 

@@ -23,6 +23,7 @@ typedef struct {
     ngx_uint_t    guards[AKL_REASON_N];
     ngx_uint_t    cache[NGX_HTTP_AKL_K8S_CACHE_N];
     ngx_uint_t    reviews[NGX_HTTP_AKL_K8S_CODES];
+    ngx_uint_t    namespaces[NGX_HTTP_AKL_K8S_CODES];
     ngx_uint_t    minted;
     ngx_uint_t    in_flight;                    /* gauges */
     ngx_uint_t    queued;
@@ -56,9 +57,13 @@ void ngx_http_akl_k8s_metrics_login(ngx_http_akl_k8s_config_t *config,
 void ngx_http_akl_k8s_metrics_guard(ngx_http_akl_k8s_config_t *config,
     akl_reason_t reason);
 
-/* An exchange that ended: HTTP status (0: none), ms. */
+/* A TokenReview that was asked for: HTTP status (0: none), ms. */
 void ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
     ngx_uint_t status, ngx_msec_int_t elapsed);
+
+/* A namespace that was read for its labels: HTTP status (0: none). */
+void ngx_http_akl_k8s_metrics_namespace(ngx_http_akl_k8s_config_t *config,
+    ngx_uint_t status);
 
 void ngx_http_akl_k8s_metrics_minted(ngx_http_akl_k8s_config_t *config);
 

@@ -117,7 +117,9 @@ struct ngx_http_akl_k8s_config_s {
 
     ngx_http_akl_k8s_cluster_e   type;
     ngx_array_t                  hosts;             /* of ngx_akl_host_t */
-    ngx_str_t                    review_path;       /* below the host */
+    ngx_str_t                    api_path;          /* below the host, of the
+                                                       cluster: Rancher's */
+    ngx_str_t                    review_path;       /* below the host, whole */
 
     /* sources: path and text both empty where not given */
     ngx_http_akl_k8s_source_t    ca;

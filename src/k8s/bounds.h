@@ -1,18 +1,20 @@
 /*
  * The bounds of an auth method: globs in lists, OR inside a list, AND
- * between lists.
+ * between lists; and labels of the namespace, which only the API server knows.
  */
 
 #ifndef AKL_BOUNDS_H
 #define AKL_BOUNDS_H
 
 #include "pod_token.h"
+#include "selector.h"
 
 
 typedef struct {
-    akl_list_t  namespaces;               /* n 0: not bound */
-    akl_list_t  pod_names;
-    akl_list_t  sa_names;
+    akl_list_t      namespaces;           /* n 0: not bound */
+    akl_list_t      pod_names;
+    akl_list_t      sa_names;
+    akl_selector_t  selector;             /* of the namespace */
 } akl_bounds_t;
 
 
@@ -27,9 +29,10 @@ int akl_glob_match(akl_str_t glob, akl_str_t value, int icase);
 const char *akl_glob_check(akl_str_t glob);
 
 /*
- * AKL_OK, AKL_NAMESPACE_NOT_BOUND, AKL_SERVICE_ACCOUNT_NOT_BOUND or
+ * Holds an identity against the lists of globs: AKL_OK,
+ * AKL_NAMESPACE_NOT_BOUND, AKL_SERVICE_ACCOUNT_NOT_BOUND or
  * AKL_POD_NOT_BOUND.  Fails closed: a bound on what the identity lacks
- * refuses.
+ * refuses.  The selector is left to akl_namespace_judge().
  */
 akl_reason_t akl_bounds_check(const akl_bounds_t *bounds,
     const akl_identity_t *identity);

@@ -68,7 +68,7 @@ typedef enum {
     X(REVIEWER_UNAUTHORIZED, "reviewer_unauthorized", 502, OUTAGE,            \
       "the Kubernetes API server does not accept the reviewer's credential")  \
     X(REVIEWER_FORBIDDEN, "reviewer_forbidden", 502, OUTAGE,                  \
-      "the reviewer may not create token reviews")                            \
+      "the reviewer lacks a right at the Kubernetes API server")              \
     X(API_NOT_FOUND, "api_not_found", 502, OUTAGE,                            \
       "the TokenReview API was not found at the configured host")             \
     X(API_ERROR, "api_error", 502, OUTAGE,                                    \

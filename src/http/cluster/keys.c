@@ -125,7 +125,6 @@ ngx_http_akl_k8s_keys_timer(ngx_event_t *ev)
 static void
 ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster)
 {
-    size_t                      prefix;
     ngx_akl_call_t             *call;
     ngx_http_akl_k8s_config_t  *config;
 
@@ -138,12 +137,8 @@ ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster)
         goto failed;
     }
 
-    /* Rancher's prefix stands before the path of the reviews */
-
-    prefix = config->review_path.len
-             - (sizeof("/apis/authentication.k8s.io/v1/tokenreviews") - 1);
-
-    call->path.len = prefix + sizeof(NGX_HTTP_AKL_K8S_KEYS_PATH) - 1;
+    call->path.len = config->api_path.len
+                     + sizeof(NGX_HTTP_AKL_K8S_KEYS_PATH) - 1;
     call->path.data = ngx_pnalloc(call->pool, call->path.len);
 
     if (call->path.data == NULL) {
@@ -151,8 +146,8 @@ ngx_http_akl_k8s_keys_fetch(ngx_http_akl_k8s_cluster_t *cluster)
         goto failed;
     }
 
-    (void) ngx_sprintf(call->path.data, "%*s" NGX_HTTP_AKL_K8S_KEYS_PATH,
-                       prefix, config->review_path.data);
+    (void) ngx_sprintf(call->path.data, "%V" NGX_HTTP_AKL_K8S_KEYS_PATH,
+                       &config->api_path);
 
     /* kube-apiserver has but the first, others may have the second */
 

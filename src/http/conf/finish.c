@@ -394,6 +394,10 @@ ngx_http_akl_k8s_config_path(ngx_conf_t *cf,
     (void) ngx_sprintf(p, "/k8s/clusters/%V" NGX_HTTP_AKL_K8S_REVIEWS,
                        &reading->cluster_id);
 
+    config->api_path.data = p;
+    config->api_path.len = config->review_path.len
+                           - (sizeof(NGX_HTTP_AKL_K8S_REVIEWS) - 1);
+
     return NGX_CONF_OK;
 }
 

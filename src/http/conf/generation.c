@@ -195,6 +195,14 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     ngx_http_akl_k8s_digest_list(md, &method->bounds.namespaces);
     ngx_http_akl_k8s_digest_list(md, &method->bounds.pod_names);
     ngx_http_akl_k8s_digest_list(md, &method->bounds.sa_names);
+
+    ngx_http_akl_k8s_digest_int(md, method->bounds.selector.n);
+
+    for (i = 0; i < method->bounds.selector.n; i++) {
+        ngx_http_akl_k8s_digest(method->bounds.selector.elts[i].key);
+        ngx_http_akl_k8s_digest(method->bounds.selector.elts[i].value);
+    }
+
     ngx_http_akl_k8s_digest_list(md, &method->audiences);
     ngx_http_akl_k8s_digest_int(md, method->access_expires);
     ngx_http_akl_k8s_digest_int(md, method->token_ttl);

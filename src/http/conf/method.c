@@ -15,6 +15,8 @@ static char *ngx_http_akl_k8s_method_pods(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_akl_k8s_method_selector(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_akl_k8s_method_ips(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
@@ -41,6 +43,9 @@ const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
 
     { ngx_string("bound_sa_names"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
       ngx_http_akl_k8s_method_accounts },
+
+    { ngx_string("bound_namespace_selector"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
+      ngx_http_akl_k8s_method_selector },
 
     { ngx_string("bound_ips"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
       ngx_http_akl_k8s_method_ips },
@@ -154,6 +159,59 @@ ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
     return ngx_http_akl_k8s_globs(cf, block->directive,
                                   AKL_NAME_SERVICE_ACCOUNT,
                                   &method->bounds.sa_names, args, n);
+}
+
+
+static char *
+ngx_http_akl_k8s_method_selector(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_http_akl_k8s_method_t  *method = block->conf;
+
+    ngx_uint_t       i;
+    const char      *cause;
+    akl_label_t     *elts;
+    akl_selector_t  *selector;
+
+    if (n == 0) {
+        return "has an empty list";
+    }
+
+    selector = &method->bounds.selector;
+
+    elts = ngx_palloc(cf->pool, (selector->n + n) * sizeof(akl_label_t));
+    if (elts == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < selector->n; i++) {
+        elts[i] = selector->elts[i];
+    }
+
+    selector->elts = elts;
+
+    for (i = 0; i < n; i++) {
+        cause = akl_label_parse(ngx_http_akl_k8s_str(&args[i]),
+                                &elts[selector->n]);
+
+        if (cause == NULL
+            && akl_selector_find(selector, elts[selector->n].key))
+        {
+            cause = AKL_LABEL_TWICE;
+        }
+
+        if (cause) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid label \"%V\" in "
+                               "\"bound_namespace_selector\": %s", &args[i],
+                               cause);
+            return NGX_CONF_ERROR;
+        }
+
+        selector->n++;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

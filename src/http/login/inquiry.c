@@ -45,7 +45,9 @@ ngx_http_akl_k8s_inquiry_start(ngx_http_akl_k8s_inquiry_t *inquiry)
 
     /* the call has a copy of its own */
 
-    ngx_explicit_memzero(body.data, body.len);
+    if (body.len) {
+        ngx_explicit_memzero(body.data, body.len);
+    }
 
     if (rc != NGX_OK) {
         ngx_akl_call_destroy(call);
@@ -89,8 +91,13 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
         verdict.detail = inquiry->detail;
     }
 
-    ngx_http_akl_k8s_metrics_review(cluster->config, call->status,
-                  (ngx_msec_int_t) (ngx_current_msec - inquiry->started));
+    if (inquiry->claimant->namespace.len) {
+        ngx_http_akl_k8s_metrics_namespace(cluster->config, call->status);
+
+    } else {
+        ngx_http_akl_k8s_metrics_review(cluster->config, call->status,
+                   (ngx_msec_int_t) (ngx_current_msec - inquiry->started));
+    }
 
     if ((verdict.reason == AKL_REVIEWER_UNAUTHORIZED
          || verdict.reason == AKL_API_TLS)
@@ -122,11 +129,6 @@ ngx_http_akl_k8s_inquiry_answered(ngx_akl_call_t *call)
 
         inquiry->handler(inquiry, &verdict);
         return;
-    }
-
-    if (verdict.reason == AKL_OK) {
-        ngx_http_akl_k8s_judge_identity(cluster, inquiry->claimant,
-                                        inquiry->pool, &verdict);
     }
 
     /* the handler may end the inquiry, and the call with it */

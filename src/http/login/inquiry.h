@@ -1,8 +1,8 @@
 /*
- * Inquiries: the API server is asked about a pod token until there is an
- * answer to go by, all within one deadline.  An answer that tells of an outage
- * is asked for again; one that refuses our credentials once more, when others
- * have been put in their place meanwhile.
+ * Inquiries: the API server is asked about a pod token, or a namespace, until
+ * there is an answer to go by, all within one deadline.  An answer that tells
+ * of an outage is asked for again; one that refuses our credentials once more,
+ * when others have been put in their place meanwhile.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_INQUIRY_H

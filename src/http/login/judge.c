@@ -1,5 +1,5 @@
 /*
- * The checks before a review, the question, and what is made of the answer.
+ * The checks before a review, the questions, and what is made of the answers.
  */
 
 #include "../cluster/keys.h"
@@ -8,6 +8,12 @@
 
 static akl_reason_t ngx_http_akl_k8s_judge_signature(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_claimant_t *c);
+static ngx_int_t ngx_http_akl_k8s_judge_review(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_claimant_t *c,
+    ngx_akl_call_t *call, ngx_pool_t *pool);
+static ngx_int_t ngx_http_akl_k8s_judge_namespace(
+    ngx_http_akl_k8s_cluster_t *cluster, ngx_http_akl_k8s_claimant_t *c,
+    ngx_akl_call_t *call, ngx_pool_t *pool);
 
 
 /* nothing here is believed, it only saves a review */
@@ -97,9 +103,8 @@ ngx_http_akl_k8s_judge_question(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_msec_t timeout, ngx_pool_t *pool,
     ngx_str_t *bearer)
 {
-    akl_str_t                   token;
+    ngx_int_t                   rc;
     ngx_str_t                  *text;
-    akl_list_t                  audiences;
     ngx_akl_call_t             *call;
     ngx_http_akl_k8s_config_t  *config;
 
@@ -110,13 +115,11 @@ ngx_http_akl_k8s_judge_question(ngx_http_akl_k8s_cluster_t *cluster,
         return NULL;
     }
 
-    token = ngx_http_akl_k8s_str(&c->token);
-    audiences = config->method->audiences;
+    rc = c->namespace.len
+         ? ngx_http_akl_k8s_judge_namespace(cluster, c, call, pool)
+         : ngx_http_akl_k8s_judge_review(cluster, c, call, pool);
 
-    call->body.len = akl_tokenreview_request(NULL, token, audiences);
-
-    call->body.data = ngx_pnalloc(pool, call->body.len);
-    if (call->body.data == NULL) {
+    if (rc != NGX_OK) {
         ngx_akl_call_destroy(call);
         return NULL;
     }
@@ -139,16 +142,65 @@ ngx_http_akl_k8s_judge_question(ngx_http_akl_k8s_cluster_t *cluster,
         bearer->len = text->len;
     }
 
-    (void) akl_tokenreview_request(call->body.data, token, audiences);
-
     call->accept = "application/json";
     call->target = cluster->target;
-    call->path = config->review_path;
     call->bearer = *bearer;
     call->timeout = timeout;
-    call->max_answer = AKL_REVIEW_ANSWER_MAX;
 
     return call;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_judge_review(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call, ngx_pool_t *pool)
+{
+    akl_str_t   token;
+    akl_list_t  audiences;
+
+    token = ngx_http_akl_k8s_str(&c->token);
+    audiences = cluster->config->method->audiences;
+
+    call->body.len = akl_tokenreview_request(NULL, token, audiences);
+
+    call->body.data = ngx_pnalloc(pool, call->body.len);
+    if (call->body.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) akl_tokenreview_request(call->body.data, token, audiences);
+
+    call->path = cluster->config->review_path;
+    call->max_answer = AKL_REVIEW_ANSWER_MAX;
+
+    return NGX_OK;
+}
+
+
+/* the name is one: the review has made sure of that */
+
+static ngx_int_t
+ngx_http_akl_k8s_judge_namespace(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call, ngx_pool_t *pool)
+{
+    ngx_str_t  *prefix;
+
+    prefix = &cluster->config->api_path;
+
+    call->path.len = prefix->len + sizeof(AKL_NAMESPACE_PATH) - 1
+                     + c->namespace.len;
+
+    call->path.data = ngx_pnalloc(pool, call->path.len);
+    if (call->path.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(call->path.data, "%V" AKL_NAMESPACE_PATH "%V", prefix,
+                       &c->namespace);
+
+    call->max_answer = AKL_NAMESPACE_ANSWER_MAX;
+
+    return NGX_OK;
 }
 
 
@@ -157,9 +209,11 @@ ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_akl_call_t *call,
     akl_judgement_t *judged, ngx_http_akl_k8s_verdict_t *verdict)
 {
+    akl_str_t                   body;
+    ngx_http_akl_k8s_method_t  *method;
+
     ngx_memzero(verdict, sizeof(ngx_http_akl_k8s_verdict_t));
-    ngx_memzero(judged, sizeof(akl_judgement_t));
-    akl_doc_init(&judged->doc);
+    akl_judgement_init(judged);
 
     verdict->detail = call->error.len ? (char *) call->error.data : NULL;
     verdict->identity = c->pod.claimed;
@@ -167,9 +221,18 @@ ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
     switch (call->outcome) {
 
     case NGX_AKL_ANSWERED:
-        akl_tokenreview_judge(judged, call->status,
-                              ngx_http_akl_k8s_str(&call->answer), &c->pod,
-                              cluster->config->method->audiences);
+        method = cluster->config->method;
+        body = ngx_http_akl_k8s_str(&call->answer);
+
+        if (c->namespace.len) {
+            akl_namespace_judge(judged, call->status, body,
+                                ngx_http_akl_k8s_str(&c->namespace),
+                                &method->bounds.selector);
+
+        } else {
+            akl_tokenreview_judge(judged, call->status, body, &c->pod,
+                                  method->audiences);
+        }
 
         verdict->reason = judged->reason;
         verdict->retry_after = ngx_max(call->retry_after, 0);
@@ -211,8 +274,6 @@ ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
 }
 
 
-/* steps 7 and 8 */
-
 void
 ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_claimant_t *c, ngx_pool_t *pool,
@@ -222,10 +283,6 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
     akl_str_t                   subject;
     akl_json_out_t              out;
     ngx_http_akl_k8s_config_t  *config;
-
-    static const ngx_http_akl_k8s_wanted_t  usual = {
-        NGX_HTTP_AKL_K8S_AUDIENCE_FIRST
-    };
 
     config = cluster->config;
 
@@ -264,8 +321,18 @@ ngx_http_akl_k8s_judge_identity(ngx_http_akl_k8s_cluster_t *cluster,
         verdict->aud.data = text;
         verdict->aud.len = out.len;
     }
+}
 
-    if (config->claims_dynamic) {
+
+void
+ngx_http_akl_k8s_judge_mint(ngx_http_akl_k8s_cluster_t *cluster,
+    ngx_pool_t *pool, ngx_http_akl_k8s_verdict_t *verdict)
+{
+    static const ngx_http_akl_k8s_wanted_t  usual = {
+        NGX_HTTP_AKL_K8S_AUDIENCE_FIRST
+    };
+
+    if (cluster->config->claims_dynamic) {
         return;
     }
 

@@ -7,7 +7,7 @@
 #include "../cluster/cluster.h"
 #include "../metrics.h"
 #include "../request.h"
-#include "review.h"
+#include "review_token.h"
 #include "login.h"
 
 
@@ -182,8 +182,8 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
         return NGX_AGAIN;
     }
 
-    reason = ngx_http_akl_k8s_review_create(cluster, &login->key, token,
-                                            r->pool, &review, &verdict);
+    reason = ngx_http_akl_k8s_review_token(cluster, &login->key, token,
+                                           r->pool, &review, &verdict);
     if (reason != AKL_OK) {
         ctx->identity = verdict.identity;
 

@@ -3,31 +3,39 @@
  * that other reviews leave.
  *
  *       NEW ------------------> ASKED -----------------> DONE
- *       | |                     ^ ^ |   an answer        ^ ^
- *       | |     mark is gone    | | |                    | |
- *       | +---> WATCHING -------+ | | cannot be asked    | |
- *       |        | | |            | |                    | |
- *       |        | | +------------|-|--------------------+ |
- *       |        | |  a verdict   | v                      |
- *       |        | +------------- | ---> FAILED -----------+
- *       |        |   time is over |      ^  ^   by an event
- *       |        v      its turn  |      |  |
- *       +-----> QUEUED -----------+      |  |
- *       |          |     time is over    |  |
- *       |          +---------------------+  |
- *       |         the queue is full         |
- *       +-----------------------------------+
+ *       | |                     ^ ^ ||   an answer       ^ ^ ^
+ *       | |     mark is gone    | | || a namespace's     | | |
+ *       | +---> WATCHING -------+ | || labels are wanted | | |
+ *       |        | | |            | |+-----> READING ----|-|-+  they are told
+ *       |        | | |            | |           |        | |
+ *       |        | | +------------|-|-----------|--------+ |
+ *       |        | |  a verdict   | v           v          |
+ *       |        | +------------- | -----> FAILED ---------+
+ *       |        |   time is over |        ^  ^   by an event
+ *       |        v      its turn  |        |  |
+ *       +-----> QUEUED -----------+        |  |
+ *       |          |     time is over      |  |
+ *       |          +-----------------------+  |
+ *       |         the queue is full           |
+ *       +-------------------------------------+
  *
  * A review watches where another worker has the zone's mark, and is queued
  * where there is no room to ask.  Timers are for time alone: until the next
- * look in WATCHING, until all is over in QUEUED.  What fails does so by way of
- * FAILED, and an event is posted, so that waiters are told from the event loop
- * wherever that was.  They are called when a review is DONE; it is gone then.
+ * look in WATCHING, until all is over in QUEUED and READING.  What fails does
+ * so by way of FAILED, and an event is posted, so that waiters are told from
+ * the event loop wherever that was.  They are called when a review is DONE; it
+ * is gone then.
+ *
+ * The labels of a namespace are read by a review of their own, a "part": one
+ * for all who read the same, here and in other workers, as with any review.
+ * Those who wait for it are reviews themselves, each in READING, and keep
+ * their room in the cluster meanwhile; a part needs none and is never queued,
+ * so that there are no more calls than reviews, and no review waits for a room
+ * that it holds itself.  It ends with the last of those who wait.
  */
 
 #include "../cluster/cluster.h"
-#include "inquiry.h"
-#include "review.h"
+#include "review_state.h"
 
 
 #define NGX_HTTP_AKL_K8S_WATCH_MIN    4         /* ms between two looks */
@@ -35,65 +43,15 @@
 #define NGX_HTTP_AKL_K8S_FLIGHT_MORE  1000      /* ms that a mark lives on */
 
 
-typedef enum {
-    NGX_HTTP_AKL_K8S_REVIEW_NEW = 0,
-    NGX_HTTP_AKL_K8S_REVIEW_WATCHING,
-    NGX_HTTP_AKL_K8S_REVIEW_QUEUED,
-    NGX_HTTP_AKL_K8S_REVIEW_ASKED,
-    NGX_HTTP_AKL_K8S_REVIEW_FAILED,
-    NGX_HTTP_AKL_K8S_REVIEW_DONE
-} ngx_http_akl_k8s_review_e;
-
-
-struct ngx_http_akl_k8s_review_s {
-    ngx_http_akl_k8s_keyed_t      keyed;        /* must be first */
-    ngx_queue_t                   queue;        /* in the cluster's queue */
-    ngx_queue_t                   waiters;
-
-    ngx_http_akl_k8s_cluster_t   *cluster;
-    ngx_pool_t                   *pool;
-    ngx_http_akl_k8s_claimant_t   claimant;
-
-    ngx_http_akl_k8s_review_e     state;
-    ngx_event_t                   event;        /* timer, or posted: FAILED */
-    ngx_msec_t                    started;
-    ngx_msec_t                    deadline;
-    ngx_msec_t                    watch;        /* ms until the next look */
-
-    ngx_http_akl_k8s_inquiry_t    inquiry;      /* in ASKED */
-
-    akl_reason_t                  reason;       /* of FAILED, */
-    const char                   *detail;       /* a constant */
-
-    unsigned                      known:1;      /* in the cluster's tree */
-    unsigned                      flight:1;     /* the zone's mark is ours */
-};
-
-
-static void ngx_http_akl_k8s_review_turn(ngx_http_akl_k8s_review_t *review,
-    ngx_http_akl_k8s_review_e state);
 static ngx_int_t ngx_http_akl_k8s_review_enter(
     ngx_http_akl_k8s_review_t *review, ngx_http_akl_k8s_verdict_t *verdict);
 static void ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review);
 static void ngx_http_akl_k8s_review_event(ngx_event_t *ev);
 static void ngx_http_akl_k8s_review_look(ngx_http_akl_k8s_review_t *review);
-static void ngx_http_akl_k8s_review_answered(
-    ngx_http_akl_k8s_inquiry_t *inquiry, ngx_http_akl_k8s_verdict_t *verdict);
 static void ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
     akl_reason_t reason, const char *detail);
-static void ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
-    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time);
 static void ngx_http_akl_k8s_review_next(ngx_http_akl_k8s_cluster_t *cluster);
 static void ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review);
-static void ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review);
-
-
-static const char  *ngx_http_akl_k8s_review_states[] = {
-    "created", "watching", "queued", "asked", "failed", "done"
-};
-
-/* the debug log takes an event's data for a connection */
-static ngx_connection_t  ngx_http_akl_k8s_review_dumb = { .fd = -1 };
 
 
 ngx_http_akl_k8s_review_t *
@@ -105,82 +63,13 @@ ngx_http_akl_k8s_review_find(ngx_http_akl_k8s_cluster_t *cluster,
 }
 
 
-akl_reason_t
-ngx_http_akl_k8s_review_create(ngx_http_akl_k8s_cluster_t *cluster,
-    ngx_akl_key_t *key, ngx_str_t *token, ngx_pool_t *request_pool,
-    ngx_http_akl_k8s_review_t **out, ngx_http_akl_k8s_verdict_t *refused)
-{
-    ngx_pool_t                 *pool;
-    akl_reason_t                reason;
-    ngx_http_akl_k8s_review_t  *review;
-
-    ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
-
-    pool = ngx_create_pool(sizeof(ngx_http_akl_k8s_review_t) + 6144
-                           + 2 * token->len, ngx_cycle->log);
-    if (pool == NULL) {
-        return AKL_INTERNAL_ERROR;
-    }
-
-    review = ngx_pcalloc(pool, sizeof(ngx_http_akl_k8s_review_t));
-    if (review == NULL) {
-        ngx_destroy_pool(pool);
-        return AKL_INTERNAL_ERROR;
-    }
-
-    review->pool = pool;
-    review->cluster = cluster;
-    review->keyed.key = *key;
-
-    review->event.handler = ngx_http_akl_k8s_review_event;
-    review->event.data = &ngx_http_akl_k8s_review_dumb;
-    review->event.log = ngx_cycle->log;
-
-    ngx_queue_init(&review->waiters);
-
-    review->inquiry.cluster = cluster;
-    review->inquiry.claimant = &review->claimant;
-    review->inquiry.pool = pool;
-    review->inquiry.id = ngx_akl_key_id(key);
-    review->inquiry.handler = ngx_http_akl_k8s_review_answered;
-
-    review->claimant.token.data = ngx_pstrdup(pool, token);
-    if (review->claimant.token.data == NULL) {
-        ngx_http_akl_k8s_review_free(review);
-        return AKL_INTERNAL_ERROR;
-    }
-
-    review->claimant.token.len = token->len;
-
-    reason = ngx_http_akl_k8s_judge_claimant(cluster, &review->claimant);
-
-    if (reason == AKL_OK) {
-        ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_NEW);
-        *out = review;
-        return AKL_OK;
-    }
-
-    refused->identity = review->claimant.pod.claimed;
-
-    if (ngx_http_akl_k8s_verdict_copy(request_pool, refused) != NGX_OK) {
-        ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
-    }
-
-    ngx_http_akl_k8s_review_free(review);
-
-    return reason;
-}
-
-
 ngx_int_t
 ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict)
 {
     ngx_int_t  rc;
 
-    review->started = ngx_current_msec;
-    review->deadline = review->started
-                       + review->cluster->config->review_timeout;
+    review->event.handler = ngx_http_akl_k8s_review_event;
     review->watch = NGX_HTTP_AKL_K8S_WATCH_MIN;
 
     rc = ngx_http_akl_k8s_review_enter(review, verdict);
@@ -209,19 +98,6 @@ ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
     review->known = 1;
 
     return NGX_AGAIN;
-}
-
-
-static void
-ngx_http_akl_k8s_review_turn(ngx_http_akl_k8s_review_t *review,
-    ngx_http_akl_k8s_review_e state)
-{
-    review->state = state;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "akl_k8s review %08xD: %s",
-                   ngx_akl_key_id(&review->keyed.key),
-                   ngx_http_akl_k8s_review_states[state]);
 }
 
 
@@ -265,7 +141,9 @@ ngx_http_akl_k8s_review_enter(ngx_http_akl_k8s_review_t *review,
         }
     }
 
-    if (cluster->in_flight < cluster->config->max_reviews) {
+    if (review->part
+        || cluster->in_flight < cluster->config->max_reviews)
+    {
         ngx_http_akl_k8s_review_ask(review);
         return NGX_AGAIN;
     }
@@ -296,13 +174,15 @@ ngx_http_akl_k8s_review_ask(ngx_http_akl_k8s_review_t *review)
     review->inquiry.started = review->started;
     review->inquiry.deadline = review->deadline;
 
+    review->asked = ngx_time();
+
     ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_ASKED);
-    ngx_http_akl_k8s_cluster_asked(review->cluster, 1);
+    ngx_http_akl_k8s_review_room(review, 1);
 
     rc = ngx_http_akl_k8s_inquiry_start(&review->inquiry);
 
     if (rc != NGX_OK) {
-        ngx_http_akl_k8s_cluster_asked(review->cluster, -1);
+        ngx_http_akl_k8s_review_room(review, -1);
         ngx_http_akl_k8s_review_fail(review, (rc == NGX_DECLINED)
                                      ? AKL_API_TIMEOUT : AKL_INTERNAL_ERROR,
                                      "the API server could not be asked");
@@ -331,6 +211,15 @@ ngx_http_akl_k8s_review_event(ngx_event_t *ev)
 
         ngx_http_akl_k8s_review_fail(review, AKL_OVERLOADED,
                                      "waited too long for its turn");
+        break;
+
+    case NGX_HTTP_AKL_K8S_REVIEW_READING:
+        ngx_http_akl_k8s_review_unwait(&review->labels);
+        ngx_http_akl_k8s_review_room(review, -1);
+
+        ngx_http_akl_k8s_review_fail(review, AKL_API_TIMEOUT,
+                                     "waited too long for the labels of the "
+                                     "namespace");
         break;
 
     default: /* NGX_HTTP_AKL_K8S_REVIEW_FAILED */
@@ -396,25 +285,6 @@ ngx_http_akl_k8s_review_look(ngx_http_akl_k8s_review_t *review)
 }
 
 
-static void
-ngx_http_akl_k8s_review_answered(ngx_http_akl_k8s_inquiry_t *inquiry,
-    ngx_http_akl_k8s_verdict_t *verdict)
-{
-    ngx_http_akl_k8s_review_t  *review;
-
-    review = (ngx_http_akl_k8s_review_t *)
-                 ((u_char *) inquiry
-                  - offsetof(ngx_http_akl_k8s_review_t, inquiry));
-
-    ngx_http_akl_k8s_verdict_set(review->cluster->zone,
-                                 review->cluster->config, &review->keyed.key,
-                                 verdict);
-
-    ngx_http_akl_k8s_review_complete(review, verdict,
-                      (ngx_msec_int_t) (ngx_current_msec - review->started));
-}
-
-
 /* into FAILED: the waiters are told from the event loop, not from here */
 
 static void
@@ -435,7 +305,7 @@ ngx_http_akl_k8s_review_fail(ngx_http_akl_k8s_review_t *review,
 
 /* into DONE; the review is gone then */
 
-static void
+void
 ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time)
 {
@@ -510,9 +380,13 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
         ngx_queue_remove(&review->queue);
         ngx_http_akl_k8s_cluster_queued(cluster, -1);
 
-    } else if (review->state == NGX_HTTP_AKL_K8S_REVIEW_ASKED) {
-        ngx_http_akl_k8s_cluster_asked(cluster, -1);
+    } else if (review->state == NGX_HTTP_AKL_K8S_REVIEW_ASKED
+               || review->state == NGX_HTTP_AKL_K8S_REVIEW_READING)
+    {
+        ngx_http_akl_k8s_review_room(review, -1);
     }
+
+    ngx_http_akl_k8s_review_unwait(&review->labels);
 
     ngx_http_akl_k8s_review_turn(review, NGX_HTTP_AKL_K8S_REVIEW_DONE);
 
@@ -525,22 +399,6 @@ ngx_http_akl_k8s_review_leave(ngx_http_akl_k8s_review_t *review)
         ngx_akl_zone_leave(cluster->zone, &review->keyed.key);
         review->flight = 0;
     }
-}
-
-
-static void
-ngx_http_akl_k8s_review_free(ngx_http_akl_k8s_review_t *review)
-{
-    ngx_http_akl_k8s_inquiry_end(&review->inquiry);
-
-    akl_pod_token_clear(&review->claimant.pod);
-
-    if (review->claimant.token.len) {
-        ngx_explicit_memzero(review->claimant.token.data,
-                             review->claimant.token.len);
-    }
-
-    ngx_destroy_pool(review->pool);
 }
 
 
@@ -568,7 +426,8 @@ ngx_http_akl_k8s_review_unwait(ngx_http_akl_k8s_waiter_t *waiter)
     waiter->review = NULL;
 
     if (ngx_queue_empty(&review->waiters)
-        && review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED)
+        && (review->state == NGX_HTTP_AKL_K8S_REVIEW_QUEUED || review->part)
+        && review->state != NGX_HTTP_AKL_K8S_REVIEW_DONE)
     {
         ngx_http_akl_k8s_review_leave(review);
         ngx_http_akl_k8s_review_free(review);

@@ -1,6 +1,7 @@
 /*
- * Reviews: one TokenReview per pod token and config in a worker, shared by
- * all logins that wait for it, and by the other workers through the zone.
+ * Reviews: one per key in a worker, shared by all that wait for it, and by the
+ * other workers through the zone.  What it asks for is its maker's business:
+ * review_token.h.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_REVIEW_H
@@ -31,16 +32,6 @@ ngx_http_akl_k8s_review_t *ngx_http_akl_k8s_review_find(
     ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key);
 
 /*
- * Makes a review of "token" (copied) and runs the local checks on it: AKL_OK
- * and *review, or the reason why no review is worth while and *refused with
- * what the token says of itself, copied to "pool" for the log.
- */
-akl_reason_t ngx_http_akl_k8s_review_create(
-    ngx_http_akl_k8s_cluster_t *cluster, ngx_akl_key_t *key,
-    ngx_str_t *token, ngx_pool_t *pool, ngx_http_akl_k8s_review_t **review,
-    ngx_http_akl_k8s_verdict_t *refused);
-
-/*
  * Starts it.  NGX_AGAIN: under way, waiters may be added.  In all other cases
  * the review is gone and *verdict tells how: NGX_OK, another worker was
  * quicker, it is that one's verdict (as verdict_get() gives it); NGX_DECLINED,
@@ -52,8 +43,18 @@ ngx_int_t ngx_http_akl_k8s_review_start(ngx_http_akl_k8s_review_t *review,
 void ngx_http_akl_k8s_review_wait(ngx_http_akl_k8s_review_t *review,
     ngx_http_akl_k8s_waiter_t *waiter);
 
-/* Takes a waiter out; the review goes on unless it was only queued. */
+/*
+ * Takes a waiter out, if it waits; the review goes on unless it was only
+ * queued, or is a part.
+ */
 void ngx_http_akl_k8s_review_unwait(ngx_http_akl_k8s_waiter_t *waiter);
+
+/*
+ * Tells all who wait, and ends the review, which is gone then; from the event
+ * loop.  *verdict and "review_time" are as the waiters get them.
+ */
+void ngx_http_akl_k8s_review_complete(ngx_http_akl_k8s_review_t *review,
+    ngx_http_akl_k8s_verdict_t *verdict, ngx_msec_int_t review_time);
 
 /* Ends all reviews of a cluster without calling anybody: at exit. */
 void ngx_http_akl_k8s_review_abort_all(ngx_http_akl_k8s_cluster_t *cluster);

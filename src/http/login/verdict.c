@@ -73,6 +73,25 @@ ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
 
 
 ngx_int_t
+ngx_http_akl_k8s_verdict_namespace_key(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *namespace, ngx_str_t *token,
+    ngx_akl_key_t *key)
+{
+    ngx_str_t  parts[4];
+
+    ngx_str_set(&parts[0], "namespace " NGX_HTTP_AKL_K8S_VERSION);
+
+    parts[1].data = config->generation;
+    parts[1].len = sizeof(config->generation);
+
+    parts[2] = *namespace;
+    parts[3] = *token;
+
+    return ngx_akl_zone_key(zone, key, parts, config->reviewer_self ? 4 : 3);
+}
+
+
+ngx_int_t
 ngx_http_akl_k8s_verdict_get(ngx_akl_zone_t *zone,
     ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *key,
     ngx_http_akl_k8s_verdict_t *verdict)
@@ -174,6 +193,11 @@ ngx_http_akl_k8s_verdict_set(ngx_akl_zone_t *zone,
     case AKL_KIND_REFUSED:
         cls = NGX_AKL_REFUSAL;
         expires = ngx_time() + config->cache_refused;
+
+        if (verdict->end) {
+            expires = ngx_min(expires, verdict->end);
+        }
+
         break;
 
     default:
@@ -354,8 +378,11 @@ ngx_http_akl_k8s_verdict_until(ngx_http_akl_k8s_config_t *config,
 
     until = ngx_time() + config->cache_valid;
 
-    return (verdict->expires && until > verdict->expires) ? verdict->expires
-                                                          : until;
+    if (verdict->expires) {
+        until = ngx_min(until, verdict->expires);
+    }
+
+    return verdict->end ? ngx_min(until, verdict->end) : until;
 }
 
 
@@ -378,6 +405,7 @@ ngx_http_akl_k8s_verdict_decode(ngx_http_akl_k8s_verdict_t *verdict,
     verdict->expires = head.expires;
     verdict->minted.issued = head.minted;
     verdict->minted.expires = head.token_expires;
+    verdict->end = 0;
     verdict->retry_after = 0;
     verdict->detail = NULL;
 

@@ -17,6 +17,8 @@ typedef struct {
     ngx_http_akl_k8s_minted_t
                      minted;            /* token of len 0: each login mints */
     time_t           until;             /* end in the zone; 0: not from it */
+    time_t           end;               /* not to be kept beyond that, for
+                                           what it rests on; 0: no such end */
     time_t           retry_after;       /* s, of an outage; 0: not told */
     const char      *detail;            /* for the log, or NULL; not kept */
 } ngx_http_akl_k8s_verdict_t;
@@ -36,6 +38,15 @@ ngx_int_t ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone,
     ngx_akl_key_t *copy);
 
 /*
+ * The key of a verdict on a namespace's labels under a config.  Where pods'
+ * own tokens are the reviewer's credential, each learns it by its own right:
+ * "token" is a part of the key then.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_verdict_namespace_key(ngx_akl_zone_t *zone,
+    ngx_http_akl_k8s_config_t *config, ngx_str_t *namespace, ngx_str_t *token,
+    ngx_akl_key_t *key);
+
+/*
  * Looks a live verdict or refusal up: NGX_OK with *verdict pointing into a
  * buffer of the process, which the next look-up overwrites; NGX_DECLINED.
  */
@@ -53,8 +64,8 @@ ngx_int_t ngx_http_akl_k8s_verdict_get_alias(
 
 /*
  * Keeps a verdict: an identity for min(cache_valid, the pod token's exp), a
- * refusal for the config's "refused" time, an outage never.  One that came
- * from the zone keeps the end it had.
+ * refusal for the config's "refused" time, an outage never; none beyond its
+ * "end".  One that came from the zone keeps the end it had.
  */
 void ngx_http_akl_k8s_verdict_set(ngx_akl_zone_t *zone,
     ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *key,

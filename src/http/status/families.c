@@ -29,6 +29,10 @@ const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
       ngx_http_akl_k8s_family_offset(reviews), NGX_HTTP_AKL_K8S_CODES,
       ngx_http_akl_k8s_code_name },
 
+    { "namespace_reads_total", "counter", "Namespaces read, by HTTP status.",
+      "code", ngx_http_akl_k8s_family_offset(namespaces),
+      NGX_HTTP_AKL_K8S_CODES, ngx_http_akl_k8s_code_name },
+
     { "guard_total", "counter", "Guarded requests by outcome.", "reason",
       ngx_http_akl_k8s_family_offset(guards), AKL_REASON_N,
       ngx_http_akl_k8s_reason_name },
