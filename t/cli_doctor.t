@@ -258,6 +258,58 @@ def a_client_certificate_needs_the_right_to_review(cluster, desk):
                k8s_jwks='auto', **cert)
 
 
+# Labels of the pod's namespace
+
+LABELS = {'team': 'payments', 'stage': ''}
+SELECTOR = 'team=payments stage='
+READER = 'system:serviceaccount:akl-system:reviewer'
+
+
+@t.story
+def a_reviewer_that_may_not_get_namespaces_is_found(cluster, desk, pod):
+    methods = cluster.method(bound_namespace_selector=SELECTOR)
+    for args in ((), ('--k8s-token-path', pod)):
+        desk.names(f'asked with {args[:1]}', 1, 'labels',
+                   f'may not get namespace "{NAMESPACE}", which '
+                   'bound_namespace_selector needs',
+                   'kubectl create clusterrole akl-namespace-reader '
+                   '--verb=get --resource=namespaces; kubectl create '
+                   'clusterrolebinding reviewer-akl-namespace-reader '
+                   '--clusterrole=akl-namespace-reader '
+                   '--serviceaccount=akl-system:reviewer', *args,
+                   methods=methods)
+
+
+@t.story
+def the_labels_of_a_pods_namespace_are_read(cluster, desk, pod):
+    methods = cluster.method(bound_namespace_selector=SELECTOR)
+    cluster.api.read_namespaces(READER)
+    desk.names('a label is missing', 1, 'pod',
+               'namespace_not_bound .label "team" of the namespace is not '
+               'there.: namespace "my-namespace-a"',
+               'kubectl label namespace my-namespace-a team=payments stage=',
+               '--k8s-token-path', pod, methods=methods)
+    cluster.api.namespace(NAMESPACE, LABELS)
+    done = desk.well('all are there', '--k8s-token-path', pod,
+                     methods=methods)
+    t.like(str(done.json()), 'may get namespace .*its token would be let in',
+           'a pod would log in')
+    cluster.api.fault('error_500', kind='namespace')
+    done = desk.doctor('--k8s-token-path', pod, methods=methods)
+    t.is_([one['check'] for one in found(done, 'skipped')
+           if 'cannot be read' in one['text']], ['pod'],
+          'an outage is no verdict')
+
+
+@t.story
+def all_namespaces_are_meant_where_none_is_named(cluster, desk):
+    cluster.api.read_namespaces(READER)
+    done = desk.well('a reviewer with that right', methods=cluster.method(
+        bound_namespaces='my-*', bound_namespace_selector=SELECTOR))
+    t.like(str(done.json()), 'may get namespaces, for bound_namespace_sel',
+           'the right')
+
+
 @t.story
 def without_a_reviewer_the_pods_own_right_counts(desk, pod):
     desk.well('nobody to ask with', token_reviewer_jwt='self')

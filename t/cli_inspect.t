@@ -181,7 +181,8 @@ def conf(cluster):
     os.mkdir(place.path('more'))
     place.write('more/methods.conf', cluster.method(
         bound_pod_names='mypod1', access_expires=LATER,
-        bound_ips='10.0.0.0/8')
+        bound_ips='10.0.0.0/8',
+        bound_namespace_selector=['team=payments', 'stage='])
         + cluster.method('p-audx8x116z7jkm', audience='vault')
         + cluster.method('p-nsx8x1x16z7jkm', bound_namespaces='other')
         + cluster.method('p-overx116z7j9km', access_expires=OVER)
@@ -225,7 +226,11 @@ def each_auth_config_says_its_own(conf, desk, pod_token):
         'with space "and quotes"': 'ok'}, 'its reason')
     t.is_([step['step'] for step in configs[CONFIG]['steps']],
           ['access', 'form', 'issuer', 'times', 'audience', 'signature',
-           'bounds', 'address', 'review'], 'step by step')
+           'bounds', 'labels', 'address', 'review'], 'step by step')
+    t.is_([(step['outcome'], step['text'])
+           for step in configs[CONFIG]['steps'] if step['step'] == 'labels'],
+          [('open', f'namespace "{NAMESPACE}" has to have team=payments and '
+            'stage=: the cluster knows')], 'labels are not in a token')
     t.is_([one['reason'] for one in configs.values() if one['reason'] != 'ok'
            and not one.get('cure')], [], 'each refusal has its cure')
     done = desk.inspect(pod_token, '--config', conf)

@@ -54,6 +54,35 @@ void akl_exam_issuer(akl_exam_t *exam);
 void akl_exam_keys(akl_exam_t *exam);
 void akl_exam_audience(akl_exam_t *exam);
 
+/*
+ * Whether the reviewer may do that, by a SelfSubjectAccessReview: a new
+ * reference to the answer, or NULL.  "namespace" is the one that is to be read,
+ * or NULL for all that there are.
+ */
+json_t *akl_exam_may(akl_exam_t *exam, const char *group, const char *resource,
+    const char *verb, const char *namespace, akl_http_answer_t *answer);
+
+/* 1 where such an answer says yes. */
+int akl_exam_allowed(json_t *object);
+
+/*
+ * Finds what is wrong where an answer is about the reviewer or the place, not
+ * about the question: 1 where it was one.
+ */
+int akl_exam_refused(akl_exam_t *exam, const char *check,
+    const akl_http_answer_t *answer, json_t *object);
+
+/* The right that bound_namespace_selector needs, where there is one. */
+void akl_exam_labels(akl_exam_t *exam);
+
+/*
+ * Holds a namespace against the method's selector, as the module does:
+ * AKL_OK, also without a selector; or a reason, *cause in brackets for the
+ * line, and *cure where there is one.
+ */
+akl_reason_t akl_exam_read(akl_exam_t *exam, akl_str_t namespace,
+    const char **cause, const char **cure);
+
 /* The command that gives the reviewer a cluster role. */
 const char *akl_exam_bind(akl_exam_t *exam, const char *role);
 

@@ -104,9 +104,7 @@ akl_exam_renew(akl_exam_t *exam)
 }
 
 
-/* answers that are about the reviewer or the place; 1 where it was one */
-
-static int
+int
 akl_exam_refused(akl_exam_t *exam, const char *check,
     const akl_http_answer_t *answer, json_t *object)
 {
@@ -175,19 +173,56 @@ akl_exam_refused(akl_exam_t *exam, const char *check,
 const char *
 akl_exam_bind(akl_exam_t *exam, const char *role)
 {
-    const char  *namespace, *name;
+    const char  *namespace, *name, *tail;
+
+    tail = strchr(role, ':');
+    tail = tail ? tail + 1 : role;
 
     if (exam->config->certificate) {
         return akl_mem_printf("kubectl create clusterrolebinding akl-%s "
                               "--clusterrole=%s --user=NAME-IN-THE-"
-                              "CERTIFICATE", strchr(role, ':') + 1, role);
+                              "CERTIFICATE", tail, role);
     }
 
     akl_exam_reviewer_name(exam, &namespace, &name);
 
     return akl_mem_printf("kubectl create clusterrolebinding %s-%s "
                           "--clusterrole=%s --serviceaccount=%s:%s", name,
-                          strchr(role, ':') + 1, role, namespace, name);
+                          tail, role, namespace, name);
+}
+
+
+json_t *
+akl_exam_may(akl_exam_t *exam, const char *group, const char *resource,
+    const char *verb, const char *namespace, akl_http_answer_t *answer)
+{
+    json_t  *attributes;
+
+    attributes = json_pack("{s:s, s:s, s:s}", "group", group,
+                           "resource", resource, "verb", verb);
+
+    if (namespace) {
+
+        /* a request for a namespace is one inside of it */
+
+        json_object_set_new(attributes, "namespace", json_string(namespace));
+        json_object_set_new(attributes, "name", json_string(namespace));
+    }
+
+    return akl_kube(&exam->kube, "POST", AKL_EXAM_ACCESS,
+                    json_pack("{s:s, s:s, s:{s:o}}",
+                              "apiVersion", "authorization.k8s.io/v1",
+                              "kind", "SelfSubjectAccessReview",
+                              "spec", "resourceAttributes", attributes),
+                    answer);
+}
+
+
+int
+akl_exam_allowed(json_t *object)
+{
+    return json_is_true(json_object_get(json_object_get(object, "status"),
+                                        "allowed"));
 }
 
 
@@ -202,14 +237,8 @@ akl_exam_rights(akl_exam_t *exam)
 
     akl_progress("asking for the reviewer's rights");
 
-    object = akl_kube(&exam->kube, "POST", AKL_EXAM_ACCESS,
-                 json_pack("{s:s, s:s, s:{s:{s:s, s:s, s:s}}}",
-                           "apiVersion", "authorization.k8s.io/v1",
-                           "kind", "SelfSubjectAccessReview", "spec",
-                           "resourceAttributes",
-                           "group", "authentication.k8s.io",
-                           "resource", "tokenreviews", "verb", "create"),
-                 &answer);
+    object = akl_exam_may(exam, "authentication.k8s.io", "tokenreviews",
+                          "create", NULL, &answer);
 
     akl_exam_clock(exam, &answer);
 
@@ -220,10 +249,7 @@ akl_exam_rights(akl_exam_t *exam)
 
     rc = 1;
 
-    if (answer.status == 201
-        && json_is_true(json_object_get(json_object_get(object, "status"),
-                                        "allowed")))
-    {
+    if (answer.status == 201 && akl_exam_allowed(object)) {
         akl_finding(exam, AKL_FINDING_OK, "rights", NULL,
                     "the reviewer may create tokenreviews");
 
@@ -332,6 +358,40 @@ akl_exam_own(akl_exam_t *exam)
 }
 
 
+/* whether a pod that is known meets all bounds */
+
+static void
+akl_exam_bounds(akl_exam_t *exam, akl_identity_t *identity)
+{
+    const char    *cause, *cure;
+    akl_reason_t   reason;
+
+    cause = "";
+    reason = akl_bounds_check(&exam->config->method->bounds, identity);
+    cure = akl_words_cure(reason);
+
+    if (reason == AKL_OK) {
+        reason = akl_exam_read(exam, identity->namespace, &cause, &cure);
+    }
+
+    if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
+        akl_finding(exam, AKL_FINDING_SKIPPED, "pod", NULL,
+                    "the labels of namespace \"%s\" cannot be read%s",
+                    akl_clean(identity->namespace, 64), cause);
+        return;
+    }
+
+    akl_finding(exam, reason == AKL_OK ? AKL_FINDING_OK : AKL_FINDING_FAILED,
+                "pod", cure,
+                "%s%s: namespace \"%s\", account \"%s\", pod \"%s\"",
+                reason == AKL_OK ? "its token would be let in"
+                                 : (const char *) akl_reason_code(reason).data,
+                cause, akl_clean(identity->namespace, 64),
+                akl_clean(identity->sa_name, 256),
+                akl_clean(identity->pod_name, 256));
+}
+
+
 /* a pod's token, all the way but for the minting */
 
 static void
@@ -381,19 +441,7 @@ akl_exam_pod(akl_exam_t *exam)
                     akl_clean(akl_str_of(verdict.detail), 200),
                     verdict.detail[0] ? ")" : "");
     } else {
-
-        reason = akl_bounds_check(&method->bounds, &verdict.identity);
-
-        akl_finding(exam, reason == AKL_OK ? AKL_FINDING_OK
-                                           : AKL_FINDING_FAILED, "pod",
-                    akl_words_cure(reason),
-                    "%s: namespace \"%s\", account \"%s\", pod \"%s\"",
-                    reason == AKL_OK
-                    ? "its token would be let in"
-                    : (const char *) akl_reason_code(reason).data,
-                    akl_clean(verdict.identity.namespace, 64),
-                    akl_clean(verdict.identity.sa_name, 256),
-                    akl_clean(verdict.identity.pod_name, 256));
+        akl_exam_bounds(exam, &verdict.identity);
     }
 
     akl_judgement_clear(&verdict);
@@ -425,6 +473,8 @@ akl_exam_cluster(akl_exam_t *exam)
     if (rights == 0) {
         return;
     }
+
+    akl_exam_labels(exam);
 
     if (rights > 0) {
         akl_exam_own(exam);

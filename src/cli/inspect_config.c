@@ -264,6 +264,24 @@ akl_walk_identity(akl_identity_t *identity)
 }
 
 
+/* what the token does not say */
+
+static void
+akl_walk_labels(akl_walk_t *walk, const akl_selector_t *selector)
+{
+    if (selector->n == 0) {
+        return;
+    }
+
+    akl_walk_step(walk, AKL_STEP_OPEN, "labels",
+                  akl_mem_printf("namespace \"%s\" has to have %s: the "
+                                 "cluster knows",
+                                 akl_clean(walk->in->pod.claimed.namespace,
+                                           256),
+                                 akl_words_labels(selector, " and ")));
+}
+
+
 static int
 akl_walk_bounds(akl_walk_t *walk)
 {
@@ -280,6 +298,8 @@ akl_walk_bounds(akl_walk_t *walk)
     {
         return 1;
     }
+
+    akl_walk_labels(walk, &method->bounds.selector);
 
     if (method->ips.n) {
         akl_walk_step(walk, AKL_STEP_OPEN, "address",
