@@ -244,9 +244,15 @@ ngx_akl_place_silent(ngx_akl_place_t *place, u_char *connect_to,
 void
 ngx_akl_place_extend(ngx_akl_place_t *place)
 {
-    if (place->naddrs) {
-        place->valid = ngx_time() + NGX_AKL_RESOLVE_AGAIN;
+    if (place->naddrs == 0) {
+        return;
     }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "akl_k8s place %V: no answer from the resolver, "
+                   "known addresses are used", &place->host->host);
+
+    place->valid = ngx_time() + NGX_AKL_RESOLVE_AGAIN;
 }
 
 
