@@ -29,6 +29,9 @@ HTTP = '''
     server {
         listen 127.0.0.1:@port@;
         location = /v2/auth { akl_k8s_auth; }
+        location = /token { akl_k8s_auth oauth; }
+        location = /introspect { akl_k8s_introspect @config@; }
+        location = /revoke { akl_k8s_revoke; }
         location = /status { akl_k8s_status; }
         location = /guarded { akl_k8s_guard @config@; return 204; }
         location = /exchanged { akl_k8s_exchange @config@; empty_gif; }
@@ -168,6 +171,40 @@ def the_keys_of_a_cluster_are_told_where_they_are_wanted(gateway):
 
 
 # Logins
+
+@t.story
+def requests_that_cannot_be_read_count_by_reason(cluster, gateway):
+    port = gateway.nginx.port
+    form = 'application/x-www-form-urlencoded'
+
+    def sent(path, body, kind=form):
+        return client.request(port, 'POST', path, {'Content-Type': kind},
+                              body).status
+
+    t.is_([sent('/token', 'client_id=%zz'), sent('/token', '{}', 'text/xml'),
+           sent('/token', 'a' * 33000),
+           client.get(port, '/token').status,
+           sent('/v2/auth', 'no JSON', 'application/json'),
+           sent('/introspect', 'token=%zz'),
+           sent('/introspect', '', 'text/xml'),
+           sent('/introspect', 'a' * 33000),
+           sent('/revoke', 'jti=a&jti=b')],
+          [400, 415, 413, 405, 400, 400, 415, 413, 400], 'they are refused')
+    t.is_(gateway.value('refused_requests_total', reason='request_malformed'),
+          9, 'as malformed')
+    t.is_(client.post(port, '/v2/auth', cluster.login(
+        cluster.issue(), 'nobody')).status, 401, 'an unknown config')
+    t.is_(gateway.value('refused_requests_total', reason='config_unknown'), 1,
+          'as that')
+    t.is_(gateway.status()['refused_requests_total'],
+          {'request_malformed': 9, 'config_unknown': 1}, 'in JSON likewise')
+    t.is_(gateway.status()['configs'][CONFIG]['logins_total'], {},
+          'none of them counts for a config')
+    t.is_(client.post(port, '/v2/auth', cluster.login('')).status, 401,
+          'no token for one that is known')
+    t.is_(gateway.of_config('logins_total', reason='token_missing'), 1,
+          'counts there')
+
 
 @t.story
 def logins_count_by_outcome_by_way_and_with_their_reviews(cluster, gateway):
@@ -342,7 +379,7 @@ def both_formats_tell_the_same(cluster, gateway):
                       key)] if match for key,
                       n in [(match[1], found[key])] if n},
                   f'{family} of {config} in both formats')
-    t.is_(page['worker']['exchanges'], 0, 'no exchange is left')
+    t.is_(page['worker']['calls'], 0, 'no call is left')
 
 
 t.tell()

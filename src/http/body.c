@@ -90,8 +90,11 @@ ngx_http_akl_k8s_body_event(ngx_http_request_t *r)
     for ( ;; ) {
         rc = ngx_http_akl_k8s_body_collect(r, state, &body);
 
-        if (rc == NGX_ERROR) {
-            ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
+        if (rc == NGX_ERROR || rc == NGX_ABORT) {
+            ngx_http_finalize_request(r, ngx_http_akl_k8s_fail(r,
+                                    (rc == NGX_ABORT)
+                                        ? "the request body was not readable"
+                                        : "out of memory"));
             return;
         }
 
@@ -153,7 +156,8 @@ ngx_http_akl_k8s_body_done(ngx_http_request_t *r,
 
 /*
  * Takes what has been read so far.  NGX_OK with the body up to here: in place
- * where it came in one piece, else gathered; NGX_DECLINED: too large.
+ * where it came in one piece, else gathered; NGX_DECLINED: too large;
+ * NGX_ERROR: memory is short; NGX_ABORT: its file cannot be read.
  */
 
 static ngx_int_t
@@ -211,7 +215,7 @@ ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
             if (ngx_read_file(cl->buf->file, b->last, len, cl->buf->file_pos)
                 != (ssize_t) len)
             {
-                return NGX_ERROR;
+                return NGX_ABORT;
             }
 
             b->last += len;

@@ -72,6 +72,12 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
     metrics->duration_sum = ngx_http_akl_k8s_metrics_series(cf, zone,
                                          "duration_sum", NULL, NULL, NULL, 0);
 
+    for (i = 0; i < AKL_REASON_N; i++) {
+        metrics->refused[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                  "refused", NULL, "reason",
+                                  (char *) akl_reason_code(i).data, 0);
+    }
+
     while (n--) {
         cm = &metrics->configs[n];
 
@@ -178,22 +184,36 @@ ngx_http_akl_k8s_metrics_conf(void)
 
 void
 ngx_http_akl_k8s_metrics_login(ngx_http_akl_k8s_config_t *config,
-    akl_reason_t reason, ngx_http_akl_k8s_cache_e cache)
+    akl_reason_t reason, ngx_http_akl_k8s_cache_e cache, ngx_int_t by)
 {
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    if (config == NULL) {
-        return;
-    }
+    ngx_http_akl_k8s_metrics_t         *metrics;
+    ngx_http_akl_k8s_main_conf_t       *amcf;
+    ngx_http_akl_k8s_config_metrics_t  *cm;
 
     amcf = ngx_http_akl_k8s_metrics_conf();
     metrics = amcf->metrics;
 
-    ngx_akl_zone_add_to(amcf->zone,
-                        metrics->configs[config->index].logins[reason], 1);
-    ngx_akl_zone_add_to(amcf->zone,
-                        metrics->configs[config->index].cache[cache], 1);
+    if (metrics == NULL) {
+        return;
+    }
+
+    if (config == NULL) {
+        ngx_akl_zone_add_to(amcf->zone, metrics->refused[reason], by);
+        return;
+    }
+
+    cm = &metrics->configs[config->index];
+
+    ngx_akl_zone_add_to(amcf->zone, cm->logins[reason], by);
+    ngx_akl_zone_add_to(amcf->zone, cm->cache[cache], by);
+}
+
+
+void
+ngx_http_akl_k8s_metrics_malformed(void)
+{
+    ngx_http_akl_k8s_metrics_login(NULL, AKL_REQUEST_MALFORMED,
+                                   NGX_HTTP_AKL_K8S_CACHE_NONE, 1);
 }
 
 

@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t                          duration[NGX_HTTP_AKL_K8S_BUCKETS];
     ngx_uint_t                          duration_sum;       /* ms */
+    ngx_uint_t                          refused[AKL_REASON_N];
     ngx_http_akl_k8s_config_metrics_t  *configs;            /* by index */
 } ngx_http_akl_k8s_metrics_t;
 
@@ -49,9 +50,15 @@ extern const char  *ngx_http_akl_k8s_code_names[NGX_HTTP_AKL_K8S_CODES];
 /* Registers all series; when configuration is complete.  NGX_OK, NGX_ERROR. */
 ngx_int_t ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf);
 
-/* A login that ended; "config" may be NULL, then nothing is counted. */
+/*
+ * A login that ended, by 1; or -1: one that was counted did not.  "config" is
+ * NULL where none was found: then "cache" does not matter.
+ */
 void ngx_http_akl_k8s_metrics_login(ngx_http_akl_k8s_config_t *config,
-    akl_reason_t reason, ngx_http_akl_k8s_cache_e cache);
+    akl_reason_t reason, ngx_http_akl_k8s_cache_e cache, ngx_int_t by);
+
+/* A request to introspect or revoke that could not be read. */
+void ngx_http_akl_k8s_metrics_malformed(void);
 
 /* A guarded request. */
 void ngx_http_akl_k8s_metrics_guard(ngx_http_akl_k8s_config_t *config,

@@ -254,6 +254,15 @@ typedef enum {
 } ngx_http_akl_k8s_cache_e;
 
 
+/* what an outcome counts as */
+
+typedef enum {
+    NGX_HTTP_AKL_K8S_COUNT_NOTHING = 0,
+    NGX_HTTP_AKL_K8S_COUNT_LOGIN,
+    NGX_HTTP_AKL_K8S_COUNT_GUARD
+} ngx_http_akl_k8s_count_e;
+
+
 /*
  * What is known of a request; for the variables.  It is found again after an
  * internal redirect, see ngx_http_akl_k8s_ctx().  Strings are in the
@@ -264,6 +273,10 @@ typedef struct {
     ngx_http_akl_k8s_login_t    *login;         /* of endpoint or exchange */
     ngx_uint_t                   established;   /* a reason was set */
     akl_reason_t                 reason;
+    ngx_str_t                    line;          /* of the log, while it is not
+                                                   told; len 0: none */
+    ngx_uint_t                   level;         /* of that line */
+    ngx_http_akl_k8s_count_e     counts;        /* as what it will count */
     ngx_http_akl_k8s_config_t   *config;
     ngx_str_t                    asked;         /* the name that was sent for a
                                                    config that is not known */
@@ -284,6 +297,8 @@ typedef struct {
     unsigned                     resumed:1;     /* exchange: outcome is there */
     unsigned                     exchanged:1;   /* by this pass of phases */
     unsigned                     unreadable:1;  /* the token has no claims */
+    unsigned                     untold:1;      /* an outcome, so far */
+    unsigned                     counted:1;     /* as a login */
     void                        *form;          /* endpoint.c's own */
     ngx_http_akl_k8s_body_t     *body;          /* being read; body.c's own */
 } ngx_http_akl_k8s_ctx_t;

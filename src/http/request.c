@@ -1,27 +1,23 @@
 /*
  * What is known of a request: its context, the outcome and its log line, the
- * token it carries, and the headers of a refusal.
+ * token it carries.
  */
 
-#include "respond.h"
+#include "metrics.h"
 #include "request.h"
-
-
-#define NGX_HTTP_AKL_K8S_RETRY_MAX  60          /* s */
 
 
 static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
     ngx_http_request_t *r);
-static ngx_int_t ngx_http_akl_k8s_name_claim(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
 
-/* a header of ours is known by where its name lies */
+/* all that is told where not even that much memory is there */
 
-static const char  ngx_http_akl_k8s_challenge[] = "WWW-Authenticate";
-static const char  ngx_http_akl_k8s_no_store[] = "Cache-Control";
+static ngx_str_t  ngx_http_akl_k8s_short =
+    ngx_string("login failed, internal_error: an internal error occurred: "
+               "out of memory");
 
 
 ngx_http_akl_k8s_ctx_t *
@@ -135,6 +131,10 @@ ngx_http_akl_k8s_ctx_cleanup(void *data)
 {
     ngx_http_akl_k8s_ctx_t  *ctx = data;
 
+    /* that of a request whose client is gone */
+
+    ngx_http_akl_k8s_tell(ctx->request, ctx);
+
     if (ctx->token.len) {
         ngx_explicit_memzero(ctx->token.data, ctx->token.len);
     }
@@ -151,25 +151,37 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
     u_char                        pod[NGX_HTTP_AKL_K8S_LOG_SIZE];
     akl_str_t                     text;
     ngx_str_t                     name;
-    ngx_uint_t                    level;
     ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     ctx->reason = reason;
     ctx->established = 1;
+    ctx->untold = 1;
+    ctx->line.len = 0;
 
     if (reason == AKL_OK) {
         return;
     }
 
     if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
-        level = NGX_LOG_ERR;
+        ctx->level = NGX_LOG_ERR;
 
     } else {
         alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
-        level = alcf->log_level;
+        ctx->level = alcf->log_level;
     }
 
-    if (r->connection->log->log_level < level) {
+    if (r->connection->log->log_level < ctx->level) {
+        return;
+    }
+
+    /* made now: who it was may be forgotten until it is told */
+
+    ctx->line.data = ngx_pnalloc(r->pool, NGX_MAX_ERROR_STR);
+
+    if (ctx->line.data == NULL) {
+        ctx->reason = AKL_INTERNAL_ERROR;
+        ctx->level = NGX_LOG_ERR;
+        ctx->line = ngx_http_akl_k8s_short;
         return;
     }
 
@@ -185,8 +197,8 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
         ngx_str_set(&name, "-");
     }
 
-    ngx_log_error(level, r->connection->log, 0,
-                  "akl_k8s: %s %s: %s%s%s, config \"%s\", namespace \"%s\", "
+    ctx->line.len = ngx_snprintf(ctx->line.data, NGX_MAX_ERROR_STR,
+                  "%s %s: %s%s%s, config \"%s\", namespace \"%s\", "
                   "service account \"%s\", pod \"%s\"",
                   (akl_reason_kind(reason) == AKL_KIND_OUTAGE)
                       ? "login failed," : "refused,",
@@ -196,28 +208,88 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
                                             ngx_http_akl_k8s_str(&name)),
                   ngx_http_akl_k8s_log_text(ns, ctx->identity.namespace),
                   ngx_http_akl_k8s_log_text(sa, ctx->identity.sa_name),
-                  ngx_http_akl_k8s_log_text(pod, ctx->identity.pod_name));
+                  ngx_http_akl_k8s_log_text(pod, ctx->identity.pod_name))
+                    - ctx->line.data;
+}
+
+
+void
+ngx_http_akl_k8s_tell(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
+{
+    if (!ctx->untold) {
+        return;
+    }
+
+    ctx->untold = 0;
+
+    if (ctx->line.len) {
+        ngx_log_error(ctx->level, r->connection->log, 0, "akl_k8s: %V",
+                      &ctx->line);
+    }
+
+    switch (ctx->counts) {
+
+    case NGX_HTTP_AKL_K8S_COUNT_LOGIN:
+        ngx_http_akl_k8s_metrics_login(ctx->config, ctx->reason, ctx->cache,
+                                       1);
+        ctx->counted = 1;
+        break;
+
+    case NGX_HTTP_AKL_K8S_COUNT_GUARD:
+        ngx_http_akl_k8s_metrics_guard(ctx->config, ctx->reason);
+        break;
+
+    default: /* NGX_HTTP_AKL_K8S_COUNT_NOTHING */
+        break;
+    }
+
+    ctx->counts = NGX_HTTP_AKL_K8S_COUNT_NOTHING;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
+    if (ctx == NULL) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "akl_k8s: %V",
+                      &ngx_http_akl_k8s_short);
+
+        ngx_http_akl_k8s_metrics_login(NULL, AKL_INTERNAL_ERROR,
+                                       NGX_HTTP_AKL_K8S_CACHE_NONE, 1);
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->counted && !ctx->untold) {
+
+        if (ctx->reason != AKL_OK) {
+
+            /* told already, and no other answer came of it */
+
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        /* a login that gets no answer was none */
+
+        ngx_http_akl_k8s_metrics_login(ctx->config, AKL_OK, ctx->cache, -1);
+        ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
+    }
+
+    ngx_http_akl_k8s_outcome(r, ctx, AKL_INTERNAL_ERROR, detail);
+    ngx_http_akl_k8s_tell(r, ctx);
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
 ngx_int_t
 ngx_http_akl_k8s_no_memory(ngx_http_request_t *r)
 {
-    ngx_http_akl_k8s_ctx_t  *ctx;
-
-    ctx = ngx_http_akl_k8s_ctx(r, 0);
-
-    if (ctx) {
-        ngx_http_akl_k8s_outcome(r, ctx, AKL_INTERNAL_ERROR, "out of memory");
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "akl_k8s: login failed, %s: %s: out of memory",
-                      akl_reason_code(AKL_INTERNAL_ERROR).data,
-                      akl_reason_text(AKL_INTERNAL_ERROR).data);
-    }
-
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return ngx_http_akl_k8s_fail(r, "out of memory");
 }
 
 
@@ -395,109 +467,6 @@ ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
-ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
-    ngx_uint_t status)
-{
-    akl_str_t                code;
-    ngx_str_t                value;
-    ngx_table_elt_t         *h;
-    ngx_http_akl_k8s_ctx_t  *ctx;
-
-    /* another pass of the phases may have been refused before */
-
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
-    if (ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_no_store, &value)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-        value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
-        if (value.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        value.len = ngx_sprintf(value.data, "%T",
-                                ngx_min(ngx_max(ctx->retry_after, 1),
-                                        NGX_HTTP_AKL_K8S_RETRY_MAX))
-                    - value.data;
-
-        h = ngx_http_akl_k8s_add_header(r, "Retry-After", &value);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
-        return NGX_OK;
-    }
-
-    code = akl_reason_code(reason);
-
-    value.len = sizeof("Bearer realm=\"akl_k8s\", error=\"insufficient_scope\""
-                       ", error_description=\"\"") + code.len;
-
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (reason == AKL_TOKEN_MISSING) {
-        value.len = ngx_sprintf(value.data, "Bearer realm=\"akl_k8s\"")
-                    - value.data;
-
-    } else {
-        value.len = ngx_sprintf(value.data, "Bearer realm=\"akl_k8s\", "
-                                "error=\"%s\", error_description=\"%s\"",
-                                (status == NGX_HTTP_FORBIDDEN)
-                                    ? "insufficient_scope" : "invalid_token",
-                                code.data)
-                    - value.data;
-    }
-
-    h = ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_challenge, &value);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    r->headers_out.www_authenticate = h;
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_akl_k8s_challenge_basic(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
-
-    ngx_str_set(&h->value, "Basic realm=\"akl_k8s\"");
-}
-
-
-void
-ngx_http_akl_k8s_withdraw(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
-
-    if (h) {
-        h->hash = 0;
-    }
-}
-
-
 ngx_http_akl_k8s_config_t *
 ngx_http_akl_k8s_find_config(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_str_t *name)
@@ -522,6 +491,9 @@ ngx_http_akl_k8s_find_config(ngx_http_akl_k8s_main_conf_t *amcf,
 void
 ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx)
 {
+    ngx_http_akl_k8s_tell(ctx->request, ctx);
+
+    ctx->counted = 0;
     ctx->established = 0;
     ctx->foreign = NULL;
     ctx->reason = AKL_OK;
@@ -538,67 +510,4 @@ ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx)
     ngx_str_null(&ctx->token);
     ngx_str_null(&ctx->claims);
     ngx_str_null(&ctx->denied);
-}
-
-
-ngx_int_t
-ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason)
-{
-    ngx_uint_t                 status;
-    ngx_http_akl_k8s_ctx_t    *ctx;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    status = akl_reason_status(reason);
-
-    if (ngx_http_akl_k8s_refusal_headers(r, reason, status) != NGX_OK) {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
-    if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
-        return status;
-    }
-
-    ctx = ngx_http_akl_k8s_ctx(r, 0);
-
-    if (reason == AKL_CLAIM_NOT_ALLOWED && ctx->denied.len
-        && ngx_http_akl_k8s_name_claim(r, ctx) != NGX_OK)
-    {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY && r == r->main) {
-
-        /* something else may let the request pass, and nginx takes only the
-           challenge back then */
-
-        ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_no_store)->hash = 0;
-    }
-
-    return status;
-}
-
-
-/* names are of the configuration, and were checked there */
-
-static ngx_int_t
-ngx_http_akl_k8s_name_claim(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
-{
-    u_char     *p;
-    ngx_str_t  *value;
-
-    value = &ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge)
-                 ->value;
-
-    p = ngx_pnalloc(r->pool, value->len + sizeof(", claim=\"\"") - 1
-                             + ctx->denied.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->len = ngx_sprintf(p, "%V, claim=\"%V\"", value, &ctx->denied) - p;
-    value->data = p;
-
-    return NGX_OK;
 }

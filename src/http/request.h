@@ -1,6 +1,6 @@
 /*
  * What is known of a request: its context, the outcome and its log line, the
- * token it carries, parking, and the headers of a refusal.
+ * token it carries, and parking.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_REQUEST_H
@@ -18,11 +18,21 @@ ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
     ngx_uint_t create);
 
 /*
- * Sets the outcome, and logs it where it is no ok: a refusal at the location's
- * level, an outage as an error.  "detail" (may be NULL) goes to the log only.
+ * Sets the outcome, which is told later, once and at the request's end: an
+ * answer may yet fail for want of memory.  The line of the log is made, where
+ * it is no ok: a refusal at the location's level, an outage as an error.
+ * "detail" (may be NULL) goes to the log only.  Without memory for that line
+ * the outcome, in ctx->reason, is internal_error.
  */
 void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
+
+/*
+ * Tells an outcome that was not told: its line, and the counter that
+ * ctx->counts says.  Called where no answer of ours can fail any more.
+ */
+void ngx_http_akl_k8s_tell(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
 
 /* bytes of a text in a log line, and the most that they take when escaped */
 #define NGX_HTTP_AKL_K8S_LOG_LEN   128
@@ -30,11 +40,14 @@ void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
                                     + sizeof("..."))
 
 /*
- * The end of a request that memory is short for before anything was decided,
- * or when the answer is made: sets and logs the outcome internal_error.  What
- * was decided before is counted and stays so.  Returns
+ * The end of a request that cannot be answered as it should: the outcome is
+ * internal_error with that detail for the log, and told, in place of one that
+ * was not told or of a login's ok, which counts no more.  Returns
  * NGX_HTTP_INTERNAL_SERVER_ERROR.
  */
+ngx_int_t ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail);
+
+/* The same where memory is short. */
 ngx_int_t ngx_http_akl_k8s_no_memory(ngx_http_request_t *r);
 
 /*
@@ -74,31 +87,10 @@ ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_unpark(ngx_http_request_t *r);
 
 /*
- * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
- * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
- * server asks for, a minute at most) with 503, Cache-Control: no-store.
- * NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
-    akl_reason_t reason, ngx_uint_t status);
-
-/* Has our WWW-Authenticate, which is there, ask for HTTP Basic instead. */
-void ngx_http_akl_k8s_challenge_basic(ngx_http_request_t *r);
-
-/* Takes our WWW-Authenticate back, if there is one. */
-void ngx_http_akl_k8s_withdraw(ngx_http_request_t *r);
-
-/*
  * Forgets what another location established for r: called where guard or
  * exchange begin.
  */
 void ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx);
-
-/*
- * The answer of guard and exchange to a reason other than AKL_OK: the headers
- * are set, and the status returned for the phase engine; or NGX_ERROR.
- */
-ngx_int_t ngx_http_akl_k8s_refuse(ngx_http_request_t *r, akl_reason_t reason);
 
 /*
  * In the server rewrite phase, as nginx's phase engine calls it: gives each

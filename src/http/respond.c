@@ -2,75 +2,22 @@
  * Answers with documents of ours, all sent alike.
  */
 
+#include "headers.h"
+#include "request.h"
 #include "respond.h"
 
 
+typedef struct {
+    akl_str_t   error;
+    akl_str_t   description;
+} ngx_http_akl_k8s_error_t;
+
+
+static ngx_int_t ngx_http_akl_k8s_respond_write_error(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 static ngx_int_t ngx_http_akl_k8s_respond_headers(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document);
 static ngx_uint_t ngx_http_akl_k8s_respond_cache_told(ngx_http_request_t *r);
-
-
-ngx_table_elt_t *
-ngx_http_akl_k8s_add_header(ngx_http_request_t *r, const char *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    /* all of it: "next" came with 1.23 */
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) key;
-    h->key.len = ngx_strlen(key);
-    h->value = *value;
-
-    return h;
-}
-
-
-ngx_table_elt_t *
-ngx_http_akl_k8s_set_header(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_akl_k8s_find_header(r, name);
-
-    if (h == NULL) {
-        return ngx_http_akl_k8s_add_header(r, name, value);
-    }
-
-    h->hash = 1;
-    h->value = *value;
-
-    return h;
-}
-
-
-ngx_table_elt_t *
-ngx_http_akl_k8s_find_header(ngx_http_request_t *r, const char *name)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.data == (u_char *) name) {
-                return &h[i];
-            }
-        }
-    }
-
-    return NULL;
-}
 
 
 ngx_int_t
@@ -96,7 +43,7 @@ ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods)
 
     p = ngx_pnalloc(r->pool, sizeof("GET, HEAD, POST, PUT, "));
     if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     value.data = p;
@@ -110,7 +57,7 @@ ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods)
     value.len = p - value.data - 2;
 
     if (ngx_http_akl_k8s_add_header(r, "Allow", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     return NGX_HTTP_NOT_ALLOWED;
@@ -121,9 +68,10 @@ ngx_int_t
 ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    ngx_int_t                rc;
+    ngx_buf_t               *b;
+    ngx_chain_t              out;
+    ngx_http_akl_k8s_ctx_t  *ctx;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
@@ -131,40 +79,122 @@ ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     }
 
     if (ngx_http_akl_k8s_respond_headers(r, document) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK) {
-        return rc;
-    }
-
-    if (r->header_only) {
-        return NGX_OK;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
-    b->pos = document->body.data;
-    b->last = b->pos + document->body.len;
-    b->temporary = document->temporary;
-    b->memory = !document->temporary;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
+    /* whoever has the answer can ask how it was counted */
 
-    out.buf = b;
-    out.next = NULL;
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
 
-    rc = ngx_http_output_filter(r, &out);
+    if (ctx && ctx->request == r) {
+        ngx_http_akl_k8s_tell(r, ctx);
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_OK && !r->header_only) {
+        b->pos = document->body.data;
+        b->last = b->pos + document->body.len;
+        b->temporary = document->temporary;
+        b->memory = !document->temporary;
+        b->last_buf = (r == r->main) ? 1 : 0;
+        b->last_in_chain = 1;
+
+        out.buf = b;
+        out.next = NULL;
+
+        rc = ngx_http_output_filter(r, &out);
+    }
+
+    if (rc == NGX_ERROR && !r->connection->error) {
+        (void) ngx_http_akl_k8s_no_memory(r);
+    }
 
     /* what the client does not take yet is nginx's to send; to those who read
        bodies NGX_AGAIN means that there is no answer so far */
 
     return (rc == NGX_AGAIN) ? NGX_OK : rc;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_respond_json(ngx_http_request_t *r, ngx_uint_t status,
+    size_t size, ngx_http_akl_k8s_write_pt write, void *data)
+{
+    u_char                       *p;
+    akl_json_out_t                out;
+    ngx_http_akl_k8s_document_t   document;
+
+    for ( ;; ) {
+        p = NULL;
+
+        if (size) {
+            p = ngx_pnalloc(r->pool, size);
+            if (p == NULL) {
+                return ngx_http_akl_k8s_no_memory(r);
+            }
+        }
+
+        akl_json_out_init(&out, p, size);
+
+        if (write(r, &out, data) != NGX_OK) {
+            return ngx_http_akl_k8s_no_memory(r);
+        }
+
+        if (p && !out.overflow) {
+            break;
+        }
+
+        size = out.overflow ? 2 * size : out.len;
+    }
+
+    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
+
+    document.status = status;
+    document.type = "application/json";
+    document.body.data = p;
+    document.body.len = out.len;
+    document.temporary = 1;
+
+    return ngx_http_akl_k8s_respond(r, &document);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_respond_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *error, const char *description)
+{
+    ngx_http_akl_k8s_error_t  texts;
+
+    texts.error.data = (const unsigned char *) error;
+    texts.error.len = ngx_strlen(error);
+
+    texts.description.data = (const unsigned char *) description;
+    texts.description.len = ngx_strlen(description);
+
+    return ngx_http_akl_k8s_respond_json(r, status, 0,
+                                         ngx_http_akl_k8s_respond_write_error,
+                                         &texts);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_respond_write_error(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data)
+{
+    ngx_http_akl_k8s_error_t  *texts = data;
+
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "error", texts->error);
+    akl_json_out_str(out, "error_description", texts->description);
+    akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 

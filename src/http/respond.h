@@ -10,6 +10,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "../jose/json.h"
+
 
 #define NGX_HTTP_AKL_K8S_MAX_AGE  300       /* s that a document is kept */
 
@@ -25,25 +27,6 @@ typedef struct {
 
 
 /*
- * Adds an answer header whose "key" and "value" outlive the request, and
- * returns it, or NULL where memory is short.
- */
-ngx_table_elt_t *ngx_http_akl_k8s_add_header(ngx_http_request_t *r,
-    const char *key, ngx_str_t *value);
-
-/*
- * The header that was added under that very "key", by where it lies; or NULL.
- * No pointer to a header can be kept instead: a filter that finalizes the
- * request empties the list, and others' headers take the places.
- */
-ngx_table_elt_t *ngx_http_akl_k8s_find_header(ngx_http_request_t *r,
-    const char *key);
-
-/* Adds a header, or sets the one that is there; as add_header() does. */
-ngx_table_elt_t *ngx_http_akl_k8s_set_header(ngx_http_request_t *r,
-    const char *key, ngx_str_t *value);
-
-/*
  * Holds the request's method against "methods" (bits such as NGX_HTTP_POST):
  * NGX_OK, or NGX_HTTP_NOT_ALLOWED with "Allow" set (RFC 9110 section 15.5.6),
  * or NGX_HTTP_INTERNAL_SERVER_ERROR.
@@ -52,12 +35,34 @@ ngx_int_t ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods);
 
 /*
  * Sends a document whose strings outlive the request; to HEAD its headers
- * only.  What is not cacheable says "Cache-Control: no-store", unless that
+ * only.  The outcome that the request has by now is told; one that memory is
+ * short for then is internal_error.  What is not cacheable says "Cache-Control: no-store", unless that
  * was said before.  Returns what a content handler returns; never NGX_AGAIN:
  * what could not be sent at once is nginx's to send.
  */
 ngx_int_t ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document);
+
+
+/*
+ * Writes a JSON text to "out", perhaps several times, the same each time.
+ * NGX_OK, or NGX_ERROR where memory is short.
+ */
+typedef ngx_int_t (*ngx_http_akl_k8s_write_pt)(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+
+/*
+ * Sends what "write" writes, and is given "data" for.  It is written to "size"
+ * bytes, and to as much as it takes where that was too little; 0: measured
+ * first.  As respond(), and told where memory is short.
+ */
+ngx_int_t ngx_http_akl_k8s_respond_json(ngx_http_request_t *r,
+    ngx_uint_t status, size_t size, ngx_http_akl_k8s_write_pt write,
+    void *data);
+
+/* An error of RFC 6749 section 5.2, its code and a sentence; in the same way. */
+ngx_int_t ngx_http_akl_k8s_respond_error(ngx_http_request_t *r,
+    ngx_uint_t status, const char *error, const char *description);
 
 
 #endif /* NGX_HTTP_AKL_K8S_RESPOND_H */

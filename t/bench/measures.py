@@ -101,7 +101,7 @@ def latency(place, delays, seconds):
     for delay in delays:
         place.start_api(delay=delay)
         ground.wrk(place.url('/'), cold, 1, 32)
-        wait_for(lambda: place.status()['worker']['exchanges'] == 0)
+        wait_for(lambda: place.status()['worker']['calls'] == 0)
         result = ground.wrk(place.url('/'), cold, seconds, 32)
         figures[f'api {delay} ms'] = {
             key: result[key] for key in ('rate', 'p50_ms', 'p99_ms')}

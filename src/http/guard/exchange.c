@@ -5,6 +5,7 @@
  */
 
 #include "../login/login.h"
+#include "../refusal.h"
 #include "../request.h"
 #include "require.h"
 #include "exchange.h"
@@ -65,9 +66,8 @@ static ngx_int_t
 ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf)
 {
-    ngx_int_t     rc;
-    ngx_str_t     token;
-    akl_reason_t  reason;
+    ngx_int_t  rc;
+    ngx_str_t  token;
 
     ngx_http_akl_k8s_forget(ctx);
 
@@ -76,12 +76,11 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     rc = ngx_http_akl_k8s_bearer(r, alcf->token_source, &token);
 
     if (rc != NGX_OK) {
-        reason = (rc == NGX_DECLINED) ? AKL_TOKEN_MISSING
-                                      : AKL_TOKEN_MALFORMED;
+        ngx_http_akl_k8s_login_refused(r, ctx, (rc == NGX_DECLINED)
+                                               ? AKL_TOKEN_MISSING
+                                               : AKL_TOKEN_MALFORMED);
 
-        ngx_http_akl_k8s_login_refused(r, ctx, reason);
-
-        return ngx_http_akl_k8s_refuse(r, reason);
+        return ngx_http_akl_k8s_refuse(r, ctx);
     }
 
     rc = ngx_http_akl_k8s_login(r, alcf->exchange, &token, 0, NULL,
@@ -123,12 +122,13 @@ static ngx_int_t
 ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
-    akl_reason_t                  reason;
     ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     if (ctx->reason != AKL_OK) {
-        return ngx_http_akl_k8s_refuse(r, ctx->reason);
+        return ngx_http_akl_k8s_refuse(r, ctx);
     }
+
+    ngx_http_akl_k8s_tell(r, ctx);
 
     /* for a guard of the same location, which takes the token minted here */
 
@@ -136,11 +136,13 @@ ngx_http_akl_k8s_exchange_done(ngx_http_request_t *r,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
 
-    reason = ngx_http_akl_k8s_require_check(r, ctx);
+    ngx_http_akl_k8s_require_check(r, ctx);
 
-    if (reason != AKL_OK && !alcf->dry_run) {
-        return ngx_http_akl_k8s_refuse(r, reason);
+    if (ctx->reason != AKL_OK && !alcf->dry_run) {
+        return ngx_http_akl_k8s_refuse(r, ctx);
     }
+
+    ngx_http_akl_k8s_tell(r, ctx);
 
     return NGX_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "../../k8s/subclaims.h"
 #include "../metrics.h"
+#include "../refusal.h"
 #include "../request.h"
 #include "../token/minted.h"
 #include "exchange.h"
@@ -122,24 +123,22 @@ ngx_http_akl_k8s_guard_run(ngx_http_request_t *r)
     reason = ngx_http_akl_k8s_guard_check(r, ctx, alcf);
 
     if (reason == AKL_OK) {
-        reason = ngx_http_akl_k8s_require_check(r, ctx);
+        ngx_http_akl_k8s_require_check(r, ctx);
 
     } else {
         ngx_http_akl_k8s_outcome(r, ctx, reason,
                                  alcf->dry_run ? "dry run, let through" : NULL);
     }
 
-    ngx_http_akl_k8s_metrics_guard(ctx->config, reason);
+    ctx->counts = NGX_HTTP_AKL_K8S_COUNT_GUARD;
 
-    if (alcf->dry_run) {
-        return NGX_DECLINED;
+    if (ctx->reason != AKL_OK && !alcf->dry_run) {
+        return ngx_http_akl_k8s_refuse(r, ctx);
     }
 
-    if (reason == AKL_OK) {
-        return NGX_OK;
-    }
+    ngx_http_akl_k8s_tell(r, ctx);
 
-    return ngx_http_akl_k8s_refuse(r, reason);
+    return alcf->dry_run ? NGX_DECLINED : NGX_OK;
 }
 
 

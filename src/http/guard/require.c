@@ -18,7 +18,7 @@ static void ngx_http_akl_k8s_require_deny(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_str_t name, ngx_uint_t dry_run);
 
 
-akl_reason_t
+void
 ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
@@ -31,7 +31,7 @@ ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
 
     if (alcf->require == NULL) {
         ngx_http_akl_k8s_outcome(r, ctx, AKL_OK, NULL);
-        return AKL_OK;
+        return;
     }
 
     claims = ngx_http_akl_k8s_str(ngx_http_akl_k8s_claims(r, ctx));
@@ -54,13 +54,11 @@ ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
 
             ngx_http_akl_k8s_require_deny(r, ctx, name, alcf->dry_run);
 
-            return AKL_CLAIM_NOT_ALLOWED;
+            return;
         }
     }
 
     ngx_http_akl_k8s_outcome(r, ctx, AKL_OK, NULL);
-
-    return AKL_OK;
 }
 
 

@@ -10,9 +10,9 @@
 
 /*
  * Holds the request's claims against the location's akl_k8s_require, sets the
- * outcome and logs a refusal: AKL_OK or AKL_CLAIM_NOT_ALLOWED.
+ * outcome: AKL_OK or AKL_CLAIM_NOT_ALLOWED.
  */
-akl_reason_t ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
+void ngx_http_akl_k8s_require_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
 
 

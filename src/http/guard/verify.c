@@ -4,6 +4,7 @@
  * exchange have decided before; this says 204, and who it is.
  */
 
+#include "../headers.h"
 #include "../request.h"
 #include "../respond.h"
 #include "verify.h"
@@ -42,7 +43,7 @@ ngx_http_akl_k8s_verify_handler(ngx_http_request_t *r)
     if (ctx && ctx->established && ctx->reason == AKL_OK
         && ngx_http_akl_k8s_verify_identity(r) != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));

@@ -17,11 +17,10 @@ static void ngx_http_akl_k8s_akeyless_json(ngx_http_request_t *r,
     akl_doc_t *doc, ngx_http_akl_k8s_form_t *form);
 static void ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form);
-static void ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out);
-static void ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+static ngx_int_t ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_akeyless = {
@@ -147,13 +146,15 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
-    char       expiration[AKL_TIME_LEN + 1];
-    akl_str_t  text;
+    char                     expiration[AKL_TIME_LEN + 1];
+    akl_str_t                text;
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
 
     text.len = akl_time_format(expiration, ctx->token_expires);
     text.data = (const unsigned char *) expiration;
@@ -170,16 +171,22 @@ ngx_http_akl_k8s_akeyless_success(ngx_http_request_t *r,
     akl_json_out_close(out, '}');
 
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_akeyless_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
+    ngx_http_akl_k8s_form_t *form = data;
+
     akl_json_out_open(out, NULL, '{');
     akl_json_out_str(out, "error", ngx_http_akl_k8s_form_sentence(form));
     akl_json_out_str(out, "reason", akl_reason_code(form->reason));
     akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }

@@ -4,6 +4,7 @@
  */
 
 #include "../body.h"
+#include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
 #include "login.h"
@@ -18,12 +19,12 @@ static ngx_uint_t ngx_http_akl_k8s_endpoint_query_token(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_endpoint_done(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *detail);
+static ngx_int_t ngx_http_akl_k8s_endpoint_unread(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_form_t *form);
 static ngx_int_t ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form);
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_form_t *form);
 static ngx_int_t ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx);
-static ngx_int_t ngx_http_akl_k8s_endpoint_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_buf_t *b);
 
 
 static const ngx_http_akl_k8s_dialect_t  *ngx_http_akl_k8s_dialects[] = {
@@ -48,7 +49,19 @@ ngx_int_t
 ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r)
 {
     ngx_int_t                          rc;
+    ngx_http_akl_k8s_ctx_t            *ctx;
     const ngx_http_akl_k8s_dialect_t  *dialect;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    /* what a guard established is not about who logs in */
+
+    ngx_http_akl_k8s_forget(ctx);
+
+    ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
 
     dialect = ngx_http_akl_k8s_dialect(r);
 
@@ -84,14 +97,13 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
                                              "the request body is too large");
     }
 
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
     dialect = ngx_http_akl_k8s_dialect(r);
 
     aliased = (dialect->aliased
                && ngx_http_akl_k8s_endpoint_alias(r, body, &alias) == NGX_OK);
 
     if (aliased && ngx_http_akl_k8s_login_alias(r, &alias) == NGX_OK) {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
-
         ngx_memzero(&hit, sizeof(ngx_http_akl_k8s_form_t));
         hit.config = ctx->config;
 
@@ -111,15 +123,8 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
         dialect->parse(r, body, form);
     }
 
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
-    if (ctx == NULL) {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
     if (form->reason != AKL_OK) {
-        ngx_http_akl_k8s_outcome(r, ctx, form->reason,
-                                 form->cause ? form->cause : form->detail);
-        return ngx_http_akl_k8s_endpoint_failure(r, form);
+        return ngx_http_akl_k8s_endpoint_unread(r, ctx, form);
     }
 
     ctx->form = form;
@@ -237,53 +242,61 @@ static ngx_int_t
 ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r, ngx_uint_t status,
     const char *detail)
 {
-    ngx_http_akl_k8s_ctx_t   *ctx;
-    ngx_http_akl_k8s_form_t   form;
+    ngx_http_akl_k8s_form_t  form;
 
     ngx_memzero(&form, sizeof(ngx_http_akl_k8s_form_t));
 
     ngx_http_akl_k8s_form_fail(&form, AKL_REQUEST_MALFORMED, detail);
     form.status = status;
 
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
-    if (ctx == NULL) {
+    return ngx_http_akl_k8s_endpoint_unread(r, ngx_http_akl_k8s_ctx(r, 0),
+                                            &form);
+}
+
+
+/* what never came to be a login counts as one all the same */
+
+static ngx_int_t
+ngx_http_akl_k8s_endpoint_unread(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_form_t *form)
+{
+    if (form->reason == AKL_INTERNAL_ERROR) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    ngx_http_akl_k8s_outcome(r, ctx, form.reason, form.detail);
+    ctx->config = form->config;
+    ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
 
-    return ngx_http_akl_k8s_endpoint_failure(r, &form);
+    ngx_http_akl_k8s_outcome(r, ctx, form->reason,
+                             form->cause ? form->cause : form->detail);
+
+    return ngx_http_akl_k8s_endpoint_failure(r, ctx, form);
 }
 
 
 static ngx_int_t
 ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form)
+    ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_form_t *form)
 {
-    ngx_buf_t                         *b;
     ngx_uint_t                         status;
-    akl_json_out_t                     out;
     const ngx_http_akl_k8s_dialect_t  *dialect;
 
     dialect = ngx_http_akl_k8s_dialect(r);
+
+    if (form->reason != ctx->reason) {
+
+        /* the login's, or that memory was short for the line of the log */
+
+        ngx_http_akl_k8s_form_fail(form, ctx->reason, NULL);
+        form->status = 0;
+        form->error = NULL;
+    }
 
     status = form->status ? form->status : akl_reason_status(form->reason);
 
     if (status == NGX_HTTP_UNAUTHORIZED && dialect->refusal_is_403) {
         status = NGX_HTTP_FORBIDDEN;
     }
-
-    akl_json_out_init(&out, NULL, 0);
-    dialect->failure(r, form, &out);
-
-    b = ngx_create_temp_buf(r->pool, out.len);
-    if (b == NULL) {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
-    akl_json_out_init(&out, b->last, out.len);
-    dialect->failure(r, form, &out);
-    b->last += out.len;
 
     if (ngx_http_akl_k8s_refusal_headers(r, form->reason, status) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
@@ -293,73 +306,28 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
         ngx_http_akl_k8s_challenge_basic(r);
     }
 
-    return ngx_http_akl_k8s_endpoint_send(r, status, b);
+    return ngx_http_akl_k8s_respond_json(r, status, 0, dialect->failure, form);
 }
 
+
+/*
+ * Always as JSON: clients show bodies of other types to people.  The token
+ * twice at most, and room for the rest.
+ */
 
 static ngx_int_t
 ngx_http_akl_k8s_endpoint_answer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx)
 {
-    size_t                             size;
-    ngx_buf_t                         *b;
-    akl_json_out_t                     out;
     const ngx_http_akl_k8s_dialect_t  *dialect;
 
     if (ctx->reason != AKL_OK) {
-        ngx_http_akl_k8s_form_fail(form, ctx->reason, NULL);
-        return ngx_http_akl_k8s_endpoint_failure(r, form);
+        return ngx_http_akl_k8s_endpoint_failure(r, ctx, form);
     }
 
     dialect = ngx_http_akl_k8s_dialect(r);
 
-    /* the token twice at most, and room for the rest; measured if not so */
-
-    size = 2 * ctx->token.len + 1024;
-
-    for ( ;; ) {
-        b = ngx_create_temp_buf(r->pool, size);
-        if (b == NULL) {
-            return ngx_http_akl_k8s_no_memory(r);
-        }
-
-        akl_json_out_init(&out, b->last, size);
-        dialect->success(r, form, ctx, &out);
-
-        if (form->reason != AKL_OK) {
-            ngx_http_akl_k8s_outcome(r, ctx, form->reason, "out of memory");
-            return ngx_http_akl_k8s_endpoint_failure(r, form);
-        }
-
-        if (!out.overflow) {
-            b->last += out.len;
-            break;
-        }
-
-        akl_json_out_init(&out, NULL, 0);
-        dialect->success(r, form, ctx, &out);
-        size = out.len;
-    }
-
-    return ngx_http_akl_k8s_endpoint_send(r, NGX_HTTP_OK, b);
-}
-
-
-/* always as JSON: clients show bodies of other types to people */
-
-static ngx_int_t
-ngx_http_akl_k8s_endpoint_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_buf_t *b)
-{
-    ngx_http_akl_k8s_document_t  document;
-
-    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
-
-    document.status = status;
-    document.type = "application/json";
-    document.body.data = b->pos;
-    document.body.len = b->last - b->pos;
-    document.temporary = 1;
-
-    return ngx_http_akl_k8s_respond(r, &document);
+    return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK,
+                                         2 * ctx->token.len + 1024,
+                                         dialect->success, form);
 }

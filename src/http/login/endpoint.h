@@ -9,8 +9,8 @@
 #include <ngx_config.h>
 
 #include "../../jose/doc.h"
-#include "../../jose/json.h"
 #include "../module.h"
+#include "../respond.h"
 
 
 #define NGX_HTTP_AKL_K8S_BODY_MAX  32768
@@ -42,12 +42,9 @@ typedef struct {
     void        (*parse)(ngx_http_request_t *r, ngx_str_t *body,
                      ngx_http_akl_k8s_form_t *form);
 
-    /* bodies; called twice, to measure and to write */
-    void        (*success)(ngx_http_request_t *r,
-                     ngx_http_akl_k8s_form_t *form,
-                     ngx_http_akl_k8s_ctx_t *ctx, akl_json_out_t *out);
-    void        (*failure)(ngx_http_request_t *r,
-                     ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+    /* bodies, of a form as "data" */
+    ngx_http_akl_k8s_write_pt   success;
+    ngx_http_akl_k8s_write_pt   failure;
 
     unsigned      refusal_is_403:1;
     unsigned      aliased:1;                    /* the answer depends on the

@@ -48,7 +48,10 @@ static void ngx_http_akl_k8s_login_resume(ngx_http_akl_k8s_waiter_t *waiter,
 static void ngx_http_akl_k8s_login_cleanup(void *data);
 
 
-/* whichever way a login ends, it is logged, counted and told by a variable */
+/*
+ * Whichever way a login ends, it has an outcome; those who asked for it tell
+ * that when they have made their answer.
+ */
 
 ngx_int_t
 ngx_http_akl_k8s_login(ngx_http_request_t *r,
@@ -352,8 +355,9 @@ ngx_http_akl_k8s_login_decided(ngx_http_request_t *r,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "akl_k8s login: %s", akl_reason_code(reason).data);
 
+    ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
+
     ngx_http_akl_k8s_outcome(r, ctx, reason, detail);
-    ngx_http_akl_k8s_metrics_login(ctx->config, reason, ctx->cache);
 
     return NGX_OK;
 }

@@ -41,11 +41,10 @@ static void ngx_http_akl_k8s_oauth_error(ngx_http_akl_k8s_form_t *form,
     const char *error, const char *detail);
 static ngx_uint_t ngx_http_akl_k8s_oauth_targets(
     ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_oauth_args_t *args);
-static void ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out);
-static void ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+static ngx_int_t ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
@@ -321,11 +320,16 @@ ngx_http_akl_k8s_oauth_targets(ngx_http_akl_k8s_form_t *form,
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
+    ngx_http_akl_k8s_form_t *form = data;
+
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
+
     akl_json_out_open(out, NULL, '{');
     akl_json_out_str(out, "access_token", ngx_http_akl_k8s_str(&ctx->token));
     akl_json_out_str(out, "issued_token_type",
@@ -335,13 +339,17 @@ ngx_http_akl_k8s_oauth_success(ngx_http_request_t *r,
     akl_json_out_int(out, "expires_in",
                      ngx_max(ctx->token_expires - ngx_time(), 0));
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
+    ngx_http_akl_k8s_form_t *form = data;
+
     akl_str_t  error;
 
     switch (akl_reason_kind(form->reason)) {
@@ -375,4 +383,6 @@ ngx_http_akl_k8s_oauth_failure(ngx_http_request_t *r,
     akl_json_out_str(out, "reason", akl_reason_code(form->reason));
     akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }

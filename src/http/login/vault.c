@@ -6,6 +6,7 @@
 
 #include "../../jose/base64.h"
 #include "../request.h"
+#include "../token/self.h"
 #include "endpoint.h"
 
 
@@ -17,11 +18,10 @@ static void ngx_http_akl_k8s_vault_role(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form, akl_str_t role);
 static ngx_uint_t ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id,
     akl_str_t *name);
-static void ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out);
-static void ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out);
+static ngx_int_t ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault = {
@@ -139,28 +139,19 @@ ngx_http_akl_k8s_vault_split(akl_str_t role, akl_str_t *id, akl_str_t *name)
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, ngx_http_akl_k8s_ctx_t *ctx,
-    akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
-    time_t     lease;
-    u_char    *p;
-    akl_str_t  role;
+    time_t                   lease;
+    akl_str_t                role;
+    ngx_http_akl_k8s_ctx_t  *ctx;
 
-    /* in one spelling, whichever the client chose */
+    ctx = ngx_http_akl_k8s_ctx(r, 0);
 
-    role.len = ctx->config->access_id.len + ctx->config->name.len + 2;
-
-    p = ngx_pnalloc(r->pool, role.len);
-    if (p == NULL) {
-        ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
-        return;
+    if (ngx_http_akl_k8s_self_role(r, ctx->config, &role) != NGX_OK) {
+        return NGX_ERROR;
     }
-
-    role.data = p;
-    (void) ngx_sprintf(p, "%V..%V", &ctx->config->access_id,
-                       &ctx->config->name);
 
     lease = ngx_max(ctx->token_expires - ngx_time(), 0);
 
@@ -195,33 +186,19 @@ ngx_http_akl_k8s_vault_success(ngx_http_request_t *r,
     akl_json_out_close(out, '}');
 
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 
-/* Vault's member first; its clients print the list and ignore the rest */
-
-static void
+static ngx_int_t
 ngx_http_akl_k8s_vault_failure(ngx_http_request_t *r,
-    ngx_http_akl_k8s_form_t *form, akl_json_out_t *out)
+    akl_json_out_t *out, void *data)
 {
-    u_char     buf[256];
-    akl_str_t  code, text, sentence;
+    ngx_http_akl_k8s_form_t *form = data;
 
-    code = akl_reason_code(form->reason);
-    text = ngx_http_akl_k8s_form_sentence(form);
+    ngx_http_akl_k8s_self_write_errors(r, out, NULL, form->reason,
+                                      ngx_http_akl_k8s_form_sentence(form));
 
-    sentence.data = buf;
-    sentence.len = ngx_snprintf(buf, sizeof(buf), "%s: %*s", code.data,
-                                text.len, text.data)
-                   - buf;
-
-    akl_json_out_open(out, NULL, '{');
-
-    akl_json_out_open(out, "errors", '[');
-    akl_json_out_str(out, NULL, sentence);
-    akl_json_out_close(out, ']');
-
-    akl_json_out_str(out, "reason", code);
-    akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
-    akl_json_out_close(out, '}');
+    return NGX_OK;
 }

@@ -14,6 +14,8 @@ static void ngx_http_akl_k8s_status_text_family(
     const ngx_http_akl_k8s_family_t *family, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_duration(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_refused(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_keys(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_expiry(
@@ -51,6 +53,7 @@ ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
         }
 
         ngx_http_akl_k8s_status_text_duration(amcf, text);
+        ngx_http_akl_k8s_status_text_refused(amcf, text);
     }
 
     ngx_http_akl_k8s_status_text_keys(amcf, text);
@@ -135,6 +138,29 @@ ngx_http_akl_k8s_status_text_duration(ngx_http_akl_k8s_main_conf_t *amcf,
                           sum / 1000, sum % 1000);
     ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
                           "review_duration_seconds_count %uA\n", n);
+}
+
+
+static void
+ngx_http_akl_k8s_status_text_refused(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_text_t *text)
+{
+    ngx_uint_t                   i;
+    ngx_http_akl_k8s_metrics_t  *metrics;
+
+    metrics = amcf->metrics;
+
+    ngx_http_akl_k8s_text_head(text, "refused_requests_total", "counter",
+                               "Requests refused before they had an auth "
+                               "config.");
+
+    for (i = 0; i < AKL_REASON_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "refused_requests_total{reason=\"%s\"} %uA\n",
+                              akl_reason_code(i).data,
+                              ngx_akl_zone_read(amcf->zone,
+                                                metrics->refused[i]));
+    }
 }
 
 

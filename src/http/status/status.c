@@ -118,6 +118,7 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_t *out)
 {
     ngx_uint_t                    i;
+    ngx_atomic_uint_t             n;
     ngx_http_akl_k8s_config_t   **config;
     ngx_http_akl_k8s_metrics_t   *metrics;
 
@@ -156,6 +157,18 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
 
         akl_json_out_int(out, "sum", ngx_akl_zone_read(amcf->zone,
                                                        metrics->duration_sum));
+        akl_json_out_close(out, '}');
+
+        akl_json_out_open(out, "refused_requests_total", '{');
+
+        for (i = 0; i < AKL_REASON_N; i++) {
+            n = ngx_akl_zone_read(amcf->zone, metrics->refused[i]);
+
+            if (n) {
+                akl_json_out_int(out, (char *) akl_reason_code(i).data, n);
+            }
+        }
+
         akl_json_out_close(out, '}');
     }
 
@@ -301,7 +314,7 @@ ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
 
     akl_json_out_open(out, "worker", '{');
     akl_json_out_int(out, "pid", ngx_pid);
-    akl_json_out_int(out, "exchanges", client.in_flight);
+    akl_json_out_int(out, "calls", client.in_flight);
     akl_json_out_int(out, "connections", client.connections);
     akl_json_out_close(out, '}');
 }

@@ -9,12 +9,22 @@
 #include "../../jose/json.h"
 #include "../body.h"
 #include "../form.h"
+#include "../metrics.h"
+#include "../request.h"
 #include "../respond.h"
 #include "minted.h"
 #include "introspect.h"
 
 
 #define NGX_HTTP_AKL_K8S_INTROSPECT_BODY_MAX  32768
+
+
+/* an active token */
+
+typedef struct {
+    akl_doc_t                    payload;
+    ngx_http_akl_k8s_config_t   *config;
+} ngx_http_akl_k8s_introspect_t;
 
 
 static ngx_int_t ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r,
@@ -24,12 +34,11 @@ static ngx_int_t ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r,
 static ngx_int_t ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r,
     ngx_str_t *token, ngx_http_akl_k8s_config_t *config);
 static ngx_int_t ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r,
-    akl_json_out_t *out, akl_doc_t *payload,
-    ngx_http_akl_k8s_config_t *config);
-static ngx_int_t ngx_http_akl_k8s_introspect_error(ngx_http_request_t *r,
-    ngx_uint_t status, const char *error, const char *description);
-static ngx_int_t ngx_http_akl_k8s_introspect_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *body);
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_introspect_inactive(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_introspect_malformed(ngx_http_request_t *r,
+    ngx_uint_t status, const char *description);
 
 
 ngx_int_t
@@ -60,16 +69,14 @@ ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
     };
 
     if (body == NULL) {
-        return ngx_http_akl_k8s_introspect_error(r,
+        return ngx_http_akl_k8s_introspect_malformed(r,
                                              NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                             "invalid_request",
                                              "the request body is too large");
     }
 
     if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM) != NGX_OK) {
-        return ngx_http_akl_k8s_introspect_error(r,
+        return ngx_http_akl_k8s_introspect_malformed(r,
                                           NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                          "invalid_request",
                                           "the request body must be "
                                           NGX_HTTP_AKL_K8S_FORM);
     }
@@ -79,7 +86,7 @@ ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
     rc = ngx_http_akl_k8s_form_decode(r->pool, body, params, &cause);
 
     if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_akl_k8s_no_memory(r);
     }
 
     if (rc == NGX_OK && token.len == 0) {
@@ -88,8 +95,8 @@ ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
     }
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_akl_k8s_introspect_error(r, NGX_HTTP_BAD_REQUEST,
-                                                 "invalid_request", cause);
+        return ngx_http_akl_k8s_introspect_malformed(r, NGX_HTTP_BAD_REQUEST,
+                                                     cause);
     }
 
     return ngx_http_akl_k8s_introspect_token(r, &token);
@@ -99,7 +106,6 @@ ngx_http_akl_k8s_introspect_body(ngx_http_request_t *r, ngx_str_t *body)
 static ngx_int_t
 ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r, ngx_str_t *token)
 {
-    ngx_str_t                     body;
     akl_reason_t                  reason;
     ngx_http_akl_k8s_ctx_t        subject;
     ngx_http_akl_k8s_loc_conf_t  *alcf;
@@ -125,19 +131,29 @@ ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r, ngx_str_t *token)
                       akl_reason_code(reason).data,
                       akl_reason_text(reason).data);
 
-        return ngx_http_akl_k8s_introspect_error(r,
-                                        akl_reason_status(reason),
-                                        "server_error",
-                                        "the token could not be verified");
+        return ngx_http_akl_k8s_respond_error(r, akl_reason_status(reason),
+                                              "server_error",
+                                              "the token could not be "
+                                              "verified");
     }
 
     ngx_log_error(alcf->log_level, r->connection->log, 0,
                   "akl_k8s: introspection, token is not active, %s: %s",
                   akl_reason_code(reason).data, akl_reason_text(reason).data);
 
-    ngx_str_set(&body, "{\"active\":false}");
+    return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK, 0,
+                                       ngx_http_akl_k8s_introspect_inactive,
+                                       NULL);
+}
 
-    return ngx_http_akl_k8s_introspect_send(r, NGX_HTTP_OK, &body);
+
+static ngx_int_t
+ngx_http_akl_k8s_introspect_inactive(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data)
+{
+    akl_json_out_raw(out, NULL, akl_str("{\"active\":false}"));
+
+    return NGX_OK;
 }
 
 
@@ -145,40 +161,22 @@ static ngx_int_t
 ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r, ngx_str_t *token,
     ngx_http_akl_k8s_config_t *config)
 {
-    ngx_int_t       rc;
-    ngx_str_t       body;
-    akl_doc_t       payload;
-    akl_json_out_t  out;
+    ngx_int_t                       rc;
+    ngx_http_akl_k8s_introspect_t   introspect;
 
-    ngx_str_null(&body);
-    akl_json_out_init(&out, NULL, 0);
+    introspect.config = config;
 
-    rc = ngx_http_akl_k8s_minted_payload(r->pool, token, &payload);
+    rc = ngx_http_akl_k8s_minted_payload(r->pool, token, &introspect.payload);
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_akl_k8s_introspect_write(r, &out, &payload, config);
-    }
+    rc = (rc == NGX_OK)
+         ? ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK, 0,
+                                         ngx_http_akl_k8s_introspect_write,
+                                         &introspect)
+         : ngx_http_akl_k8s_no_memory(r);
 
-    if (rc == NGX_OK) {
-        body.len = out.len;
-        body.data = ngx_pnalloc(r->pool, body.len);
+    akl_doc_free(&introspect.payload);
 
-        if (body.data) {
-            akl_json_out_init(&out, body.data, body.len);
-            rc = ngx_http_akl_k8s_introspect_write(r, &out, &payload, config);
-
-        } else {
-            rc = NGX_ERROR;
-        }
-    }
-
-    akl_doc_free(&payload);
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_akl_k8s_introspect_send(r, NGX_HTTP_OK, &body);
+    return rc;
 }
 
 
@@ -189,10 +187,15 @@ ngx_http_akl_k8s_introspect_active(ngx_http_request_t *r, ngx_str_t *token,
 
 static ngx_int_t
 ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r, akl_json_out_t *out,
-    akl_doc_t *payload, ngx_http_akl_k8s_config_t *config)
+    void *data)
 {
+    ngx_http_akl_k8s_introspect_t *introspect = data;
+
     char              *key;
+    akl_doc_t         *payload;
     const akl_node_t  *root, *name, *value;
+
+    payload = &introspect->payload;
 
     akl_json_out_open(out, NULL, '{');
     akl_json_out_raw(out, "active", akl_str("true"));
@@ -228,7 +231,8 @@ ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r, akl_json_out_t *out,
         }
     }
 
-    akl_json_out_str(out, "client_id", ngx_http_akl_k8s_str(&config->name));
+    akl_json_out_str(out, "client_id",
+                     ngx_http_akl_k8s_str(&introspect->config->name));
     akl_json_out_str(out, "token_type", akl_str("Bearer"));
     akl_json_out_close(out, '}');
 
@@ -236,44 +240,12 @@ ngx_http_akl_k8s_introspect_write(ngx_http_request_t *r, akl_json_out_t *out,
 }
 
 
-/* RFC 6749 section 5.2 */
-
 static ngx_int_t
-ngx_http_akl_k8s_introspect_error(ngx_http_request_t *r, ngx_uint_t status,
-    const char *error, const char *description)
+ngx_http_akl_k8s_introspect_malformed(ngx_http_request_t *r, ngx_uint_t status,
+    const char *description)
 {
-    u_char     *p;
-    ngx_str_t   body;
+    ngx_http_akl_k8s_metrics_malformed();
 
-    /* both are texts of ours and need no escapes */
-
-    body.len = sizeof("{\"error\":\"\",\"error_description\":\"\"}") - 1
-               + ngx_strlen(error) + ngx_strlen(description);
-
-    p = ngx_pnalloc(r->pool, body.len);
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body.data = p;
-    (void) ngx_sprintf(p, "{\"error\":\"%s\",\"error_description\":\"%s\"}",
-                       error, description);
-
-    return ngx_http_akl_k8s_introspect_send(r, status, &body);
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_introspect_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *body)
-{
-    ngx_http_akl_k8s_document_t  document;
-
-    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
-
-    document.status = status;
-    document.type = "application/json";
-    document.body = *body;
-
-    return ngx_http_akl_k8s_respond(r, &document);
+    return ngx_http_akl_k8s_respond_error(r, status, "invalid_request",
+                                          description);
 }

@@ -12,6 +12,8 @@
 #include "../../k8s/subclaims.h"
 #include "../body.h"
 #include "../form.h"
+#include "../metrics.h"
+#include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
 #include "minted.h"
@@ -49,9 +51,8 @@ static ngx_int_t ngx_http_akl_k8s_revoke_result(
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(
     ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error);
-static size_t ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
-    ngx_http_akl_k8s_revocation_t *rev,
-    const ngx_http_akl_k8s_revoke_error_t *error);
+static ngx_int_t ngx_http_akl_k8s_revoke_write(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 static const ngx_http_akl_k8s_revoke_error_t  ngx_http_akl_k8s_revoke_full = {
@@ -260,7 +261,7 @@ ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
 {
     ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
 
-    return ngx_http_akl_k8s_refuse(r, reason);
+    return ngx_http_akl_k8s_refuse(r, ctx);
 }
 
 
@@ -404,77 +405,62 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error)
 {
-    size_t                        len;
     ngx_http_request_t           *r;
     ngx_http_akl_k8s_document_t   document;
 
     r = revoke->request;
 
+    if (error) {
+
+        if (error->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+
+            if (ngx_http_akl_k8s_refusal_headers(r, AKL_OVERLOADED,
+                                                 error->status)
+                != NGX_OK)
+            {
+                return ngx_http_akl_k8s_no_memory(r);
+            }
+
+        } else {
+            ngx_http_akl_k8s_metrics_malformed();
+        }
+
+        return ngx_http_akl_k8s_respond_error(r, error->status, error->error,
+                                              error->text);
+    }
+
+    if (!revoke->quiet) {
+        return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK, 0,
+                                             ngx_http_akl_k8s_revoke_write,
+                                             &revoke->rev);
+    }
+
     ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    document.status = error ? error->status : NGX_HTTP_OK;
-
-    if (document.status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_akl_k8s_refusal_headers(r, AKL_OVERLOADED,
-                                            document.status)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (error == NULL && revoke->quiet) {
-        goto respond;
-    }
-
-    len = ngx_http_akl_k8s_revoke_write(NULL, 0, &revoke->rev, error);
-
-    document.body.data = ngx_pnalloc(r->pool, len);
-    if (document.body.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    document.body.len = ngx_http_akl_k8s_revoke_write(document.body.data, len,
-                                                      &revoke->rev, error);
-    document.type = "application/json";
-    document.temporary = 1;
-
-respond:
+    document.status = NGX_HTTP_OK;
 
     return ngx_http_akl_k8s_respond(r, &document);
 }
 
 
-static size_t
-ngx_http_akl_k8s_revoke_write(u_char *buf, size_t size,
-    ngx_http_akl_k8s_revocation_t *rev,
-    const ngx_http_akl_k8s_revoke_error_t *error)
+static ngx_int_t
+ngx_http_akl_k8s_revoke_write(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
 {
-    akl_str_t       s;
-    akl_json_out_t  out;
+    ngx_http_akl_k8s_revocation_t *rev = data;
 
-    akl_json_out_init(&out, buf, size);
-    akl_json_out_open(&out, NULL, '{');
+    akl_json_out_open(out, NULL, '{');
 
-    if (error) {
-        s.data = (const unsigned char *) error->error;
-        s.len = ngx_strlen(error->error);
-        akl_json_out_str(&out, "error", s);
-
-        s.data = (const unsigned char *) error->text;
-        s.len = ngx_strlen(error->text);
-        akl_json_out_str(&out, "error_description", s);
-
-    } else if (rev->jti.len) {
-        akl_json_out_str(&out, "jti", ngx_http_akl_k8s_str(&rev->jti));
-        akl_json_out_int(&out, "until", rev->until);
+    if (rev->jti.len) {
+        akl_json_out_str(out, "jti", ngx_http_akl_k8s_str(&rev->jti));
 
     } else {
-        akl_json_out_str(&out, "sub", ngx_http_akl_k8s_str(&rev->sub));
-        akl_json_out_int(&out, "before", rev->time);
-        akl_json_out_int(&out, "until", rev->until);
+        akl_json_out_str(out, "sub", ngx_http_akl_k8s_str(&rev->sub));
+        akl_json_out_int(out, "before", rev->time);
     }
 
-    akl_json_out_close(&out, '}');
+    akl_json_out_int(out, "until", rev->until);
+    akl_json_out_close(out, '}');
 
-    return out.len;
+    return NGX_OK;
 }

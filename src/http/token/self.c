@@ -8,13 +8,11 @@
 
 #include "../../jose/json.h"
 #include "../../k8s/time.h"
+#include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
 #include "minted.h"
 #include "self.h"
-
-
-#define NGX_HTTP_AKL_K8S_SELF_ERRORS  2
 
 
 typedef struct {
@@ -28,20 +26,20 @@ typedef struct {
 
 static ngx_int_t ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token);
-static void ngx_http_akl_k8s_self_write(ngx_http_request_t *r,
-    akl_json_out_t *out, ngx_http_akl_k8s_self_t *self);
+static ngx_int_t ngx_http_akl_k8s_self_write(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 static void ngx_http_akl_k8s_self_meta(akl_json_out_t *out,
     ngx_http_akl_k8s_self_t *self);
 static akl_str_t ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self,
     const char *name);
 static ngx_int_t ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
-    akl_reason_t reason);
-static ngx_int_t ngx_http_akl_k8s_self_errors(ngx_http_request_t *r,
-    ngx_uint_t status, akl_str_t *errors, akl_reason_t reason);
-static void ngx_http_akl_k8s_self_errors_write(ngx_http_request_t *r,
-    akl_json_out_t *out, akl_str_t *errors, akl_reason_t reason);
-static ngx_int_t ngx_http_akl_k8s_self_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *body);
+    ngx_http_akl_k8s_ctx_t *ctx);
+static ngx_int_t ngx_http_akl_k8s_self_refusal(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_self_no_renewal(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+static ngx_int_t ngx_http_akl_k8s_self_unsupported(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 ngx_int_t
@@ -49,7 +47,6 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_str_t                      token;
-    akl_str_t                      errors[NGX_HTTP_AKL_K8S_SELF_ERRORS];
     akl_reason_t                   reason;
     ngx_http_akl_k8s_ctx_t        *ctx;
     ngx_http_akl_k8s_main_conf_t  *amcf;
@@ -58,10 +55,9 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
                                    |NGX_HTTP_PUT);
 
     if (rc == NGX_HTTP_NOT_ALLOWED) {
-        errors[0] = akl_str("unsupported operation");
-        errors[1] = akl_str("");
-
-        return ngx_http_akl_k8s_self_errors(r, rc, errors, AKL_OK);
+        return ngx_http_akl_k8s_respond_json(r, rc, 0,
+                                           ngx_http_akl_k8s_self_unsupported,
+                                           NULL);
     }
 
     if (rc != NGX_OK) {
@@ -93,21 +89,17 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 
     ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
 
-    if (reason != AKL_OK) {
-        return ngx_http_akl_k8s_self_refuse(r, reason);
+    if (ctx->reason != AKL_OK) {
+        return ngx_http_akl_k8s_self_refuse(r, ctx);
     }
 
     if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
         return ngx_http_akl_k8s_self_lookup(r, ctx, &token);
     }
 
-    /* what clients look for, and what Vault says of tokens of this type */
-
-    errors[0] = akl_str("lease is not renewable");
-    errors[1] = akl_str("batch tokens cannot be renewed");
-
-    return ngx_http_akl_k8s_self_errors(r, NGX_HTTP_BAD_REQUEST, errors,
-                                        AKL_OK);
+    return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_BAD_REQUEST, 0,
+                                         ngx_http_akl_k8s_self_no_renewal,
+                                         NULL);
 }
 
 
@@ -137,29 +129,36 @@ ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_self_role(ngx_http_request_t *r,
+    ngx_http_akl_k8s_config_t *config, akl_str_t *role)
+{
+    u_char  *p;
+
+    role->len = config->access_id.len + config->name.len + 2;
+
+    p = ngx_pnalloc(r->pool, role->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    role->data = p;
+    (void) ngx_sprintf(p, "%V..%V", &config->access_id, &config->name);
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token)
 {
-    u_char                     *p;
-    ngx_str_t                   body;
-    akl_json_out_t              out;
-    ngx_http_akl_k8s_self_t     self;
-    ngx_http_akl_k8s_config_t  *config;
+    ngx_int_t                rc;
+    ngx_http_akl_k8s_self_t  self;
 
-    ngx_str_null(&body);
-
-    config = ctx->config;
-
-    self.role.len = config->access_id.len + config->name.len + 2;
-
-    p = ngx_pnalloc(r->pool, self.role.len);
-    if (p == NULL) {
+    if (ngx_http_akl_k8s_self_role(r, ctx->config, &self.role) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
-
-    self.role.data = p;
-    (void) ngx_sprintf(p, "%V..%V", &config->access_id, &config->name);
 
     self.token = *token;
     self.expires = ctx->token_expires;
@@ -174,32 +173,25 @@ ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
             self.issued = ngx_time();
         }
 
-        akl_json_out_init(&out, NULL, 0);
-        ngx_http_akl_k8s_self_write(r, &out, &self);
+        rc = ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK, 0,
+                                           ngx_http_akl_k8s_self_write, &self);
 
-        body.len = out.len;
-        body.data = ngx_pnalloc(r->pool, body.len);
-
-        if (body.data) {
-            akl_json_out_init(&out, body.data, body.len);
-            ngx_http_akl_k8s_self_write(r, &out, &self);
-        }
+    } else {
+        rc = ngx_http_akl_k8s_no_memory(r);
     }
 
     akl_doc_free(&self.payload);
 
-    if (body.data == NULL) {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
-    return ngx_http_akl_k8s_self_send(r, NGX_HTTP_OK, &body);
+    return rc;
 }
 
 
-static void
+static ngx_int_t
 ngx_http_akl_k8s_self_write(ngx_http_request_t *r, akl_json_out_t *out,
-    ngx_http_akl_k8s_self_t *self)
+    void *data)
 {
+    ngx_http_akl_k8s_self_t *self = data;
+
     char       issued[AKL_TIME_LEN + 1], expires[AKL_TIME_LEN + 1];
     u_char    *p, name[sizeof("kubernetes--") + 512];
     akl_str_t  text, namespace, account;
@@ -253,6 +245,8 @@ ngx_http_akl_k8s_self_write(ngx_http_request_t *r, akl_json_out_t *out,
     akl_json_out_raw(out, "warnings", akl_str("null"));
     akl_json_out_raw(out, "auth", akl_str("null"));
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 
@@ -294,100 +288,98 @@ ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self, const char *name)
 /* 403, as Vault has it for what others answer 401: clients log in again */
 
 static ngx_int_t
-ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r, akl_reason_t reason)
+ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx)
 {
-    u_char      buf[256];
-    akl_str_t   code, text, errors[NGX_HTTP_AKL_K8S_SELF_ERRORS];
     ngx_uint_t  status;
 
-    status = akl_reason_status(reason);
+    status = akl_reason_status(ctx->reason);
 
     if (status == NGX_HTTP_UNAUTHORIZED) {
         status = NGX_HTTP_FORBIDDEN;
     }
 
-    if (ngx_http_akl_k8s_refusal_headers(r, reason, status) != NGX_OK) {
+    if (ngx_http_akl_k8s_refusal_headers(r, ctx->reason, status) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    code = akl_reason_code(reason);
-    text = akl_reason_text(reason);
-
-    errors[0] = (status == NGX_HTTP_FORBIDDEN) ? akl_str("permission denied")
-                                               : akl_str("");
-    errors[1].data = buf;
-    errors[1].len = ngx_snprintf(buf, sizeof(buf), "%s: %*s", code.data,
-                                 text.len, text.data)
-                    - buf;
-
-    return ngx_http_akl_k8s_self_errors(r, status, errors, reason);
+    return ngx_http_akl_k8s_respond_json(r, status, 0,
+                                         ngx_http_akl_k8s_self_refusal, ctx);
 }
 
-
-/* those of len 0 are left out */
 
 static ngx_int_t
-ngx_http_akl_k8s_self_errors(ngx_http_request_t *r, ngx_uint_t status,
-    akl_str_t *errors, akl_reason_t reason)
+ngx_http_akl_k8s_self_refusal(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
 {
-    ngx_str_t       body;
-    akl_json_out_t  out;
+    ngx_http_akl_k8s_ctx_t *ctx = data;
 
-    akl_json_out_init(&out, NULL, 0);
-    ngx_http_akl_k8s_self_errors_write(r, &out, errors, reason);
+    ngx_http_akl_k8s_self_write_errors(r, out,
+                           (akl_reason_kind(ctx->reason) == AKL_KIND_OUTAGE)
+                               ? NULL : "permission denied",
+                           ctx->reason, akl_reason_text(ctx->reason));
 
-    body.len = out.len;
-    body.data = ngx_pnalloc(r->pool, body.len);
-
-    if (body.data == NULL) {
-        return ngx_http_akl_k8s_no_memory(r);
-    }
-
-    akl_json_out_init(&out, body.data, body.len);
-    ngx_http_akl_k8s_self_errors_write(r, &out, errors, reason);
-
-    return ngx_http_akl_k8s_self_send(r, status, &body);
+    return NGX_OK;
 }
 
 
-static void
-ngx_http_akl_k8s_self_errors_write(ngx_http_request_t *r, akl_json_out_t *out,
-    akl_str_t *errors, akl_reason_t reason)
+/* what clients look for, and what Vault says of tokens of this type */
+
+static ngx_int_t
+ngx_http_akl_k8s_self_no_renewal(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
 {
-    ngx_uint_t  i;
+    ngx_http_akl_k8s_self_write_errors(r, out, "lease is not renewable",
+                                   AKL_OK,
+                                   akl_str("batch tokens cannot be renewed"));
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_self_unsupported(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
+{
+    ngx_http_akl_k8s_self_write_errors(r, out, NULL, AKL_OK,
+                                       akl_str("unsupported operation"));
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_akl_k8s_self_write_errors(ngx_http_request_t *r, akl_json_out_t *out,
+    const char *first, akl_reason_t reason, akl_str_t text)
+{
+    u_char     buf[256];
+    akl_str_t  code, s;
+
+    code = akl_reason_code(reason);
 
     akl_json_out_open(out, NULL, '{');
     akl_json_out_open(out, "errors", '[');
 
-    for (i = 0; i < NGX_HTTP_AKL_K8S_SELF_ERRORS; i++) {
-        if (errors[i].len) {
-            akl_json_out_str(out, NULL, errors[i]);
-        }
+    if (first) {
+        s.data = (const unsigned char *) first;
+        s.len = ngx_strlen(first);
+        akl_json_out_str(out, NULL, s);
     }
 
-    akl_json_out_close(out, ']');
-
     if (reason != AKL_OK) {
-        akl_json_out_str(out, "reason", akl_reason_code(reason));
+        s.data = buf;
+        s.len = ngx_snprintf(buf, sizeof(buf), "%s: %*s", code.data, text.len,
+                             text.data)
+                - buf;
+        akl_json_out_str(out, NULL, s);
+        akl_json_out_close(out, ']');
+        akl_json_out_str(out, "reason", code);
+
+    } else {
+        akl_json_out_str(out, NULL, text);
+        akl_json_out_close(out, ']');
     }
 
     akl_json_out_str(out, "request_id", ngx_http_akl_k8s_request_id(r));
     akl_json_out_close(out, '}');
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_self_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *body)
-{
-    ngx_http_akl_k8s_document_t  document;
-
-    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
-
-    document.status = status;
-    document.type = "application/json";
-    document.body = *body;
-    document.temporary = 1;
-
-    return ngx_http_akl_k8s_respond(r, &document);
 }

@@ -5,6 +5,7 @@
 #ifndef NGX_HTTP_AKL_K8S_SELF_H
 #define NGX_HTTP_AKL_K8S_SELF_H
 
+#include "../../jose/json.h"
 #include "../module.h"
 
 
@@ -21,6 +22,22 @@ ngx_int_t ngx_http_akl_k8s_self_handler(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
     ngx_str_t *token);
+
+/*
+ * The role of a config in the one spelling that is told, ACCESS_ID..NAME, in
+ * the request's pool.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_self_role(ngx_http_request_t *r,
+    ngx_http_akl_k8s_config_t *config, akl_str_t *role);
+
+/*
+ * Writes Vault's error body: "first" (NULL: nothing), then "CODE: TEXT" of a
+ * reason, which is a member as well; of AKL_OK "text" alone.  Vault's clients
+ * print the list and ignore the rest.
+ */
+void ngx_http_akl_k8s_self_write_errors(ngx_http_request_t *r,
+    akl_json_out_t *out, const char *first, akl_reason_t reason,
+    akl_str_t text);
 
 
 #endif /* NGX_HTTP_AKL_K8S_SELF_H */
