@@ -81,8 +81,11 @@ akl_finding(akl_exam_t *exam, akl_finding_t finding, const char *check,
     if (exam->list) {
         object = json_object();
 
-        json_object_set_new(object, "config",
-                            akl_json_text(akl_str_of(exam->config->name)));
+        if (exam->config) {
+            json_object_set_new(object, "config",
+                                akl_json_text(akl_str_of(exam->config->name)));
+        }
+
         json_object_set_new(object, "check", json_string(check));
         json_object_set_new(object, "outcome", json_string(words[finding]));
         json_object_set_new(object, "text", akl_json_text(akl_str_of(text)));
@@ -479,6 +482,17 @@ akl_doctor_run(akl_args_t *args)
         each.config = config;
 
         akl_doctor_exam(&each, akl_opt(args, "gateway-url") ? &login : NULL);
+
+        if (each.worst > exam.worst) {
+            exam.worst = each.worst;
+        }
+    }
+
+    if (akl_operand(args, 0) == NULL) {
+        each = exam;
+        each.config = NULL;
+
+        akl_exam_revoked(&each);
 
         if (each.worst > exam.worst) {
             exam.worst = each.worst;

@@ -5,6 +5,9 @@
 #ifndef AKL_CLI_DOCTOR_H
 #define AKL_CLI_DOCTOR_H
 
+#include <pwd.h>
+#include <sys/stat.h>
+
 #include "kube.h"
 #include "login.h"
 #include "setup.h"
@@ -21,7 +24,7 @@ typedef enum {
 
 typedef struct {
     akl_setup_t          *setup;
-    akl_setup_config_t   *config;
+    akl_setup_config_t   *config;       /* NULL: of the whole gateway */
     json_t               *list;         /* findings as JSON; NULL: printed */
     akl_finding_t         worst;
     akl_kube_t            kube;         /* with the reviewer's credential */
@@ -36,6 +39,20 @@ typedef struct {
 void akl_finding(akl_exam_t *exam, akl_finding_t finding, const char *check,
     const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/*
+ * The user of nginx's workers, who read files again and write journals; NULL
+ * where we are not root, and they are who we are.
+ */
+struct passwd *akl_doctor_worker(akl_exam_t *exam);
+
+/* 1 where a user may do that with what "st" is of: bits of an owner's. */
+int akl_doctor_may(const struct passwd *user, const struct stat *st,
+    mode_t bits);
+
+/* What is revoked, where it is kept, and who may ask: of no config alone, so
+ * exam->config is NULL. */
+void akl_exam_revoked(akl_exam_t *exam);
 
 /* Rights of the config's files. */
 void akl_exam_files(akl_exam_t *exam);

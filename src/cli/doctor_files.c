@@ -10,9 +10,7 @@
 #include "doctor.h"
 
 
-/* the user of nginx's workers, who read these files again */
-
-static struct passwd *
+struct passwd *
 akl_doctor_worker(akl_exam_t *exam)
 {
     akl_directive_t  *d;
@@ -27,8 +25,8 @@ akl_doctor_worker(akl_exam_t *exam)
 }
 
 
-static int
-akl_doctor_readable(const struct passwd *user, const struct stat *st)
+int
+akl_doctor_may(const struct passwd *user, const struct stat *st, mode_t bits)
 {
     int     n;
     gid_t   groups[256];
@@ -38,7 +36,7 @@ akl_doctor_readable(const struct passwd *user, const struct stat *st)
     }
 
     if (st->st_uid == user->pw_uid) {
-        return (st->st_mode & S_IRUSR) != 0;
+        return (st->st_mode & bits) == bits;
     }
 
     n = sizeof(groups) / sizeof(groups[0]);
@@ -46,12 +44,12 @@ akl_doctor_readable(const struct passwd *user, const struct stat *st)
     if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) >= 0) {
         while (n-- > 0) {
             if (groups[n] == st->st_gid) {
-                return (st->st_mode & S_IRGRP) != 0;
+                return (st->st_mode & (bits >> 3)) == bits >> 3;
             }
         }
     }
 
-    return (st->st_mode & S_IROTH) != 0;
+    return (st->st_mode & (bits >> 6)) == bits >> 6;
 }
 
 
@@ -97,7 +95,7 @@ akl_exam_files(akl_exam_t *exam)
             bad++;
         }
 
-        if (i && user && !akl_doctor_readable(user, &st)) {
+        if (i && user && !akl_doctor_may(user, &st, S_IRUSR)) {
             akl_finding(exam, AKL_FINDING_WARN, "files",
                         akl_mem_printf("chown %s %s", user->pw_name,
                                        sources[i]->path),

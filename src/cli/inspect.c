@@ -369,9 +369,9 @@ akl_inspect_run(akl_args_t *args)
         cause = akl_login_token(path, &each.token);
 
         if (cause) {
-            json_decref(all);
-            return akl_fail(AKL_EXIT_USAGE, NULL, "the token \"%s\": %s",
-                            akl_clean(akl_str_of(path), 256), cause);
+            rc = akl_fail(AKL_EXIT_USAGE, NULL, "the token \"%s\": %s",
+                          akl_clean(akl_str_of(path), 256), cause);
+            goto done;
         }
 
         if (akl_operand(args, 1) && !akl_out_is_json()) {
@@ -395,7 +395,13 @@ akl_inspect_run(akl_args_t *args)
         akl_print_json(json_incref(all));
     }
 
+done:
+
     json_decref(all);
+
+    if (in.setup) {
+        akl_setup_revoked_free(in.setup);
+    }
 
     return rc;
 }

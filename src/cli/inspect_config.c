@@ -439,6 +439,46 @@ akl_walk_own_audience(akl_walk_t *walk, akl_doc_t *payload)
 }
 
 
+/* what stands in files; the zone is the gateway's own memory */
+
+static int
+akl_walk_revoked(akl_walk_t *walk, akl_doc_t *payload)
+{
+    int64_t               iat;
+    akl_str_t             jti, sub;
+    akl_setup_revoked_t  *file;
+
+    iat = 0;
+
+    (void) akl_doc_string(payload, payload->nodes, "jti", &jti);
+    (void) akl_doc_string(payload, payload->nodes, "sub", &sub);
+    (void) akl_doc_time(payload, payload->nodes, "iat", &iat);
+
+    for (file = walk->in->setup->revoked; file; file = file->next) {
+
+        if (file->table == NULL) {
+            akl_walk_step(walk, AKL_STEP_OPEN, "revoked",
+                          akl_mem_printf("\"%s\" %s", file->path,
+                                         file->cause));
+
+        } else if (akl_revocations_match(file->table, jti, sub, iat,
+                                         walk->in->now))
+        {
+            return akl_walk_reason(walk, AKL_TOKEN_REVOKED, "revoked", "",
+                                   akl_mem_printf("it stands in \"%s\"",
+                                                  file->path));
+
+        } else {
+            akl_walk_step(walk, AKL_STEP_OK, "revoked",
+                          akl_mem_printf("it does not stand in \"%s\"",
+                                         file->path));
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 akl_walk_minted(akl_walk_t *walk)
 {
@@ -480,14 +520,16 @@ akl_walk_minted(akl_walk_t *walk)
                "times", akl_mem_printf("ends %s",
                                        akl_words_when(exp, in->now)),
                akl_mem_printf("it ended %s", akl_words_when(exp, in->now)))
-        || akl_walk_own_audience(walk, &jws.payload))
+        || akl_walk_own_audience(walk, &jws.payload)
+        || akl_walk_revoked(walk, &jws.payload))
     {
         akl_jws_clear(&jws);
         return;
     }
 
     akl_walk_step(walk, AKL_STEP_OPEN, "guard",
-                  "akl_k8s_require and revocations decide");
+                  "akl_k8s_require decides, and what is revoked in the "
+                  "gateway's memory");
     akl_jws_clear(&jws);
 }
 
@@ -522,6 +564,10 @@ akl_inspect_configs(akl_inspect_t *in, json_t *list)
     akl_setup_config_t  *config;
 
     rc = AKL_EXIT_REFUSED;
+
+    if (in->minted && in->setup->revoked == NULL) {
+        akl_setup_revoked(in->setup, in->now);
+    }
 
     for (config = in->setup->configs; config; config = config->next) {
 

@@ -11,6 +11,7 @@
 #include "../k8s/bounds.h"
 #include "../k8s/check.h"
 #include "../k8s/credential.h"
+#include "../k8s/revocations.h"
 #include "../k8s/subject.h"
 #include "nginxconf.h"
 
@@ -70,6 +71,22 @@ struct akl_setup_config_s {
 };
 
 
+typedef struct akl_setup_revoked_s  akl_setup_revoked_t;
+
+/* a file of revocations */
+
+struct akl_setup_revoked_s {
+    akl_directive_t        *directive;
+    const char             *path;
+    akl_revocations_t      *table;      /* what was read of it; or NULL */
+    const char             *cause;      /* why not all of it; or NULL */
+    size_t                  line;       /* that the cause is about, or 0 */
+    int                     error;      /* errno, or 0 */
+    unsigned                journal:1;
+    akl_setup_revoked_t    *next;
+};
+
+
 typedef struct akl_problem_s  akl_problem_t;
 
 struct akl_problem_s {
@@ -87,6 +104,7 @@ typedef struct {
     akl_directive_t        *tree;
     akl_setup_method_t     *methods;
     akl_setup_config_t     *configs;
+    akl_setup_revoked_t    *revoked;    /* by akl_setup_revoked() */
     akl_problem_t          *problems;
     akl_problem_t         **last_problem;
     akl_setup_file_t       *files;      /* those that are not written yet */
@@ -121,6 +139,14 @@ int akl_setup_tell(akl_setup_t *setup);
 /* The auth config called "name", or NULL. */
 akl_setup_config_t *akl_setup_find(akl_setup_t *setup, const char *name);
 
+
+/*
+ * Reads the files of akl_k8s_revocations into setup->revoked, as they are at
+ * "now"; of a journal the whole lines.  akl_setup_revoked_free() frees their
+ * tables.
+ */
+void akl_setup_revoked(akl_setup_t *setup, int64_t now);
+void akl_setup_revoked_free(akl_setup_t *setup);
 
 /* between the files of this part */
 
