@@ -66,7 +66,8 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan fuzz \
-		interop e2e fixtures bench demo lint clean install FORCE
+		interop e2e fixtures tools bench demo lint clean install \
+		FORCE
 .DELETE_ON_ERROR:
 
 all:		module cli unit
@@ -273,6 +274,12 @@ e2e: module cli $(NGINX_BUILT)
 
 fixtures:
 	$(TEST_ENV) t/e2e/run.py --record $(or $(E2E),all)
+
+# what t/manifests.t checks manifests with: kustomize, helm, kubeconform and
+# schemas, into $(OBJS)/tools
+
+tools:
+	t/manifests/tools.py
 
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run

@@ -4,17 +4,16 @@
 import glob
 import os
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 import nginx  # noqa: E402
 import tokens  # noqa: E402
-from akltest import CONFIG, PATIENCE, Test, client  # noqa: E402
+from akltest import CONFIG, Test, client  # noqa: E402
+from examples import ETC, accepted, complaints, stand_ins  # noqa: E402
 
 ROOT = nginx.ROOT
-ETC = '/etc/akl/'
 
 t = Test(need_module=True)
 
@@ -27,22 +26,8 @@ def cluster():
 
 @t.shared
 def files(cluster):
-    """What stands for the files of /etc/akl, by name, wherever they lie."""
-    read = cluster.api.read
-    return {
-        'signing.pem': tokens.key('RSA-2048', 'gateway').pem(),
-        'previous.pub': tokens.key('P-256', 'previous').public_pem(),
-        'ca.crt': read('ca.crt'),
-        'reviewer.jwt': read('reviewer.jwt'),
-        'cluster-jwks.json': read('cluster-jwks.json'),
-        'client.crt': read('client.crt'),
-        'client.key': read('client.key'),
-        'revocations.list': '{"jti": "a", "until": 9000000000}\n',
-        'revocations.journal': '',
-        'rancher.key': 'token-abcde:' + 'k' * 54 + '\n',
-        'tls.crt': read('server.crt'),
-        'tls.key': read('server.key'),
-    }
+    """What stands for the files of /etc/akl."""
+    return stand_ins(cluster)
 
 
 def readme_conf():
@@ -54,60 +39,23 @@ def readme_conf():
 
 
 def examples():
-    """Return the text of each configuration we show, by its path."""
+    """Return the text of each configuration we show, by its path.
+
+    Those of the Kubernetes manifests are parts, which t/manifests.t puts
+    together.
+    """
     shown = {'README.md': readme_conf()}
-    for path in sorted(glob.glob(os.path.join(ROOT, 'conf-examples', '**',
-                                              '*.conf'), recursive=True)):
+    for path in sorted(glob.glob(os.path.join(ROOT, 'conf-examples',
+                                              '*.conf'))):
         with open(path, encoding='utf-8') as example:
             shown[os.path.relpath(path, ROOT)] = example.read()
     return shown
 
 
-def localize(text, place, files):
-    """Move a configuration into a directory of the test's."""
-    def etc(match):
-        path = os.path.join(place, match.group(1))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        tokens.write_file(path, files[os.path.basename(path)])
-        return path
-
-    text = text.replace('/tmp/', place + '/')
-    text = text.replace('/var/log/nginx/', place + '/')
-    text = re.sub(re.escape(ETC) + r'([\w./-]+)', etc, text)
-    text = re.sub(r'^load_module .*\n', '' if nginx.MODULE == 'static'
-                  else f'load_module {nginx.MODULE};\n', text, flags=re.M)
-
-    # a pod's own account is only to be had in a pod
-
-    text = text.replace('use_gw_service_account on;', '\n'.join([
-        'k8s_host https://127.0.0.1:6443;',
-        f'k8s_ca_cert {etc(re.match("(.*)", "ca.crt"))};',
-        f'token_reviewer_jwt {etc(re.match("(.*)", "reviewer.jwt"))};']))
-
-    if 'client_body_temp_path' not in text:
-        kinds = 'client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'
-        text = text.replace('http {\n', 'http {\n' + '\n'.join(
-            f'    {kind}_temp_path {place}/{kind};' for kind in kinds)
-            + '\n    access_log off;\n', 1)
-    if not re.search(r'^pid ', text, re.M):
-        text = f'pid {place}/nginx.pid;\n' + text
-    if os.geteuid() == 0:
-        text = 'user root;\n' + text
-    return text
-
-
 def run(name, text, files):
     """Run a configuration through nginx -t; return code and output."""
-    place = os.path.join(t.dir, re.sub(r'\W', '_', name))
-    os.makedirs(place, exist_ok=True)
-    conf = tokens.write_file(os.path.join(place, 'nginx.conf'),
-                             localize(text, place, files))
-    done = subprocess.run(
-        [nginx.BINARY, '-t', '-p', place, '-c', conf,
-         '-e', os.path.join(place, 'error.log')],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=PATIENCE, check=False)
-    return done.returncode, done.stdout
+    return accepted(os.path.join(t.dir, re.sub(r'\W', '_', name)), text,
+                    files)
 
 
 @t.story
@@ -117,9 +65,7 @@ def each_example_is_accepted_without_a_warning(files):
     for name, text in shown.items():
         code, output = run(name, text, files)
         t.is_(code, 0, f'{name} is accepted')
-        t.is_([line for line in output.splitlines()
-               if re.search(r'\[(warn|error|alert|emerg)\]', line)], [],
-              f'{name} without a warning')
+        t.is_(complaints(output), [], f'{name} without a warning')
 
 
 # which would be no test if nginx -t accepted anything

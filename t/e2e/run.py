@@ -28,6 +28,7 @@ import akltest  # noqa: E402
 import build  # noqa: E402
 import changes  # noqa: E402
 import demos  # noqa: E402
+import deploy  # noqa: E402
 import doctor  # noqa: E402
 import kubectl as kubectls  # noqa: E402
 import logins  # noqa: E402
@@ -43,7 +44,7 @@ from realm import World  # noqa: E402
 akltest.BEAT = 8        # a person looks on
 PARTS = {'program': program, 'demo': demos, 'doctor': doctor,
          'logins': logins, 'ways': ways, 'revoke': revoke,
-         'changes': changes}
+         'manifests': deploy, 'changes': changes}
 
 
 def no_token_logged(test):

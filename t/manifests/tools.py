@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""Get what checks the Kubernetes manifests, into objs/tools.
+
+    t/manifests/tools.py [kustomize | helm | kubeconform | schemas] ...
+
+kustomize, helm and kubeconform are built from Go modules; the schemas are
+those that the Python package kubernetes-validate brings, and the Prometheus
+Operator's definition of a ServiceMonitor.  All by one version each; what is
+there already stays.  Needs Go and pip.
+"""
+
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'e2e'))
+sys.dont_write_bytecode = True
+
+import build  # noqa: E402
+
+TOOLS = os.path.join(build.OBJS, 'tools')
+GO = {
+    'kustomize': 'sigs.k8s.io/kustomize/kustomize/v5@v5.7.1',
+    'helm': 'helm.sh/helm/v3/cmd/helm@v3.17.4',
+    'kubeconform': 'github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0',
+}
+SCHEMAS = 'kubernetes-validate==1.37.0'
+OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.80.1'
+
+# the oldest and the newest Kubernetes that the manifests are for
+
+VERSIONS = 'v1.29.0-local-strict', 'v1.37.0-local-strict'
+
+
+def install(name):
+    """Build one program."""
+    if os.path.exists(os.path.join(TOOLS, name)):
+        return
+    build.say(f'building {name}')
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run([build.find_go(), 'install', GO[name]], check=True,
+                       cwd=place, env={
+                           **os.environ, 'GOBIN': TOOLS, 'GOWORK': 'off',
+                           'CGO_ENABLED': '0', 'GOFLAGS': '-trimpath'})
+
+
+def schemas():
+    """Unpack the schemas."""
+    target = os.path.join(TOOLS, 'schemas')
+    if os.path.exists(target):
+        return
+    build.say('fetching schemas')
+    os.makedirs(TOOLS, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TOOLS) as place:
+        subprocess.run([sys.executable, '-m', 'pip', 'download', '-q',
+                        '--no-deps', '-d', place, SCHEMAS], check=True)
+        fresh = os.path.join(place, 'schemas')
+        wheel, = glob.glob(os.path.join(place, '*.whl'))
+        with zipfile.ZipFile(wheel) as held:
+            for name in held.namelist():
+                parts = name.split('/')
+                if len(parts) == 4 and parts[2] in VERSIONS:
+                    path = os.path.join(fresh, parts[2], parts[3])
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    with open(path, 'w', encoding='utf-8') as file:
+                        file.write(at_home(held.read(name).decode()))
+        operator(os.path.join(fresh, 'crd'))
+        shutil.move(fresh, target)
+
+
+def at_home(text):
+    """Return a schema that refers to those beside it.
+
+    They name themselves by addresses of kubernetes.io, and each other below
+    these.
+    """
+    schema = json.loads(text.replace('"/api/_definitions', '"_definitions'))
+    schema.pop('$id', None)
+    return json.dumps(schema)
+
+
+def operator(target):
+    """Write the schema of a ServiceMonitor from its definition."""
+    import yaml         # pylint: disable=import-outside-toplevel
+    module = json.loads(subprocess.run(
+        [build.find_go(), 'mod', 'download', '-json', OPERATOR], check=True,
+        stdout=subprocess.PIPE, cwd=tempfile.gettempdir()).stdout)
+    with open(os.path.join(module['Dir'], 'example',
+                           'prometheus-operator-crd', 'monitoring.coreos.com_'
+                           'servicemonitors.yaml'), encoding='utf-8') as file:
+        definition = yaml.safe_load(file)
+    version, = definition['spec']['versions']
+    os.makedirs(target)
+    with open(os.path.join(target, 'servicemonitor.json'), 'w',
+              encoding='utf-8') as file:
+        json.dump(strict(version['schema']['openAPIV3Schema']), file)
+
+
+def strict(schema):
+    """Return a schema that allows no members but those it names."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: strict(part) for name, part in schema.items()}
+    if isinstance(schema.get('properties'), dict) \
+            and schema.get('type') == 'object':
+        schema.setdefault('additionalProperties', False)
+    return schema
+
+
+def main():
+    """Get what is named, or all."""
+    try:
+        for name in sys.argv[1:] or [*GO, 'schemas']:
+            if name == 'schemas':
+                schemas()
+            else:
+                install(name)
+    except (build.BuildError, subprocess.CalledProcessError) as error:
+        print(f'tools: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
