@@ -74,6 +74,7 @@ class Gateway:
             'any': {'access_id': FULL, 'disable_issuer_validation': 'on'},
             'over': {'access_id': EXPIRED}, 'addr': {'access_id': ADDRESS},
             'aud': {'access_id': AUDIENCE},
+            'bound': {'token_binding': 'certificate'},
             'podless': {'access_id': FULL,
                         'token_subject': '$akl_k8s_pod_name'},
             'norights': {'token_reviewer_jwt': self.api.path('norights.jwt')},
@@ -248,6 +249,7 @@ def a_token_outside_its_times_is_told_so(gateway):
 def what_the_method_does_not_allow_is_told_so(gateway):
     gateway.check('access_expired', 403, gateway.issue(), 'over', EXPIRED)
     gateway.check('ip_not_bound', 403, gateway.issue(), 'addr', ADDRESS)
+    gateway.check('certificate_missing', 401, gateway.issue(), 'bound')
     gateway.check('subject_incomplete', 403, gateway.issue(pod=None,
                                                              account='builder'),
                   'podless', FULL)
@@ -387,7 +389,8 @@ def every_reason_of_an_endpoint_has_its_story():
     with open(os.path.join(nginx_.ROOT, 'src', 'k8s', 'reason.h'),
               encoding='ascii') as file:
         known = set(re.findall(r'X\([A-Z_]+, "([a-z_]+)"', file.read()))
-    t.is_(sorted(known - told), ['claim_not_allowed', 'internal_error', 'ok'],
+    t.is_(sorted(known - told), ['certificate_mismatch', 'claim_not_allowed',
+                                 'internal_error', 'ok'],
           'every other reason is tested by its name')
 
 

@@ -363,6 +363,11 @@ akl_walk_pod(akl_walk_t *walk)
         return;
     }
 
+    if (walk->config->bound) {
+        akl_walk_step(walk, AKL_STEP_OPEN, "client", "the client needs a "
+                      "certificate (token_binding)");
+    }
+
     akl_walk_step(walk, AKL_STEP_OPEN, "review",
                   akl_mem_printf("the cluster at %s decides",
                                  akl_walk_list(walk->config->hosts)));
@@ -525,6 +530,13 @@ akl_walk_minted(akl_walk_t *walk)
     {
         akl_jws_clear(&jws);
         return;
+    }
+
+    if (walk->config->bound
+        || akl_doc_get(&jws.payload, jws.payload.nodes, "cnf"))
+    {
+        akl_walk_step(walk, AKL_STEP_OPEN, "client", "who presents it needs "
+                      "the certificate that it is bound to");
     }
 
     akl_walk_step(walk, AKL_STEP_OPEN, "guard",

@@ -62,6 +62,7 @@ struct akl_setup_config_s {
     akl_list_t              token_audiences;
     akl_subject_t           subject;
     unsigned                subject_known:1;    /* and it is none to refuse */
+    unsigned                bound:1;    /* tokens, to certificates */
     unsigned                rancher:1;
     unsigned                certificate:1;
     unsigned                self:1;     /* the pod's token is the bearer */

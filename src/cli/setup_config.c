@@ -408,6 +408,19 @@ akl_setup_token_subject(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
+static void
+akl_setup_token_binding(akl_setup_block_t *b, akl_directive_t *d)
+{
+    if (strcmp(d->args[1], "certificate") == 0) {
+        b->config->bound = 1;
+
+    } else if (strcmp(d->args[1], "off") != 0) {
+        akl_setup_problem(b->setup, d, 1, "\"token_binding\" directive must be "
+                          "certificate or off");
+    }
+}
+
+
 static const akl_setup_member_t  akl_setup_members[] = {
     { "access_id", AKL_GIVEN_ACCESS_ID, akl_setup_access_id },
     { "signing_key", AKL_GIVEN_SIGNING_KEY, akl_setup_signing_key },
@@ -428,6 +441,7 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "k8s_jwks", 0, akl_setup_jwks },
     { "token_issuer", 0, akl_setup_token_issuer },
     { "token_audience", 0, akl_setup_token_audience },
+    { "token_binding", 0, akl_setup_token_binding },
     { "token_subject", 0, akl_setup_token_subject },
     { NULL, 0, NULL }
 };

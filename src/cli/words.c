@@ -121,6 +121,13 @@ akl_words_cure(akl_reason_t reason)
     case AKL_NOT_SERVICE_ACCOUNT:
         return "use a service account's token";
 
+    case AKL_CERTIFICATE_MISSING:
+        return "present a client certificate; nginx asks for one where "
+               "ssl_verify_client says so";
+
+    case AKL_CERTIFICATE_MISMATCH:
+        return "present the client certificate of the login";
+
     case AKL_NAMESPACE_NOT_BOUND:
         return "add the namespace to bound_namespaces of the method; or to "
                "the namespace the labels of bound_namespace_selector";

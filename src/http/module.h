@@ -137,6 +137,7 @@ struct ngx_http_akl_k8s_config_s {
     akl_list_t                   token_audiences;   /* n 0: the pod's */
     ngx_str_t                    token_subject;     /* as given; len 0: not */
     akl_subject_t                subject;
+    ngx_flag_t                   token_binding;     /* to client certificates */
     ngx_array_t                 *token_claims;      /* of .._claim_t, or NULL */
     ngx_uint_t                   claims_dynamic;    /* any value is */
 
@@ -170,6 +171,7 @@ typedef struct {
     ngx_uint_t                   max_reviews;
     ngx_uint_t                   max_queue;
     ngx_uint_t                   guarded;   /* any location has a guard */
+    ngx_uint_t                   bound;     /* any config binds its tokens */
     void                        *metrics;   /* series indices, metrics.c */
     ngx_array_t                 *publications;  /* of .._publication_t * */
     ngx_array_t                 *verifications; /* verify.c's own */

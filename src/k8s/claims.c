@@ -85,6 +85,12 @@ akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
     akl_json_out_int(out, "exp", claims->exp);
     akl_json_out_str(out, "jti", claims->jti);
 
+    if (claims->certificate.len) {
+        akl_json_out_open(out, "cnf", '{');
+        akl_json_out_str(out, "x5t#S256", claims->certificate);
+        akl_json_out_close(out, '}');
+    }
+
     akl_claims_member(out, "service_account_name", id->sa_name);
     akl_claims_member(out, "service_account_uid", id->sa_uid);
     akl_claims_member(out, "service_account_secret_name", id->secret_name);
@@ -152,7 +158,7 @@ akl_claims_check(akl_str_t name)
     size_t  i;
 
     static const char  *own[] = {
-        "iss", "sub", "aud", "k8s_aud", "iat", "nbf", "exp", "jti",
+        "iss", "sub", "aud", "k8s_aud", "iat", "nbf", "exp", "jti", "cnf",
         "service_account_name", "service_account_uid",
         "service_account_secret_name", "namespace", "pod_name", "pod_uid",
         "node_name", "access_id", NULL

@@ -32,6 +32,8 @@ typedef struct {
     int64_t                 iat;        /* nbf: AKL_CLAIMS_NBF before */
     int64_t                 exp;
     akl_str_t               jti;
+    akl_str_t               certificate;    /* x5t#S256 of the one that it is
+                                               bound to; len 0: to none */
     akl_identity_t          identity;
     akl_str_t               access_id;
     akl_str_t               config_name;

@@ -51,6 +51,10 @@ typedef enum {
       "the token was revoked, or its pod, secret or account is gone")         \
     X(NOT_SERVICE_ACCOUNT, "not_service_account", 401, REFUSED,               \
       "the token does not belong to a service account")                       \
+    X(CERTIFICATE_MISSING, "certificate_missing", 401, REFUSED,               \
+      "no client certificate was presented, to which the token is bound")     \
+    X(CERTIFICATE_MISMATCH, "certificate_mismatch", 401, REFUSED,             \
+      "the token is not bound to the client certificate that was presented")  \
     X(NAMESPACE_NOT_BOUND, "namespace_not_bound", 403, REFUSED,               \
       "the namespace is not bound to the auth method")                        \
     X(POD_NOT_BOUND, "pod_not_bound", 403, REFUSED,                           \

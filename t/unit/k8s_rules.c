@@ -156,6 +156,8 @@ reasons(void **state)
         { "audience_mismatch", 401, AKL_KIND_REFUSED },
         { "token_revoked", 401, AKL_KIND_REFUSED },
         { "not_service_account", 401, AKL_KIND_REFUSED },
+        { "certificate_missing", 401, AKL_KIND_REFUSED },
+        { "certificate_mismatch", 401, AKL_KIND_REFUSED },
         { "namespace_not_bound", 403, AKL_KIND_REFUSED },
         { "pod_not_bound", 403, AKL_KIND_REFUSED },
         { "service_account_not_bound", 403, AKL_KIND_REFUSED },
@@ -288,6 +290,7 @@ payload_of_a_minted_token(void **state)
 
     claims.audiences.n = 2;
     claims.pod_aud = str("");
+    claims.certificate = str("x5t");
     claims.n_extra = 0;
 
     akl_json_out_init(&out, buf, sizeof(buf));
@@ -295,9 +298,9 @@ payload_of_a_minted_token(void **state)
     assert_str((akl_str_t) { out.len, buf },
         "{\"iss\":\"https://gw\",\"sub\":\"system:serviceaccount:ns:sa\","
         "\"aud\":[\"items\",\"a\\\"b\"],\"iat\":100,\"nbf\":90,"
-        "\"exp\":1000,\"jti\":\"j\",\"service_account_name\":\"sa\","
-        "\"namespace\":\"ns\",\"access_id\":\"p-x\","
-        "\"config_name\":\"c\"}");
+        "\"exp\":1000,\"jti\":\"j\",\"cnf\":{\"x5t#S256\":\"x5t\"},"
+        "\"service_account_name\":\"sa\",\"namespace\":\"ns\","
+        "\"access_id\":\"p-x\",\"config_name\":\"c\"}");
 
     assert_int_equal(akl_claims_exp(100, 900, 0, 0), 1000);
     assert_int_equal(akl_claims_exp(100, 900, 500, 0), 500);

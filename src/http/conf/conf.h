@@ -106,6 +106,7 @@ ngx_http_akl_k8s_setter(jwks);
 ngx_http_akl_k8s_setter(token_issuer);
 ngx_http_akl_k8s_setter(token_audiences);
 ngx_http_akl_k8s_setter(token_subject);
+ngx_http_akl_k8s_setter(token_binding);
 ngx_http_akl_k8s_setter(token_claims);
 ngx_http_akl_k8s_setter(cache);
 ngx_http_akl_k8s_setter(timeout);

@@ -74,6 +74,8 @@ const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
       ngx_http_akl_k8s_config_token_audiences },
     { ngx_string("token_subject"), 1, 1, 0,
       ngx_http_akl_k8s_config_token_subject },
+    { ngx_string("token_binding"), 1, 1, 0,
+      ngx_http_akl_k8s_config_token_binding },
     { ngx_string("token_claims"), 1, NGX_HTTP_AKL_K8S_MANY, 1,
       ngx_http_akl_k8s_config_token_claims },
     { ngx_string("akl_k8s_cache_valid"), 1, 2, 0,

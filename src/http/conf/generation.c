@@ -254,6 +254,7 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     ngx_http_akl_k8s_digest(config->token_issuer);
     ngx_http_akl_k8s_digest_list(md, &config->token_audiences);
     ngx_http_akl_k8s_digest(config->token_subject);
+    ngx_http_akl_k8s_digest_int(md, config->token_binding);
 
     if (config->token_claims) {
         claim = config->token_claims->elts;

@@ -102,6 +102,29 @@ ngx_http_akl_k8s_setter(token_subject)
 }
 
 
+ngx_http_akl_k8s_setter(token_binding)
+{
+    ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
+
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    if (ngx_strcmp(args[0].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(args[0].data, "certificate") != 0) {
+        return "must be certificate or off";
+    }
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
+
+    config->token_binding = 1;
+    amcf->bound = 1;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_http_akl_k8s_setter(token_claims)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);

@@ -182,7 +182,8 @@ ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
         return AKL_AUDIENCE_MISMATCH;
     }
 
-    return reason;
+    return (reason == AKL_OK) ? ngx_http_akl_k8s_minted_holder(r, ctx)
+                              : reason;
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "../body.h"
+#include "../certificate.h"
 #include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
@@ -156,7 +157,8 @@ static ngx_int_t
 ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r, ngx_str_t *body,
     ngx_akl_key_t *alias)
 {
-    ngx_str_t                      parts[6];
+    u_char                         thumbprint[NGX_HTTP_AKL_K8S_THUMBPRINT_LEN];
+    ngx_str_t                      parts[7];
     ngx_http_akl_k8s_loc_conf_t   *alcf;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
@@ -193,7 +195,22 @@ ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r, ngx_str_t *body,
         return NGX_DECLINED;
     }
 
-    return ngx_akl_zone_key(amcf->zone, alias, parts, 6);
+    /* what the request leads to may be bound to it */
+
+    if (amcf->bound) {
+        switch (ngx_http_akl_k8s_thumbprint(r, thumbprint)) {
+
+        case NGX_OK:
+            parts[6].data = thumbprint;
+            parts[6].len = sizeof(thumbprint);
+            break;
+
+        case NGX_ERROR:
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_akl_zone_key(amcf->zone, alias, parts, 7);
 }
 
 

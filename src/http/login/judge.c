@@ -329,10 +329,13 @@ ngx_http_akl_k8s_judge_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_pool_t *pool, ngx_http_akl_k8s_verdict_t *verdict)
 {
     static const ngx_http_akl_k8s_wanted_t  usual = {
-        NGX_HTTP_AKL_K8S_AUDIENCE_FIRST
+        .audiences = NGX_HTTP_AKL_K8S_AUDIENCE_FIRST
     };
 
-    if (cluster->config->claims_dynamic) {
+    if (cluster->config->claims_dynamic || cluster->config->token_binding) {
+
+        /* no token is for all who wait */
+
         return;
     }
 

@@ -136,6 +136,23 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
 
     login->wanted.audiences = audiences ? audiences
                                         : NGX_HTTP_AKL_K8S_AUDIENCE_FIRST;
+
+    if (config->token_binding) {
+        rc = ngx_http_akl_k8s_thumbprint(r, login->wanted.certificate);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_akl_k8s_login_decided(r, ctx,
+                                                  AKL_CERTIFICATE_MISSING,
+                                                  NULL);
+        }
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        login->wanted.bound = 1;
+    }
+
     login->usual = ngx_http_akl_k8s_wanted_usual(&login->wanted);
 
     if (ngx_http_akl_k8s_verdict_key(cluster->zone, config, token, &login->key)

@@ -56,7 +56,7 @@ ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
     const ngx_http_akl_k8s_wanted_t *wanted, ngx_akl_key_t *copy)
 {
     uint64_t   audiences;
-    ngx_str_t  parts[3];
+    ngx_str_t  parts[4];
 
     audiences = wanted->audiences;
 
@@ -68,7 +68,10 @@ ngx_http_akl_k8s_verdict_wanted(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
     parts[2].data = (u_char *) &audiences;
     parts[2].len = sizeof(audiences);
 
-    return ngx_akl_zone_key(zone, copy, parts, 3);
+    parts[3].data = (u_char *) wanted->certificate;
+    parts[3].len = wanted->bound ? sizeof(wanted->certificate) : 0;
+
+    return ngx_akl_zone_key(zone, copy, parts, 4);
 }
 
 

@@ -122,6 +122,11 @@ ngx_http_akl_k8s_discovery_write(u_char *buf, size_t size,
 
     akl_json_out_close(&out, ']');
 
+    if (config->token_binding) {
+        akl_json_out_raw(&out, "tls_client_certificate_bound_access_tokens",
+                         akl_str("true"));
+    }
+
     akl_json_out_open(&out, "claims_supported", '[');
 
     for (i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {

@@ -74,6 +74,12 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     claims.audiences.n = ngx_http_akl_k8s_mint_audiences(config, wanted,
                                                         audiences);
     claims.pod_aud = aud;
+
+    if (wanted->bound) {
+        claims.certificate.data = wanted->certificate;
+        claims.certificate.len = sizeof(wanted->certificate);
+    }
+
     claims.jti.data = jti;
     claims.jti.len = AKL_JTI_LEN;
     claims.identity = *identity;

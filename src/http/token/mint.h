@@ -5,6 +5,7 @@
 #ifndef NGX_HTTP_AKL_K8S_MINT_H
 #define NGX_HTTP_AKL_K8S_MINT_H
 
+#include "../certificate.h"
 #include "../module.h"
 
 
@@ -32,12 +33,15 @@ typedef struct {
 
 typedef struct {
     uint64_t     audiences;         /* bits, by index in token_audience */
+    u_char       certificate[NGX_HTTP_AKL_K8S_THUMBPRINT_LEN];
+    unsigned     bound:1;           /* to that one */
 } ngx_http_akl_k8s_wanted_t;
 
 
 /* 1 where that is what all logins get that ask for nothing */
 #define ngx_http_akl_k8s_wanted_usual(wanted)                                 \
-    ((wanted)->audiences == NGX_HTTP_AKL_K8S_AUDIENCE_FIRST)
+    ((wanted)->audiences == NGX_HTTP_AKL_K8S_AUDIENCE_FIRST                   \
+     && !(wanted)->bound)
 
 
 /*

@@ -9,9 +9,13 @@
 #include "../../k8s/subclaims.h"
 #include "../../jose/base64.h"
 #include "../../jose/json.h"
+#include "../certificate.h"
 #include "minted_check.h"
 #include "revocations.h"
 #include "minted.h"
+
+
+#define NGX_HTTP_AKL_K8S_CNF  "{\"x5t#S256\":\""
 
 
 /* what the zone keeps; the flattened claims follow */
@@ -338,6 +342,51 @@ ngx_http_akl_k8s_minted_revoked(ngx_http_akl_k8s_main_conf_t *amcf,
     s[1] = ngx_http_akl_k8s_ngx_str(&sub);
 
     return ngx_http_akl_k8s_revoked(amcf, &s[0], &s[1], iat, listed);
+}
+
+
+/* RFC 8705 section 3: of a token that says whose it is, and of no other */
+
+akl_reason_t
+ngx_http_akl_k8s_minted_holder(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx)
+{
+    u_char       confirmation[sizeof(NGX_HTTP_AKL_K8S_CNF)
+                              + NGX_HTTP_AKL_K8S_THUMBPRINT_LEN + 2];
+    u_char       thumbprint[NGX_HTTP_AKL_K8S_THUMBPRINT_LEN];
+    akl_str_t    said, wanted;
+    akl_claim_t  claim;
+    ngx_uint_t   bound;
+
+    bound = akl_claims_lookup(ngx_http_akl_k8s_str(&ctx->claims),
+                              akl_str("cnf"), 0, &claim);
+
+    if (!bound && !ctx->config->token_binding) {
+        return AKL_OK;
+    }
+
+    switch (ngx_http_akl_k8s_thumbprint(r, thumbprint)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return AKL_CERTIFICATE_MISSING;
+
+    default:
+        return AKL_INTERNAL_ERROR;
+    }
+
+    /* as it was written when the token was minted */
+
+    wanted.data = confirmation;
+    wanted.len = ngx_sprintf(confirmation, NGX_HTTP_AKL_K8S_CNF "%*s\"}",
+                             sizeof(thumbprint), thumbprint)
+                 - confirmation;
+
+    return (bound && akl_claim_next(&claim, &said)
+            && akl_str_eq(said, wanted))
+           ? AKL_OK : AKL_CERTIFICATE_MISMATCH;
 }
 
 

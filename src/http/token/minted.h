@@ -20,6 +20,15 @@ akl_reason_t ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
 
 /*
+ * Whether who presents the token that ngx_http_akl_k8s_minted() has verified
+ * is its holder: AKL_OK where it is bound to the client certificate of r, or
+ * neither bound nor has to be; or AKL_CERTIFICATE_MISSING,
+ * AKL_CERTIFICATE_MISMATCH, AKL_INTERNAL_ERROR.
+ */
+akl_reason_t ngx_http_akl_k8s_minted_holder(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
+
+/*
  * Reads the payload of a token that was verified, or minted, here.  The text
  * is in memory of "pool", which must outlive *payload.  NGX_OK or NGX_ERROR;
  * *payload is always safe to akl_doc_free().

@@ -77,6 +77,11 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 
     case NGX_OK:
         reason = ngx_http_akl_k8s_minted(r, ctx, &amcf->configs, &token);
+
+        if (reason == AKL_OK) {
+            reason = ngx_http_akl_k8s_minted_holder(r, ctx);
+        }
+
         break;
 
     case NGX_DECLINED:
