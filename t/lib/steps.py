@@ -31,6 +31,13 @@ def thing(kind, name, version='v1', **members):
             **members}
 
 
+def space(name, key, value):
+    """Return a namespace with a label."""
+    made = thing('Namespace', name)
+    made['metadata']['labels'] = {key: value}
+    return made
+
+
 def pod(name, account='builder', containers=(('c', 'image'),)):
     """Return a pod."""
     return thing('Pod', name, spec={
@@ -76,6 +83,15 @@ STEPS = (
      409, 'AlreadyExists'),
     ('a name that is none', 'POST', CORE, thing('Namespace', 'No_Name'),
      422, 'Invalid'),
+    *[(f'a label {key}={value}', 'POST', CORE, space('other', key, value),
+       422, 'Invalid')
+      for key, value in (('-a', 'b'), ('a/b/c', 'd'), ('A.com/a', 'b'),
+                         ('a', 'b c'), ('a', '-b'), ('a', 'x' * 64),
+                         ('x' * 64, 'a'), ('/a', 'b'), ('', 'a'))],
+    ('a label without a value', 'POST', CORE,
+     space('steps-2', 'example.com/team', ''), 201, None),
+    ('its namespace is deleted', 'DELETE', CORE + '/steps-2', None, 200,
+     None),
     ('an object of another kind', 'POST', CORE, pod('x'), 400,
      'BadRequest'),
     ('what is no JSON', 'POST', CORE, '{', 400, 'BadRequest'),
