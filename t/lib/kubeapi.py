@@ -23,6 +23,7 @@ NAMESPACE = re.compile(r'/api/v1/namespaces/[^/]+$')
 PLAIN = {'/healthz': b'ok', '/livez': b'ok', '/readyz': b'ok'}
 JSON = 'application/json'
 KEY_SET = 'application/jwk-set+json'
+OBJECTS = JSON + ', application/yaml, application/vnd.kubernetes.protobuf'
 PHRASES = {
     200: 'OK', 201: 'Created', 204: 'No Content', 302: 'Found',
     307: 'Temporary Redirect', 400: 'Bad Request', 401: 'Unauthorized',
@@ -98,19 +99,20 @@ def kind_of(path):
     return 'other'
 
 
-def not_acceptable(request, produced):
+def not_acceptable(request, produced, all_produced=None):
     """Return the Answer 406 where a request does not take what a route makes.
 
     As go-restful decides: parameters are cut off, so even q=0 is taken; of
-    the ranges only */* counts, and what is absent takes everything.  (A
-    real server makes tokenreviews in YAML and protobuf, too.)
+    the ranges only */* counts, and what is absent takes everything.
+    all_produced is what the refusal lists: a real server makes objects in
+    YAML and protobuf, too.
     """
     accept = request.headers.get('accept') or '*/*'
     for media in accept.split(','):
         if media.partition(';')[0].strip(' ') in ('*/*', produced):
             return None
     answer = status(406, '406: Not Acceptable\n\nAvailable representations: '
-                    + produced, 'NotAcceptable', {})
+                    + (all_produced or produced), 'NotAcceptable', {})
     if produced == 'application/json':
         # the refusal itself is JSON, which is not accepted either: written
         # by the serializer of last resort, which indents
@@ -286,7 +288,7 @@ class Api:
                 '"tokenreviews" in API group "authentication.k8s.io" at '
                 'the cluster scope',
                 {'group': 'authentication.k8s.io', 'kind': 'tokenreviews'})
-        answer = not_acceptable(request, JSON)
+        answer = not_acceptable(request, JSON, OBJECTS)
         if answer is not None:
             return answer
         media = request.headers.get('content-type', JSON)

@@ -13,8 +13,8 @@ import json
 import re
 import time
 
-from kubeapi import (JSON, Answer, go_json, not_acceptable, not_allowed,
-                     status)
+from kubeapi import (JSON, OBJECTS, Answer, go_json, not_acceptable,
+                     not_allowed, status)
 
 RBAC = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
 ACCESS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
@@ -191,7 +191,7 @@ class Objects:
             return answer
         if request.method not in ('GET', 'DELETE'):
             return not_allowed()
-        answer = not_acceptable(request, JSON)
+        answer = not_acceptable(request, JSON, OBJECTS)
         if answer is not None:
             return answer
         if name not in self.kube.namespaces:
