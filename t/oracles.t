@@ -202,14 +202,14 @@ def the_log_tells_what_was_asked_for(cluster, gateway):
 def who_holds_no_token_of_the_cluster_learns_no_bounds(cluster, api, gateway):
     for name, members in GUESSES.items():
         t.is_(gateway.by_form(forged(cluster, **members), 'k8s-conf'),
-              (401, 'token_rejected'),
+              (400, 'token_rejected'),
               f'forged, {name}: the API server decides')
         t.is_(gateway.by_form(forged(cluster, **members), 'signed'),
-              (401, 'signature_invalid'),
+              (400, 'signature_invalid'),
               f'forged, {name}: the signature decides')
         t.is_(gateway.by_form(forged(cluster, kid='nobody', **members),
                               'signed'),
-              (401, 'token_rejected'), f'forged, {name}, a key unknown here')
+              (400, 'token_rejected'), f'forged, {name}, a key unknown here')
         t.is_(gateway.by_location(forged(cluster, **members)),
               (401, 'Bearer realm="akl_k8s", error="invalid_token", '
                'error_description="token_rejected"'),
@@ -234,7 +234,7 @@ def who_holds_one_is_told_without_a_review_where_it_can_be(
             before = api.stats()['review']
             t.is_((gateway.by_form(cluster.issue(pod, namespace, claims={
                 'n': time.monotonic_ns()}), config),
-                api.stats()['review'] - before), ((403, reason), reviews),
+                api.stats()['review'] - before), ((400, reason), reviews),
                 f'{reason}, by {config}')
 
 

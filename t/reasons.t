@@ -30,6 +30,9 @@ METHODS = {
 OAUTH = {400: 'invalid_request', 401: 'invalid_grant', 403: 'invalid_grant',
          502: 'server_error', 503: 'temporarily_unavailable',
          504: 'temporarily_unavailable', 500: 'server_error'}
+# in place of 401 and 403; RFC 6749 section 5.2, RFC 8693 section 2.2.2
+
+STATUS = {'vault': {401: 403}, 'oauth': {401: 400, 403: 400}}
 DIALECTS = ('akeyless', 'bearer', 'vault', 'oauth')
 
 HTTP = '''
@@ -131,7 +134,7 @@ class Gateway:
                              dialect)(token() if callable(token) else token,
                                       config, access_id)
             self.api.clear()
-            wanted = 403 if dialect == 'vault' and status == 401 else status
+            wanted = STATUS.get(dialect, {}).get(status, status)
             wrong_ = None
             if answer.status != wanted:
                 wrong_ = f'status {answer.status}, not {wanted}'

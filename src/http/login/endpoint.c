@@ -295,7 +295,7 @@ static ngx_int_t
 ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_form_t *form)
 {
-    ngx_uint_t                         status;
+    ngx_uint_t                         basic, status;
     const ngx_http_akl_k8s_dialect_t  *dialect;
 
     dialect = ngx_http_akl_k8s_dialect(r);
@@ -311,15 +311,22 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
 
     status = form->status ? form->status : akl_reason_status(form->reason);
 
-    if (status == NGX_HTTP_UNAUTHORIZED && dialect->refusal_is_403) {
-        status = NGX_HTTP_FORBIDDEN;
+    /* RFC 6749 section 5.2: asked for HTTP Basic again, by 401 */
+
+    basic = form->basic && form->reason == AKL_CONFIG_UNKNOWN;
+
+    if (status == NGX_HTTP_UNAUTHORIZED && dialect->unauthorized && !basic) {
+        status = dialect->unauthorized;
+
+    } else if (status == NGX_HTTP_FORBIDDEN && dialect->forbidden) {
+        status = dialect->forbidden;
     }
 
     if (ngx_http_akl_k8s_refusal_headers(r, form->reason, status) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    if (form->basic && form->reason == AKL_CONFIG_UNKNOWN) {
+    if (basic) {
         ngx_http_akl_k8s_challenge_basic(r);
     }
 

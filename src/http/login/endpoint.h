@@ -46,7 +46,10 @@ typedef struct {
     ngx_http_akl_k8s_write_pt   success;
     ngx_http_akl_k8s_write_pt   failure;
 
-    unsigned      refusal_is_403:1;
+    /* the status of this dialect in place of 401 and of 403, or 0 */
+    ngx_uint_t    unauthorized;
+    ngx_uint_t    forbidden;
+
     unsigned      aliased:1;                    /* the answer depends on the
                                                    verdict alone */
 } ngx_http_akl_k8s_dialect_t;

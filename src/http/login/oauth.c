@@ -52,7 +52,8 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
     ngx_http_akl_k8s_oauth_parse,
     ngx_http_akl_k8s_oauth_success,
     ngx_http_akl_k8s_oauth_failure,
-    0,
+    NGX_HTTP_BAD_REQUEST,
+    NGX_HTTP_BAD_REQUEST,
     0
 };
 

@@ -29,7 +29,8 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault = {
     ngx_http_akl_k8s_vault_parse,
     ngx_http_akl_k8s_vault_success,
     ngx_http_akl_k8s_vault_failure,
-    1,
+    NGX_HTTP_FORBIDDEN,
+    0,
     1
 };
 
