@@ -435,7 +435,8 @@ def a_token_revokes_itself_and_no_other(gateway):
                            {**(headers or FORM), **bearer(token)})
 
     for body, headers in ((f'token={other}', FORM), ('jti=x', FORM),
-                          ({'jti': 'x'}, JSON)):
+                          ({'jti': 'x'}, JSON), ({'jti': ''}, JSON),
+                          ({'n': 1}, JSON), ('[]', JSON), ('token=', FORM)):
         t.is_(logout(token, body, headers).status, 400, 'another')
     t.is_((gateway.status(token), gateway.status(other)), (200, 200),
           'both are good')
@@ -450,6 +451,10 @@ def a_token_revokes_itself_and_no_other(gateway):
     t.is_((gateway.status(token), gateway.status(other)), (401, 401),
           'both are refused')
     t.is_(logout(token).status, 401, 'once more')
+    third = mint()
+    t.is_((logout(third, {}, JSON).status, gateway.status(third)),
+          (200, 401), 'by an empty object, as node-vault says nothing')
+    t.is_(gateway.revoke({}).status, 400, 'which means nothing elsewhere')
 
 
 t.tell()

@@ -163,6 +163,8 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
         return ngx_http_akl_k8s_no_memory(r);
     }
 
+    revoke->own = 1;
+
     if (body == NULL || body->len) {
         rc = ngx_http_akl_k8s_revoke_read(revoke, body);
 
@@ -170,7 +172,7 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
             return rc;
         }
 
-        if (revoke->token.len == 0) {
+        if (revoke->token.len == 0 && !revoke->empty) {
             return ngx_http_akl_k8s_revoke_answer(revoke,
                                                 &ngx_http_akl_k8s_revoke_other);
         }

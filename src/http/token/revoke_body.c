@@ -43,7 +43,7 @@ ngx_http_akl_k8s_revoke_parse(ngx_http_akl_k8s_revoke_t *revoke,
         rc = ngx_http_akl_k8s_revoke_json(revoke, body, cause);
     }
 
-    if (rc != NGX_OK) {
+    if (rc != NGX_OK || revoke->empty) {
         return rc;
     }
 
@@ -108,6 +108,7 @@ ngx_http_akl_k8s_revoke_json(ngx_http_akl_k8s_revoke_t *revoke,
 
     case 0:
         rc = ngx_http_akl_k8s_revoke_members(revoke, &doc, cause);
+        revoke->empty = (revoke->own && doc.n == 1);
         break;
 
     case AKL_DOC_MEMORY:

@@ -18,13 +18,16 @@ typedef struct {
     ngx_str_t                       before;     /* as a text */
     ngx_str_t                       token;      /* RFC 7009 section 2.1 */
     ngx_http_request_t             *request;
+    unsigned                        own:1;      /* the token presented */
+    unsigned                        empty:1;    /* own, and nothing named */
     unsigned                        quiet:1;    /* answered without a body */
     unsigned                        waits:1;
 } ngx_http_akl_k8s_revoke_t;
 
 
 /*
- * Fills one of jti, sub (and the time) and token, from a form or JSON.
+ * Fills one of jti, sub (and the time) and token, from a form or JSON; with
+ * "own" set it may be none of them, as an empty object, which sets "empty".
  * NGX_OK; NGX_DECLINED with *cause, a static text; NGX_ERROR where memory is
  * short.
  */
