@@ -248,7 +248,7 @@ fuzz: $(FUZZERS)
 	        $$(test -d $$s && echo $$s) || exit 1; \
 	done
 
-# other people's libraries and clients, where they are installed
+# other people's libraries and clients, where they can be had
 
 $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 	@mkdir -p $(@D)
@@ -256,11 +256,10 @@ $(OBJS)/interop/%: t/interop/%.c $(HEADERS) $(OBJS)/plain/libakl.a
 	    $(OBJS)/plain/libakl.a $(PLAIN_LIBS)
 
 interop: all $(INTEROPS) $(NGINX_BUILT)
-	-cd t/interop/vaultwatch && go build -buildvcs=false \
-	    -o $(abspath $(OBJS))/interop/vaultwatch .
-	-cd t/interop/spiffe && go build -buildvcs=false \
-	    -o $(abspath $(OBJS))/interop/spiffe .
-	$(TEST_ENV) prove t/interop.t t/jws_verify.t t/vault_watch.t t/spiffe.t
+	$(TEST_ENV) t/interop/prepare.py
+	$(TEST_ENV) prove --timer --exec '' t/jws_verify.t t/interop.t \
+	    t/vault_clients.t t/vault_watch.t t/oauth_clients.t t/spiffe.t \
+	    t/relying_parties.t
 
 # a real kube-apiserver, built from Go modules into $(OBJS)/e2e at first;
 # E2E holds versions or the options of t/e2e/run.py

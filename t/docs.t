@@ -2,6 +2,7 @@
 """The documentation keeps up with the code."""
 
 import glob
+import json
 import os
 import re
 import sys
@@ -119,6 +120,36 @@ def broken_links(page):
             if anchor not in slugs:
                 broken.append(link)
     return broken
+
+
+def locked():
+    """Return the versions of the manifests and lock files in t/interop."""
+    out = {}
+    for kind in 'go', 'akeyless-go':
+        for line in read('t', 'interop', kind, 'go.mod').splitlines():
+            match = re.match(r'(?:require)?\s+(\S+) v([\d.]+)$', line)
+            if match:
+                out[f'Go `{match[1]}`'] = match[2]
+    for name, version in json.loads(read(
+            't', 'interop', 'node', 'package.json'))['dependencies'].items():
+        out[f'npm `{name}`'] = version
+    for name, version in re.findall(
+            r'<artifactId>([^<]+)</artifactId>\s*<version>([\d.]+\d)<',
+            read('t', 'interop', 'java', 'pom.xml')):
+        out[f'Java `{name}`'] = version
+    for version in re.findall(r'^jsonwebtoken = .*"=([\d.]+)"', read(
+            't', 'interop', 'rust', 'Cargo.toml'), re.M):
+        out['Rust `jsonwebtoken`'] = version
+    return out
+
+
+@t.story
+def each_client_of_a_lock_file_is_told_of_with_its_version():
+    table = dict(re.findall(r'^\| ([^|]+) \| ([\d.]+) \|',
+                            read('docs', 'compatibility.md'), re.M))
+    found = locked()
+    t.ok(len(found) > 10, 'the clients are found')
+    t.is_({name: table.get(name) for name in found}, found, 'the table')
 
 
 @t.story

@@ -1,24 +1,17 @@
 #!/usr/bin/python3
-"""Other people's clients: the npm package akeyless, Debian's hvac."""
+"""Clients of Akeyless log in as people run them, and hvac (make interop)."""
 
 import base64
-import json
 import os
-import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import (  # noqa: E402
-    ACCESS_ID, CONFIG, NAMESPACE, PATIENCE, Test, client)
-
-HERE = os.path.join(nginx_.ROOT, 't', 'interop')
-MODULES = os.path.join(os.environ.get('AKL_INTEROP') or os.path.join(
-    nginx_.ROOT, 'objs', 'interop'), 'npm')
+    ACCESS_ID, CONFIG, NAMESPACE, Test, client)
+from clients import Clients  # noqa: E402
 
 HTTP = '''
     @method@
@@ -34,6 +27,7 @@ HTTP = '''
 key = tokens.key('RSA-2048', 'gateway')
 
 t = Test(need_module=True)
+clients = Clients(t)
 
 
 @t.shared
@@ -51,63 +45,67 @@ def server(cluster):
                    config=cluster.config())
 
 
-def no_npm():
-    """Install the npm package; return why that is not possible."""
-    if shutil.which('node') is None or shutil.which('npm') is None:
-        return 'no node and npm here'
-    os.makedirs(MODULES, exist_ok=True)
-    lock = os.path.join(MODULES, 'package-lock.json')
-    with open(os.path.join(HERE, 'package-lock.json'), 'rb') as file:
-        wanted = file.read()
-    if os.path.exists(os.path.join(MODULES, 'node_modules', 'akeyless')) \
-            and open(lock, 'rb').read() == wanted:
-        return None
-    for name in ('package.json', 'package-lock.json', 'akeyless.js'):
-        shutil.copy(os.path.join(HERE, name), MODULES)
-    try:
-        done = subprocess.run(
-            ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts'],
-            cwd=MODULES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=150, check=False, text=True)
-    except subprocess.TimeoutExpired:
-        return 'npm does not answer'
-    if done.returncode:
-        return 'npm cannot install akeyless: ' \
-            + (done.stdout.strip().splitlines() or [''])[-1]
-    return None
+def npm(server, token, path='/v2'):
+    """Log in with the npm package; return what it says."""
+    return clients.run(
+        'node', 'node', 'akeyless.mjs',
+        f'http://127.0.0.1:{server.port}{path}', CONFIG, ACCESS_ID, token)[-1]
 
 
-def node(server, token, path=''):
-    """Log in with the npm client; return what it says."""
-    shutil.copy(os.path.join(HERE, 'akeyless.js'), MODULES)
-    out = subprocess.run(
-        ['node', 'akeyless.js', f'http://127.0.0.1:{server.port}{path}',
-         CONFIG, ACCESS_ID, token], cwd=MODULES, stdout=subprocess.PIPE,
-        timeout=PATIENCE, check=False, text=True).stdout
-    try:
-        return json.loads(out.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        return {'said': out}
+def go(server, token, path='/v2'):
+    """Log in with the Go module; return what it says."""
+    return clients.run(
+        'akeyless-go', 'bin/akeyless',
+        f'http://127.0.0.1:{server.port}{path}', CONFIG, ACCESS_ID, token)[-1]
+
+
+def pod(answer):
+    """Return the pod of the token in an answer, or the answer."""
+    token = answer.get('token')
+    return tokens.verify(token, key)['pod_name'] if token else answer
+
+
+def goes_through(cluster, server, log_in):
+    """Log in by a client in all ways; return what it says of refusals."""
+    good = cluster.issue()
+    for name, token in (('raw', good), ('with a newline', good + '\n'),
+                        ('in base64', base64.b64encode(
+                            good.encode()).decode())):
+        t.is_(pod(log_in(server, token)), 'mypod1', f'a token {name}')
+    t.is_(pod(log_in(server, good, '')), 'mypod1', 'without a prefix')
+    refused = log_in(server, cluster.issue('stranger'))
+    cluster.api.unlisten()
+    cluster.api.drop()
+    outage = log_in(server, cluster.issue(ttl=700))
+    for answer, status, reason in ((refused, 403, 'pod_not_bound'),
+                                   (outage, 503, 'api_unreachable')):
+        t.is_((answer.get('status'), (answer.get('body') or {}).get('reason')),
+              (status, reason), f'{reason}: {answer.get("message")}')
+    return refused, outage
 
 
 @t.story
 def the_npm_package_akeyless_logs_in(cluster, server):
-    missing = no_npm()
-    if missing:
-        t.skip(missing, 5)
+    if not clients.have('node'):
         return
-    good, bad = cluster.issue(), cluster.issue('stranger')
-    for name, token in (('raw', good), ('base64', base64.b64encode(
-            good.encode()).decode())):
-        answer = node(server, token, '/v2')
-        t.is_(tokens.verify(answer.get('token', ''), key).get('pod_name')
-              if answer.get('token') else answer, 'mypod1',
-              f'akeyless: V2Api.auth, token {name}')
-    t.ok(node(server, good).get('token'), 'akeyless: without a prefix')
-    answer = node(server, bad, '/v2')
-    t.is_(answer.get('status'), 403, 'akeyless: a refusal')
-    t.like((answer.get('body') or {}).get('error'), 'pod is not bound',
-           'akeyless: e.body.error says why')
+    refused, outage = goes_through(cluster, server, npm)
+    t.like(refused['body']['error'], 'pod is not bound',
+           'e.body.error says why')
+    t.like(outage['body']['error'], 'API server cannot be reached',
+           'or where it failed')
+
+
+@t.story
+def the_go_module_akeyless_logs_in(cluster, server):
+    if not clients.have('akeyless-go'):
+        return
+    refused, outage = goes_through(cluster, server, go)
+    t.is_((refused['message'], outage['message']),
+          ('403 Forbidden', '503 Service Temporarily Unavailable'),
+          'the error is the status')
+    t.like(refused['error'], 'pod is not bound', 'its model says why')
+    t.like(outage['error'], 'API server cannot be reached',
+           'or where it failed')
 
 
 @t.story
@@ -117,23 +115,31 @@ def debians_hvac_logs_in(cluster, server):
     except ImportError:
         t.skip('no python3-hvac here', 4)
         return
+    clients.debian('hvac')
     good, bad = cluster.issue(), cluster.issue('stranger')
     vault = hvac.Client(url=f'http://127.0.0.1:{server.port}')
     role = base64.b64encode(f'{ACCESS_ID}..{CONFIG}'.encode()).decode()
     answer = vault.auth.kubernetes.login(role=role, jwt=good)
     t.is_(vault.token, answer['auth']['client_token'],
-          'hvac: the client token is set')
+          'the client token is set')
     t.is_(tokens.verify(vault.token, key)['pod_name'], 'mypod1',
-          'hvac: and good')
+          'and good')
     answer = vault.auth.kubernetes.login(role=role, jwt=good)
     t.ok(answer['auth']['client_token'],
-         'hvac: again, with the old X-Vault-Token')
-    try:
-        vault.auth.kubernetes.login(role=role, jwt=bad)
-        t.ok(False, 'hvac: a refusal raises Forbidden')
-    except hvac.exceptions.Forbidden as error:
-        t.like(str(error), 'pod_not_bound', 'hvac: a refusal raises '
-               'Forbidden, which says why')
+         'again, with the old X-Vault-Token')
+    for error, reason, token in (
+            (hvac.exceptions.Forbidden, 'pod_not_bound', bad),
+            (hvac.exceptions.VaultDown, 'api_unreachable',
+             cluster.issue(ttl=700))):
+        if reason == 'api_unreachable':
+            cluster.api.unlisten()
+            cluster.api.drop()
+        try:
+            vault.auth.kubernetes.login(role=role, jwt=token)
+            t.ok(False, f'{reason} raises {error.__name__}')
+        except error as raised:
+            t.like(str(raised), reason,
+                   f'{error.__name__} says why: {raised}')
 
 
 @t.story

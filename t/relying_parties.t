@@ -1,16 +1,17 @@
 #!/usr/bin/python3
-"""What docs/relying-parties.md shows of Python, run as it stands there."""
+"""What docs/relying-parties.md shows, run as it stands there: libraries of
+five languages take our tokens, of each algorithm, and no others."""
 
+import json
 import os
-import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-import nginx as nginx_  # noqa: E402
-from akltest import Test, client  # noqa: E402
-from minted import mint  # noqa: E402
+from akltest import ACCESS_ID, Test, client  # noqa: E402
+from clients import PAGE, Clients, snippet  # noqa: E402
+from minted import key, mint  # noqa: E402
 
 try:
     import jwt
@@ -18,8 +19,11 @@ except ImportError:
     jwt = None
 
 AUDIENCE = 'https://items.example.com'
+KINDS = {'RS256': 'RSA-2048', 'ES256': 'P-256', 'ES384': 'P-384',
+         'EdDSA': 'Ed25519'}
 
 t = Test(need_module=True)
+clients = Clients(t)
 
 
 @t.shared
@@ -30,54 +34,112 @@ def cluster():
 
 @t.shared
 def nginx(cluster):
-    """A gateway that is its own issuer."""
-    return t.nginx(cluster.config(
-        kind='P-256', token_issuer='http://127.0.0.1:@port@',
-        token_audience=AUDIENCE) + '''
+    """A gateway that is an issuer for each algorithm."""
+    issuers = ''.join(f'''
+        location = /{alg}/.well-known/jwks.json {{ akl_k8s_jwks {alg}; }}
+        location = /{alg}/.well-known/openid-configuration {{
+            akl_k8s_discovery {alg};
+        }}
+    ''' for alg in KINDS)
+    return t.nginx(''.join(cluster.config(
+        name=alg, kind=kind, token_audience=AUDIENCE,
+        token_issuer=f'http://127.0.0.1:@port@/{alg}')
+        for alg, kind in KINDS.items()) + '''
         @method@
         server {
             listen 127.0.0.1:@port@;
             location = /v2/auth { akl_k8s_auth; }
-            location = /.well-known/jwks.json { akl_k8s_jwks; }
-        }
-    ''', method=cluster.method())
+    ''' + issuers + '}', method=cluster.method())
 
 
-def shown(nginx):
-    """Return the page's verify(), told where the gateway of the test is."""
-    path = os.path.join(nginx_.ROOT, 'docs', 'relying-parties.md')
-    with open(path, encoding='utf-8') as file:
-        text = re.search(r'^```python\n(.*?)^```', file.read(),
-                         re.M | re.S).group(1)
-    issuer = f'http://127.0.0.1:{nginx.port}'
+def python(issuer, lines):
+    """Verify tokens by the page's verify(), told where the test's gateway is.
+
+    This and the others return for each token its claims, or why it is none.
+    """
     names = {}
-    exec(compile(text.replace('https://gw.example.com', issuer), path,
-                 'exec'), names)  # pylint: disable=exec-used
-    return issuer, names['verify']
+    exec(compile(snippet('python').replace('https://gw.example.com', issuer),
+                 PAGE, 'exec'), names)  # pylint: disable=exec-used
+    out = []
+    for token in lines:
+        try:
+            out.append({'claims': names['verify'](token)})
+        except jwt.exceptions.PyJWTError as error:
+            out.append({'error': str(error)})
+    return out
+
+
+def foreign(kind, *command):
+    """Return the like of python() for a program of t/interop."""
+    return lambda issuer, lines: clients.run(
+        kind, *command, issuer, AUDIENCE, lines=lines)
+
+
+def holds(cluster, nginx, verify, algs=tuple(KINDS), jti=True):
+    """Hold a library to our tokens, and to some that are not."""
+    for alg in algs:
+        kind = KINDS[alg]
+        issuer = f'http://127.0.0.1:{nginx.port}/{alg}'
+        good = client.post(nginx.port, '/v2/auth', cluster.login(
+            cluster.issue(), alg, ACCESS_ID)).json()['token']
+        own = {'iss': issuer, 'aud': AUDIENCE, 'kind': kind}
+        flaws = {
+            'expired': mint(**own, exp=1),
+            'of another issuer': mint(**{**own, 'iss': 'https://x.example'}),
+            'for somebody else': mint(**{**own, 'aud': 'other'}),
+            'by another key': mint(**own, name='x'),
+            'by another key that claims to be ours': mint(
+                **own, name='x', header={
+                    'kid': key(kind).thumbprint()}),
+            'of the cluster': cluster.issue()}
+        if jti:
+            flaws['without a jti'] = mint(**own, jti=None)
+        told = verify(issuer, [good, mint(**own), *flaws.values()])
+        if not t.is_(len(told), 2 + len(flaws), f'{alg}: all are judged'):
+            t.diag(json.dumps(told))
+            continue
+        t.is_(((told[0].get('claims') or told[0]).get('pod_name')), 'mypod1',
+              f'{alg}: a minted token')
+        t.is_((told[1].get('claims') or told[1]).get('namespace'),
+              'my-namespace-a', f'{alg}: one that the test made')
+        for name, line in zip(flaws, told[2:]):
+            t.ok(line.get('error'), f'{alg}: one {name}: {line.get("error")}',
+                 line)
 
 
 @t.story
-def the_snippet_for_pyjwt_takes_our_tokens_and_no_others(cluster, nginx):
+def pyjwt_takes_our_tokens_and_no_others(cluster, nginx):
     if jwt is None:
         t.skip('no python3-jwt here', 1)
         return
-    issuer, verify = shown(nginx)
-    token = client.post(nginx.port, '/v2/auth',
-                        cluster.login(cluster.issue())).json()['token']
-    t.is_(verify(token)['pod_name'], 'mypod1', 'a minted token')
-    t.is_(verify(mint(iss=issuer, aud=AUDIENCE))['namespace'],
-          'my-namespace-a', 'one that the test made')
-    for name, flawed in (
-            ('expired', mint(iss=issuer, aud=AUDIENCE, exp=1)),
-            ('of another issuer', mint(aud=AUDIENCE)),
-            ('for somebody else', mint(iss=issuer, aud='other')),
-            ('without a jti', mint(iss=issuer, aud=AUDIENCE, jti=None)),
-            ('by another key', mint(iss=issuer, aud=AUDIENCE, name='x')),
-            ('of the cluster', cluster.issue())):
-        try:
-            t.ok(not verify(flawed), f'one {name}')
-        except jwt.exceptions.PyJWTError as error:
-            t.ok(True, f'one {name}: {error}')
+    clients.debian('PyJWT')
+    holds(cluster, nginx, python)
+
+
+@t.story
+def go_oidc_takes_our_tokens_and_no_others(cluster, nginx):
+    if clients.have('go'):
+        holds(cluster, nginx, foreign('go', 'bin/oidc'), jti=False)
+
+
+@t.story
+def jose_takes_our_tokens_and_no_others(cluster, nginx):
+    if clients.have('node'):
+        holds(cluster, nginx, foreign('node', 'node', 'jose.mjs'))
+
+
+@t.story
+def nimbus_takes_our_tokens_and_no_others(cluster, nginx):
+    if clients.have('java'):
+        holds(cluster, nginx, foreign('java', 'java', '-cp', 'lib/*:out',
+                                      'Main'), ('RS256', 'ES256', 'ES384'))
+
+
+@t.story
+def jsonwebtoken_takes_our_tokens_and_no_others(cluster, nginx):
+    if clients.have('rust'):
+        holds(cluster, nginx, foreign(
+            'rust', 'target/debug/akl-k8s-interop'), jti=False)
 
 
 t.tell()

@@ -1,9 +1,7 @@
 #!/usr/bin/python3
 """JWT-SVIDs and their bundle; SPIFFE's own library, after make interop."""
 
-import json
 import os
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -11,12 +9,10 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
-from akltest import PATIENCE, Test, client  # noqa: E402
+from akltest import Test, client  # noqa: E402
+from clients import Clients  # noqa: E402
 
-PROGRAM = os.path.join(os.environ.get('AKL_INTEROP') or os.path.join(
-    nginx_.ROOT, 'objs', 'interop'), 'spiffe')
 DOMAIN = 'example.org'
 PATH = '/ns/$akl_k8s_namespace/sa/$akl_k8s_service_account'
 BUILDER = f'spiffe://{DOMAIN}/ns/my-namespace-a/sa/builder'
@@ -39,6 +35,7 @@ HTTP = '''
 '''
 
 t = Test(need_module=True)
+clients = Clients(t)
 
 
 @t.shared
@@ -80,12 +77,10 @@ class Gateway:
 
     def judged(self, path, domain, *minted):
         """Return what SPIFFE's library says of a bundle and of tokens."""
-        done = subprocess.run(
-            [PROGRAM, self.cluster.ca,
-             f'https://127.0.0.1:{self.nginx.port_of("port1")}{path}', domain, ITEMS,
-             *minted], text=True, stdout=subprocess.PIPE, timeout=PATIENCE,
-            check=False)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return clients.run(
+            'go', 'bin/spiffe', self.cluster.ca,
+            f'https://127.0.0.1:{self.nginx.port_of("port1")}{path}', domain,
+            ITEMS, *minted)
 
 
 @t.shared
@@ -98,15 +93,6 @@ def gateway(cluster):
 def changing(cluster):
     """One that changes."""
     return Gateway(cluster)
-
-
-def missing():
-    """Skip the story where there is no library."""
-    if os.path.exists(PROGRAM):
-        return False
-    t.skip('"make interop" builds the client, where Go and its module proxy '
-           'are', 1)
-    return True
 
 
 @t.story
@@ -153,7 +139,7 @@ def a_minted_token_has_the_form_of_a_jwt_svid(gateway):
 
 @t.story
 def spiffes_own_library_takes_bundle_and_tokens(gateway):
-    if missing():
+    if not clients.have('go'):
         return
     first, *others = gateway.judged('/bundle', DOMAIN, *(
         gateway.mint(kind) for kind in KINDS))
@@ -166,7 +152,7 @@ def spiffes_own_library_takes_bundle_and_tokens(gateway):
 
 @t.story
 def spiffes_own_library_refuses_what_is_for_others(gateway):
-    if missing():
+    if not clients.have('go'):
         return
     minted = gateway.mint('P-256')
     _, audience, domain, forged = gateway.judged(

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, client  # noqa: E402
+from clients import Clients  # noqa: E402
 from minted import ISSUER, mint  # noqa: E402
 
 try:
@@ -26,6 +27,7 @@ RENEW = '/v1/auth/token/renew-self'
 REVOKE = '/v1/auth/token/revoke-self'
 
 t = Test(need_module=True)
+clients = Clients(t)
 
 
 @t.shared
@@ -237,6 +239,7 @@ def vault(nginx):
     if hvac is None:
         t.skip('no python3-hvac here', 1)
         return None
+    clients.debian('hvac')
     return hvac.Client(url=f'http://127.0.0.1:{nginx.port}')
 
 

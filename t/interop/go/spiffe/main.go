@@ -7,24 +7,24 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"os"
 
 	"github.com/spiffe/go-spiffe/v2/federation"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
+
+	"akl-k8s-interop/say"
 )
 
 type told map[string]any
 
-var out = json.NewEncoder(os.Stdout)
-
 func fail(err error) {
-	out.Encode(told{"error": err.Error()})
+	say.Line(told{"error": err.Error()})
 	os.Exit(1)
 }
 
 func main() {
+	say.Client("github.com/spiffe/go-spiffe/v2")
 	pem, err := os.ReadFile(os.Args[1])
 	if err != nil {
 		fail(err)
@@ -43,16 +43,16 @@ func main() {
 	}
 	sequence, _ := bundle.SequenceNumber()
 	hint, _ := bundle.RefreshHint()
-	out.Encode(told{"keys": len(bundle.JWTAuthorities()),
+	say.Line(told{"keys": len(bundle.JWTAuthorities()),
 		"sequence": sequence, "hint": hint.Seconds()})
 
 	for _, token := range os.Args[5:] {
 		svid, err := jwtsvid.ParseAndValidate(token, bundle,
 			[]string{os.Args[4]})
 		if err != nil {
-			out.Encode(told{"error": err.Error()})
+			say.Line(told{"error": err.Error()})
 			continue
 		}
-		out.Encode(told{"id": svid.ID.String(), "audience": svid.Audience})
+		say.Line(told{"id": svid.ID.String(), "audience": svid.Audience})
 	}
 }
