@@ -7,6 +7,7 @@ from ground import tokens
 
 CONF = '''
     akl_k8s_zone bench:@zone@;
+    @files@
     akl_k8s_max_reviews 256 queue=16384;
     akl_k8s_review_timeout @timeout@ connect=5s;
     akl_k8s_cache_valid @valid@;
@@ -156,9 +157,13 @@ class Ground:
 
     def start_gateway(self, workers=1, port=None, valid='1h', zone='64m',
                       timeout='10s', name='gateway', connections=8192,
-                      kinds=('P-256', 'RSA-2048'), pinned=True, **members):
-        """Start the gateway against the API server (or another port)."""
-        if self.gateway is not None:
+                      kinds=('P-256', 'RSA-2048'), pinned=True, files='',
+                      beside=False, **members):
+        """Start the gateway against the API server (or another port).
+
+        files are directives of http; the former gateway stays with beside.
+        """
+        if self.gateway is not None and not beside:
             self.gateway.stop()
         host = f'https://127.0.0.1:{port or self.api.port}'
         names = {'P-256': 'bench-es256', 'RSA-2048': 'bench-rs256'}
@@ -169,7 +174,7 @@ class Ground:
         self.gateway = self.test.nginx(
             CONF, start=False, workers=workers, level='error', name=name,
             connections=connections,
-            zone=zone, valid=valid,
+            zone=zone, valid=valid, files=files,
             timeout=timeout, method=self.cluster.method(token_ttl='1h'),
             configs=configs, api=self.api.port if self.api else port,
             ca=self.cluster.ca, reviews=ground.REVIEWS)

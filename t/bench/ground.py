@@ -8,9 +8,11 @@ import base64
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -111,6 +113,39 @@ def rss(pid):
     """Return the resident size of a process, in KiB."""
     with open(f'/proc/{pid}/status', encoding='ascii') as file:
         return int(re.search(r'VmRSS:\s+(\d+)', file.read()).group(1))
+
+
+def cpu(pid):
+    """Return the seconds that a process has been on a core."""
+    with open(f'/proc/{pid}/schedstat', encoding='ascii') as file:
+        return int(file.read().split()[0]) / 1e9
+
+
+def revocations(number):
+    """Return the text of a file of so many revocations."""
+    until = int(time.time()) + 86400
+    return ''.join('{"jti":"%s","until":%d}\n' % (
+        tokens.b64u(os.urandom(16)), until) for _ in range(number))
+
+
+def slices(path):
+    """Return what it costs a worker to read a file of revocations."""
+    with open(os.path.join(ROOT, 'src', 'http', 'token',
+                           'revocation_file.c'), encoding='ascii') as file:
+        size = re.search(r'REVOCATIONS_SLICE +(\d+)', file.read()).group(1)
+    objs = os.path.join(ROOT, os.environ.get('OBJS', 'objs'))
+    program = os.path.join(objs, 'bench-slices')
+    subprocess.run(
+        [*shlex.split(os.environ.get('CC', 'cc')), '-I.', '-std=gnu11',
+         '-O2', '-o', program, 't/bench/slices.c',
+         os.path.join(objs, 'plain', 'libakl.a'), '-ljansson', '-lssl',
+         '-lcrypto'], cwd=ROOT, check=True)
+    out = subprocess.run(
+        ['taskset', '-c', str(GATEWAY_CORE), program, path, size],
+        check=True, text=True, stdout=subprocess.PIPE).stdout.split()
+    return {'entries': int(out[0]), 'bytes': os.path.getsize(path),
+            'slice, bytes': int(size), 'whole, us': int(out[1]),
+            'longest slice, us': int(out[2]), 'memory, bytes': int(out[3])}
 
 
 def signs(kind, seconds=1):

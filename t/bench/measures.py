@@ -90,6 +90,56 @@ def guards(place, number, seconds):
     return figures
 
 
+def revoked(place, number, seconds, entries=100000):
+    """A guarded file with so many revocations, against none, and open.
+
+    Both gateways have the same core, and one of them at a time has work.  The
+    CPU time of a request is the worker's own, whoever else has the machine.
+    """
+    path = place.test.write('revocations', ground.revocations(entries))
+    places = {
+        'none': place.start_gateway(zone='256k', name='unrevoked'),
+        'revoked': place.start_gateway(
+            zone='256k', name='revoked', beside=True,
+            files=f'akl_k8s_revocations {path};')}
+    minted = place.minted('P-256', 4096)
+    costs = {}
+    measures = {}
+
+    def rate(name, gateway, folder, values):
+        script = place.requests(
+            f'revoked-{folder}-{len(values)}',
+            [f'GET /{folder}/small.txt', '', 'header Authorization',
+             *('Bearer ' + value for value in values)])
+        pid = gateway.workers()[0]
+
+        def measure():
+            before = ground.cpu(pid)
+            result = ground.wrk(f'http://127.0.0.1:{gateway.port}/', script,
+                                seconds)
+            costs.setdefault(name, []).append(
+                (ground.cpu(pid) - before) * 1e6 / result['requests'])
+            return result['rate']
+        return measure
+
+    for name, gateway in places.items():
+        for kind, folder, values in (('open', 'open', minted[:1]),
+                                     ('guarded', 'es256', minted[:1]),
+                                     ('cold', 'es256', minted)):
+            measures[f'{kind}, {name}'] = rate(f'{kind}, {name}', gateway,
+                                               folder, values)
+    figures = rounds(number, measures)
+    for kind in 'guarded', 'cold':
+        for name in places:
+            figures[f'{kind} / open, {name}'] = (
+                figures[f'{kind}, {name}'] / figures[f'open, {name}'])
+    for name, seen in costs.items():
+        figures[f'{name}: CPU, us'] = statistics.median(seen)
+    figures['reading'] = ground.slices(path)
+    places['none'].stop()
+    return figures
+
+
 def latency(place, delays, seconds):
     """Cold logins of 32 clients while the API server takes its time.
 
