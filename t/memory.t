@@ -11,7 +11,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-from akltest import CONFIG, Test, client, wait_for  # noqa: E402
+from akltest import (ACCESS_ID, CONFIG, NAMESPACE, Test, client,  # noqa: E402
+                     wait_for)
 
 # fails the n-th allocation (or all, n 0) of that size (0: of any), as a file
 # says that is mapped; notes that it did
@@ -82,6 +83,7 @@ posix_memalign(void **memory, size_t alignment, size_t size)
 '''
 
 MOST = 600
+LABELLED = 'p-labelled000km'
 HTTP = '''
     request_pool_size 8k;
     akl_k8s_review_timeout 3s;
@@ -122,11 +124,14 @@ class Gateway:
                        check=True)
         self.plan = t.write('plan', '\0' * 20)
         self.nginx = t.nginx(
-            HTTP, method=cluster.method(), config=CONFIG,
+            HTTP, config=CONFIG, method=cluster.method() + cluster.method(
+                LABELLED, bound_namespace_selector='team=payments'),
             configs=cluster.config(kind='P-256') + cluster.config(
                 name='narrow', kind='P-256',
                 akl_k8s_max_reviews='1 queue=8',
-                akl_k8s_review_timeout='60s connect=30s'),
+                akl_k8s_review_timeout='60s connect=30s') + cluster.config(
+                    'labelled', LABELLED, kind='P-256',
+                    akl_k8s_cache_valid='0'),
             env={'LD_PRELOAD': shim, 'AKL_FAIL_MEMORY': self.plan})
         self.nginx.expect(r'(malloc|posix_memalign)\(.*failed')
 
@@ -143,11 +148,11 @@ class Gateway:
             file.write(bytes(20))
         return hit
 
-    def login(self, config=CONFIG):
+    def login(self, config=CONFIG, access_id=ACCESS_ID):
         """Log in by the endpoint; return the status, None: no answer."""
         try:
             return client.post(self.nginx.port, '/v2/auth', self.cluster.login(
-                self.cluster.issue(), config)).status
+                self.cluster.issue(), config, access_id)).status
         except (OSError, ValueError):
             return None
 
@@ -217,6 +222,18 @@ def a_login_ends_well_wherever_memory_is_short(gateway):
          'they are counted')
     told = gateway.told()
     t.ok('500 internal_error' in told, 'a variable tells', told)
+
+
+@t.story
+def a_login_that_reads_labels_ends_well_wherever_memory_is_short(gateway):
+    gateway.api.namespace(NAMESPACE, {'team': 'payments'})
+    gateway.api.read_namespaces('system:serviceaccount:akl-system:reviewer')
+    short_everywhere(gateway, lambda: gateway.login('labelled', LABELLED))
+    figures = gateway.figures('labelled')
+    t.is_((figures['reviews_in_flight'], figures['reviews_queued']), (0, 0),
+          'no review is left')
+    t.ok(figures['namespace_reads_total']['200'] > 5, 'labels were read',
+         figures)
 
 
 @t.story
