@@ -78,6 +78,7 @@ class World:
         self.binding = self.mark + 'role-tokenreview-binding'
         self.namespaces = []
         self.bindings = []
+        self.roles = []
         self.gateways = 0
         self.reviewer = None
         self.issuer = None
@@ -172,6 +173,7 @@ class World:
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             signal.signal(number, signal.SIG_IGN)
         for kind, held in (('clusterrolebinding', self.bindings),
+                           ('clusterrole', self.roles),
                            ('namespace', self.namespaces)):
             if not held:
                 continue

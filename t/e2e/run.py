@@ -8,7 +8,7 @@
 Without a kubeconfig the control plane is built (see build.py) and started on
 loopback; it ends with the test.  With one, everything that needs no key of
 the cluster's is tried there, in namespaces whose names begin with "akl-e2e-";
-they and the cluster role bindings made for them are deleted in the end.
+they and the cluster roles and bindings made for them are deleted in the end.
 --record writes the server's answers into t/fixtures instead.
 """
 
@@ -31,6 +31,7 @@ import demos  # noqa: E402
 import deploy  # noqa: E402
 import doctor  # noqa: E402
 import kubectl as kubectls  # noqa: E402
+import labels  # noqa: E402
 import logins  # noqa: E402
 import page  # noqa: E402
 import program  # noqa: E402
@@ -43,8 +44,8 @@ from realm import World  # noqa: E402
 
 akltest.BEAT = 8        # a person looks on
 PARTS = {'program': program, 'demo': demos, 'doctor': doctor,
-         'logins': logins, 'ways': ways, 'revoke': revoke,
-         'manifests': deploy, 'changes': changes}
+         'logins': logins, 'labels': labels, 'ways': ways,
+         'revoke': revoke, 'manifests': deploy, 'changes': changes}
 
 
 def no_token_logged(test):
