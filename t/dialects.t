@@ -1,35 +1,24 @@
 #!/usr/bin/python3
 """What clients put on the wire, and what comes back."""
 
-import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-import tokens  # noqa: E402
 from akltest import ACCESS_ID, Test, client  # noqa: E402
+from dialects import FIELD, VAULT, Gateway, b64, minted  # noqa: E402
 
-FIELD = 'k8s-service-account-token'
 MALFORMED = 400, 'request_malformed'
 UNKNOWN = 401, 'config_unknown'
 BEARER = '/v2/auth?k8s-auth-config-name=k8s-conf'
-VAULT = '/v1/auth/kubernetes/login'
 ROLE = f'{ACCESS_ID}..k8s-conf'
-GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-TYPE = 'urn:ietf:params:oauth:token-type:'
 
 t = Test(need_module=True)
-
-
-def b64(text):
-    """Return base64 of a text."""
-    return base64.b64encode(text.encode()).decode()
 
 
 def status(answer):
@@ -37,101 +26,10 @@ def status(answer):
     return answer.status, answer.json().get('reason')
 
 
-def minted(token):
-    """Return the verified claims of a minted token."""
-    return tokens.verify(token, tokens.key('RSA-2048', 'gateway'))
-
-
-def basic(name, secret='s3cret', scheme='Basic'):
-    """Return the header of HTTP Basic, form-encoded inside."""
-    return {'Authorization': f'{scheme} '
-            + b64(f'{urllib.parse.quote_plus(name)}:{secret}')}
-
-
-class Gateway:
-    """An nginx that is asked in all dialects, and a pod's token."""
-
-    def __init__(self):
-        cluster = t.cluster()
-        self.token = cluster.issue()
-        self.npm = {
-            'access-type': 'k8s', 'azure-cloud': 'AzureCloud',
-            'gcp-audience': 'akeyless.io', 'json': False,
-            'oci-auth-type': 'apikey', 'access-id': ACCESS_ID,
-            'gateway-url': 'https://gw:8000',
-            'k8s-auth-config-name': 'k8s-conf', FIELD: b64(self.token)}
-        self.nginx = t.nginx('''
-            @method@
-            @configs@
-            server {
-                listen 127.0.0.1:@port@;
-                server_name localhost;
-                client_body_buffer_size 1k;
-
-                location ~ ^(/api/v[12]|/v2)?/auth$ { akl_k8s_auth; }
-                location ~ ^(/hvp)?/v1/auth/kubernetes/login$ {
-                    akl_k8s_auth vault;
-                }
-                location = /token { akl_k8s_auth oauth; }
-                location = /pinned/auth { akl_k8s_auth config=k8s-conf; }
-                location = /pinned/token { akl_k8s_auth oauth config=k8s-conf; }
-                location = /pinned/vault {
-                    akl_k8s_auth vault config=k8s-conf;
-                }
-            }
-            server {
-                listen 127.0.0.1:@port1@ http2;
-                location = /v2/auth { akl_k8s_auth; }
-            }
-        ''', method=cluster.method(),
-            configs=cluster.config()
-            + cluster.config(name='team/a', kind='P-256')
-            + cluster.config(name='team..a')
-            + cluster.config(name='aud', token_audience='https://items'))
-        self.port = self.nginx.port
-
-    def post(self, body, path='/v2/auth', headers=None, **kw):
-        """POST a body."""
-        return client.post(self.port, path, body, headers, **kw)
-
-    def akeyless(self, path='/v2/auth', **change):
-        """Log in as the npm client does, with members changed.
-
-        An underscore stands for a hyphen.
-        """
-        return self.post({**self.npm, **{
-            name.replace('_', '-'): value for name, value in change.items()}},
-            path)
-
-    def get(self, path, authorization=None):
-        """GET, with an Authorization header or without."""
-        return client.get(self.port, path, {} if authorization is None
-                          else {'Authorization': authorization})
-
-    def bearer(self, path):
-        """GET with the pod's token as the bearer."""
-        return self.get(path, f'Bearer {self.token}')
-
-    def vault(self, path=VAULT, **members):
-        """Log in as a Vault client does."""
-        return self.post({'jwt': self.token, **members}, path)
-
-    def exchange(self, path='/token', extra='', headers=None,
-                 kind='application/x-www-form-urlencoded', **change):
-        """POST a form; None takes a member out, a list repeats one."""
-        form = {'grant_type': GRANT, 'subject_token_type': TYPE + 'jwt',
-                'subject_token': self.token, 'client_id': 'k8s-conf',
-                **change}
-        form = {k: v for k, v in form.items() if v is not None}
-        return client.post(self.port, path, urllib.parse.urlencode(
-            form, doseq=True) + extra,
-            {'Content-Type': kind, **(headers or {})})
-
-
 @t.shared
 def gateway():
     """The gateway of all stories."""
-    return Gateway()
+    return Gateway(t)
 
 
 # Akeyless
@@ -480,135 +378,6 @@ def vaults_clients_are_refused_in_the_manner_of_vault(gateway):
           'an unknown config is 403')
     t.is_(gateway.post(None, VAULT).json()['reason'], 'request_malformed',
           'no body')
-
-
-# Token exchange
-
-@t.story
-def a_token_is_exchanged_by_rfc_8693(gateway):
-    body = gateway.exchange().json()
-    t.contains(body, {'issued_token_type': TYPE + 'jwt',
-                      'token_type': 'Bearer'}, 'the answer')
-    t.ok(880 < body['expires_in'] <= 900, 'expires_in')
-    t.is_(gateway.exchange(requested_token_type=TYPE + 'access_token').json()
-          ['issued_token_type'], TYPE + 'access_token', 'as an access token')
-    for kind in ('id_token', 'access_token'):
-        t.is_(gateway.exchange(subject_token_type=TYPE + kind).status, 200,
-              f'a subject token said to be of type {kind}')
-
-
-@t.story
-def a_token_exchange_has_its_config_from_the_location_where_it_can(gateway):
-    t.is_(gateway.exchange('/pinned/token', client_id=None).status, 200,
-          'no client id')
-    t.is_(gateway.exchange('/pinned/token', client_id='my-app').status, 200,
-          "the client's own word")
-    t.is_(gateway.exchange('/pinned/token', client_id=None,
-                           headers=basic('my-app')).status, 200,
-          'the same by HTTP Basic')
-
-
-@t.story
-def a_client_id_may_come_by_http_basic(gateway):
-    for name, headers in (
-            ('with a secret', basic('k8s-conf')),
-            ('without', basic('k8s-conf', '')),
-            ('in lower case', basic('k8s-conf', scheme='basic'))):
-        t.is_(gateway.exchange(client_id=None, headers=headers).status, 200,
-              name)
-        t.is_(gateway.exchange(headers=headers).status, 200,
-              f'{name}, and the same in the form')
-    t.is_(gateway.exchange(client_id=None, headers=basic('team/a')).status,
-          200, 'form-encoded inside')
-    t.is_(gateway.exchange(client_id=None, headers=basic('nobody')).json()
-          ['reason'], 'config_unknown', 'an unknown config')
-
-
-@t.story
-def http_basic_that_names_no_client_or_another_is_an_invalid_request(
-        gateway):
-    for name, headers in (
-            ('another than the form', basic('team/a')),
-            ('no base64', {'Authorization': 'Basic !!!'}),
-            ('nothing', {'Authorization': 'Basic '}),
-            ('no colon', {'Authorization': 'Basic ' + b64('k8s-conf')}),
-            ('broken encoding', {'Authorization':
-                                 'Basic ' + b64('k8s%zz:s')})):
-        answer = gateway.exchange(headers=headers)
-        t.is_((answer.status, answer.json()['error']),
-              (400, 'invalid_request'), name)
-
-
-@t.story
-def a_wrong_token_exchange_gets_its_error(gateway):
-    for name, change, error in (
-            ('another grant', {'grant_type': 'password'},
-             'unsupported_grant_type'),
-            ('no grant', {'grant_type': None}, 'invalid_request'),
-            ('another subject', {'subject_token_type': TYPE + 'saml2'},
-             'invalid_request'),
-            ('another request', {'requested_token_type': TYPE + 'saml2'},
-             'invalid_request'),
-            ('no config', {'client_id': None}, 'invalid_request'),
-            ('a parameter twice', {'extra': '&client_id=x'},
-             'invalid_request'),
-            ('broken encoding', {'extra': '&scope=%zz'}, 'invalid_request'),
-            ('more targets than anybody needs', {'audience': ['api'] * 17},
-             'invalid_request')):
-        answer = gateway.exchange(**change)
-        t.is_((answer.status, answer.json()['error']), (400, error), name)
-    answer = gateway.exchange(subject_token=None)
-    t.is_((answer.status, answer.json()['error'],
-           answer.header('www-authenticate')), (400, 'invalid_grant', None),
-          'no subject token')
-    answer = gateway.exchange(client_id='nobody')
-    t.is_((answer.status, answer.json()['error'],
-           answer.header('www-authenticate')), (400, 'invalid_client', None),
-          'an unknown client, who did not try HTTP Basic')
-    answer = gateway.exchange(client_id=None, headers=basic('nobody'))
-    t.is_((answer.status, answer.json()['error']), (401, 'invalid_client'),
-          'an unknown client by HTTP Basic')
-    t.is_(answer.header('www-authenticate'), 'Basic realm="akl_k8s"',
-          'who tried it is told that it was no good')
-    answer = gateway.exchange(client_id=None, headers=basic('k8s-conf'),
-                              subject_token=None)
-    t.is_((answer.status, answer.json()['error'],
-           answer.header('www-authenticate')), (400, 'invalid_grant', None),
-          'no subject token of a known one is a matter of the token')
-    t.is_(gateway.exchange(kind='application/json').status, 415,
-          'another content type')
-    t.is_(gateway.get('/token').header('allow'), 'POST', 'another method')
-
-
-@t.story
-def a_token_exchange_for_another_target_is_an_invalid_target(gateway):
-    for name, change in (
-            ('another audience', {'audience': 'https://else'}),
-            ('another resource', {'resource': 'https://else'}),
-            ('another audience beside a good one',
-             {'audience': ['api', 'https://else']}),
-            ('another resource beside a good audience',
-             {'audience': 'api', 'resource': ['api', 'https://else']}),
-            ("not the config's audience",
-             {'client_id': 'aud', 'audience': 'api'})):
-        answer = gateway.exchange(**change)
-        t.is_((answer.status, answer.json()['error']),
-              (400, 'invalid_target'), name)
-
-
-@t.story
-def a_token_exchange_may_name_its_targets_as_often_as_it_likes(gateway):
-    for name, change in (
-            ("the pod token's audience", {'audience': 'api'}),
-            ('several times', {'audience': ['api'] * 8,
-                               'resource': ['api'] * 8}),
-            ('none by name', {'audience': '', 'resource': ''}),
-            ("the config's audience", {'client_id': 'aud',
-                                       'audience': 'https://items'}),
-            ("the config's audience, several times",
-             {'client_id': 'aud', 'audience': ['https://items'] * 2,
-              'resource': 'https://items'})):
-        t.is_(gateway.exchange(**change).status, 200, name)
 
 
 t.tell()
