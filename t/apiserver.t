@@ -20,7 +20,6 @@ from cluster import REVIEWS  # noqa: E402
 
 KEYS = '/openid/v1/jwks'
 DISCOVERY = '/.well-known/openid-configuration'
-ACCESS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
 KEY_SET = 'application/jwk-set+json'
 
 t = Test()
@@ -66,69 +65,6 @@ def review(cluster, token, bearer_=None, **spec):
     if bearer_ is None:
         bearer_ = cluster.api.issue('akl-system', 'reviewer')
     return json.loads(cluster.ask(body, bearer_)[1])['status']
-
-
-# Namespaces
-
-@t.story
-def a_namespace_is_read_by_those_alone_who_have_that_right(cluster, reviewer):
-    user = 'system:serviceaccount:akl-system:reviewer'
-    path = f'/api/v1/namespaces/{NAMESPACE}'
-    may = {'apiVersion': 'authorization.k8s.io/v1',
-           'kind': 'SelfSubjectAccessReview', 'spec': {'resourceAttributes': {
-               'group': '', 'resource': 'namespaces', 'verb': 'get'}}}
-
-    def allowed():
-        """Return what the server says of this right."""
-        text = cluster.ask(json.dumps(may), reviewer, ACCESS)[1]
-        return json.loads(text)['status']['allowed']
-
-    answer = cluster.fetch(path, reviewer)
-    t.is_((answer.status, answer.text, allowed()), (403, json.dumps({
-        'kind': 'Status', 'apiVersion': 'v1', 'metadata': {},
-        'status': 'Failure', 'message': f'namespaces "{NAMESPACE}" is '
-        f'forbidden: User "{user}" cannot get resource "namespaces" in API '
-        f'group "" in the namespace "{NAMESPACE}"', 'reason': 'Forbidden',
-        'details': {'name': NAMESPACE, 'kind': 'namespaces'}, 'code': 403},
-        separators=(',', ':')) + '\n', False), 'a reviewer')
-    cluster.api.read_namespaces(user)
-    cluster.api.namespace(NAMESPACE, {'example.com/team': 'payments'})
-    answer = cluster.fetch(path, reviewer)
-    t.is_((answer.status, allowed()), (200, True), 'one that may')
-    t.is_((answer.json()['kind'], answer.json()['metadata']['labels']),
-          ('Namespace', {'example.com/team': 'payments',
-                         'kubernetes.io/metadata.name': NAMESPACE}),
-          'labels, and the one of the server itself')
-    answer = cluster.fetch('/api/v1/namespaces/nowhere', reviewer)
-    t.is_((answer.status, answer.json()['reason'], answer.json()['details'],
-           answer.json()['message']),
-          (404, 'NotFound', {'name': 'nowhere', 'kind': 'namespaces'},
-           'namespaces "nowhere" not found'), 'one that is not there')
-    t.is_(cluster.fetch(path, reviewer, 'DELETE').status, 403,
-          'reading alone')
-    t.is_(cluster.fetch(path, reviewer, accept='text/html').status, 406,
-          'as JSON')
-    t.is_(cluster.fetch(path).status, 403, 'nobody')
-    t.is_(cluster.fetch(path, 'x').status, 401, 'a stranger')
-
-
-@t.story
-def a_namespace_goes_with_all_that_is_in_it(cluster):
-    token = cluster.issue()
-    cluster.api.delete('namespace', None, NAMESPACE)
-    t.like(review(cluster, token)['error'], 'not found', 'a review')
-
-
-@t.story
-def a_label_that_a_real_server_would_not_take_is_not_taken(cluster):
-    for labels in ({'-a': 'b'}, {'a': 'b c'}, {'A/b': 'c'}, {'a': 'x' * 64},
-                   {'a/b/c': 'd'}):
-        try:
-            cluster.api.namespace(NAMESPACE, labels)
-            taken = True
-        except RuntimeError:
-            taken = False
-        t.ok(not taken, f'{labels}')
 
 
 # What is accepted
