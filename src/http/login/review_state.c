@@ -8,9 +8,13 @@
 #define NGX_HTTP_AKL_K8S_REVIEW_POOL  6144      /* beside itself and a token */
 
 
+#if (NGX_DEBUG)
+
 static const char  *ngx_http_akl_k8s_review_states[] = {
     "created", "watching", "queued", "asked", "reading", "failed", "done"
 };
+
+#endif
 
 /* the debug log takes an event's data for a connection */
 static ngx_connection_t  ngx_http_akl_k8s_review_dumb = { .fd = -1 };
