@@ -119,6 +119,7 @@ struct ngx_http_akl_k8s_config_s {
     ngx_array_t                  hosts;             /* of ngx_akl_host_t */
     ngx_str_t                    api_path;          /* below the host, of the
                                                        cluster: Rancher's */
+    ngx_str_t                    server_name;       /* len 0: the host's */
     ngx_str_t                    review_path;       /* below the host, whole */
 
     /* sources: path and text both empty where not given */

@@ -212,6 +212,54 @@ akl_check_config_name(akl_str_t name)
 
 
 const char *
+akl_check_server_name(akl_str_t name)
+{
+    char             text[INET6_ADDRSTRLEN];
+    size_t           i;
+    unsigned char    ch;
+    struct in6_addr  addr;
+
+    if (name.len == 0) {
+        return "is empty";
+    }
+
+    if (name.len > 253) {
+        return "is longer than 253 characters";
+    }
+
+    if (memchr(name.data, ':', name.len)) {
+
+        if (name.len < sizeof(text)) {
+            memcpy(text, name.data, name.len);
+            text[name.len] = '\0';
+
+            if (inet_pton(AF_INET6, text, &addr) == 1) {
+                return NULL;
+            }
+        }
+
+        return "must be a name or an address, without scheme, brackets or "
+               "port";
+    }
+
+    for (i = 0; i < name.len; i++) {
+        ch = name.data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || (ch >= '0' && ch <= '9') || ch == '-' || ch == '.'
+              || ch == '_'))
+        {
+            return "must be a name or an address, without scheme, brackets or "
+                   "port";
+        }
+    }
+
+    return (name.data[0] == '.' || name.data[name.len - 1] == '.')
+           ? "must not begin or end with a dot" : NULL;
+}
+
+
+const char *
 akl_check_cluster_id(akl_str_t id)
 {
     size_t         i;

@@ -42,6 +42,9 @@ const char *akl_check_audience(akl_str_t audience, const char **warn);
 /* The name of an auth config: any text without control characters. */
 const char *akl_check_config_name(akl_str_t name);
 
+/* What a certificate is verified for: a DNS name, or an address. */
+const char *akl_check_server_name(akl_str_t name);
+
 /* The id of a Rancher cluster: it becomes a part of a path. */
 const char *akl_check_cluster_id(akl_str_t id);
 

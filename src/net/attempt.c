@@ -7,6 +7,8 @@
 
 
 static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
+static u_char *ngx_akl_attempt_authority(u_char *p, ngx_str_t *name,
+    in_port_t port);
 static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
     void *arg);
 static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
@@ -193,8 +195,10 @@ ngx_akl_attempt_copy(ngx_akl_attempt_t *a)
     last = ngx_cpymem(p, call->path.data, call->path.len);
     call->path.data = p;
 
+    a->host.next = call->body.len ? ngx_akl_attempt_lines : NULL;
+
     a->accept.data = (char *) last;
-    a->accept.next = call->body.len ? ngx_akl_attempt_lines : NULL;
+    a->accept.next = call->target->server_name.len ? &a->host : a->host.next;
 
     last = ngx_sprintf(last, NGX_AKL_ACCEPT "%s%Z", call->accept);
 
@@ -243,33 +247,60 @@ ngx_akl_attempt_wipe(ngx_akl_attempt_t *a)
 }
 
 
-/* the URL of the place at hand */
+/*
+ * The URL of the place at hand.  libcurl takes the name in it for SNI, and
+ * verifies the certificate for it; another one leaves "Host" as it would be.
+ */
 
 static ngx_int_t
 ngx_akl_attempt_url(ngx_akl_attempt_t *a)
 {
     u_char          *url, *p;
+    ngx_str_t       *name;
     ngx_akl_host_t  *host;
     ngx_akl_call_t  *call;
 
     call = a->call;
     host = call->target->places[a->place].host;
+    name = &host->host;
 
-    url = ngx_pnalloc(call->pool, sizeof("https://[]:65535") + host->host.len
+    if (call->target->server_name.len) {
+        name = &call->target->server_name;
+
+        p = ngx_pnalloc(call->pool, sizeof("Host: []:65535") + host->host.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        a->host.data = (char *) p;
+
+        p = ngx_cpymem(p, "Host: ", sizeof("Host: ") - 1);
+        *ngx_akl_attempt_authority(p, &host->host, host->port) = '\0';
+    }
+
+    url = ngx_pnalloc(call->pool, sizeof("https://[]:65535") + name->len
                                 + host->prefix.len + call->path.len);
     if (url == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(url, ngx_strlchr(host->host.data,
-                                     host->host.data + host->host.len, ':')
-                         ? "https://[%V]:%ui%V%V" : "https://%V:%ui%V%V",
-                    &host->host, (ngx_uint_t) host->port, &host->prefix,
-                    &call->path);
+    p = ngx_cpymem(url, "https://", sizeof("https://") - 1);
+    p = ngx_akl_attempt_authority(p, name, host->port);
+    p = ngx_sprintf(p, "%V%V", &host->prefix, &call->path);
     *p = '\0';
 
     return (curl_easy_setopt(a->easy, CURLOPT_URL, (char *) url) == CURLE_OK)
            ? NGX_OK : NGX_ERROR;
+}
+
+
+/* RFC 3986 section 3.2: an IPv6 address stands in brackets */
+
+static u_char *
+ngx_akl_attempt_authority(u_char *p, ngx_str_t *name, in_port_t port)
+{
+    return ngx_sprintf(p, ngx_strlchr(name->data, name->data + name->len, ':')
+                          ? "[%V]:%ui" : "%V:%ui", name, (ngx_uint_t) port);
 }
 
 

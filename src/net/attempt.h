@@ -18,7 +18,9 @@ typedef struct {
     CURL                 *easy;
     ngx_uint_t            generation;   /* of the handle */
     struct curl_slist     bearer;       /* its line, wiped */
-    struct curl_slist     accept;       /* then this one, and the others */
+    struct curl_slist     accept;       /* then this one, */
+    struct curl_slist     host;         /* where the URL has another name, */
+                                        /* and those of a body */
     struct curl_slist     connect_to;
     u_char                address[NGX_AKL_CONNECT_TO_LEN];
     unsigned              running:1;    /* the handle is with libcurl */

@@ -62,14 +62,23 @@ typedef struct {
 } ngx_akl_tls_t;
 
 
-/*
- * A target of this worker: call in init_process.  "hosts" (array of
- * ngx_akl_host_t), "resolver" (may be NULL) and "name" (for log lines) must
- * live as long as the cycle.  NULL on failure.
- */
-ngx_akl_target_t *ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name,
-    ngx_array_t *hosts, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout,
-    ngx_msec_t connect_timeout);
+/* What is said of a target; all of it must live as long as the cycle. */
+
+typedef struct {
+    ngx_str_t             name;             /* for log lines */
+    ngx_array_t          *hosts;            /* of ngx_akl_host_t */
+    ngx_str_t             server_name;      /* name or address that SNI has and
+                                               certificates must have; len 0:
+                                               the host's own */
+    ngx_resolver_t       *resolver;         /* or NULL */
+    ngx_msec_t            resolver_timeout; /* ms */
+    ngx_msec_t            connect_timeout;  /* ms */
+} ngx_akl_target_conf_t;
+
+
+/* A target of this worker: call in init_process.  NULL on failure. */
+ngx_akl_target_t *ngx_akl_target_create(ngx_cycle_t *cycle,
+    ngx_akl_target_conf_t *conf);
 
 /*
  * Gives the target its TLS material (copied); connections made under the

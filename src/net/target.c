@@ -62,9 +62,7 @@ ngx_akl_targets_agent(const char *agent)
 
 
 ngx_akl_target_t *
-ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
-    ngx_resolver_t *resolver, ngx_msec_t resolver_timeout,
-    ngx_msec_t connect_timeout)
+ngx_akl_target_create(ngx_cycle_t *cycle, ngx_akl_target_conf_t *conf)
 {
     ngx_uint_t          i;
     ngx_akl_host_t     *host;
@@ -83,12 +81,13 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
         return NULL;
     }
 
-    target->name = *name;
-    target->connect_timeout = connect_timeout;
-    target->nplaces = hosts->nelts;
+    target->name = conf->name;
+    target->server_name = conf->server_name;
+    target->connect_timeout = conf->connect_timeout;
+    target->nplaces = conf->hosts->nelts;
 
     target->places = ngx_pcalloc(cycle->pool,
-                                 hosts->nelts * sizeof(ngx_akl_place_t));
+                                 target->nplaces * sizeof(ngx_akl_place_t));
 
     if (target->places == NULL
         || ngx_array_init(&target->idle, cycle->pool, NGX_AKL_TARGET_IDLE,
@@ -98,11 +97,11 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_str_t *name, ngx_array_t *hosts,
         return NULL;
     }
 
-    host = hosts->elts;
+    host = conf->hosts->elts;
 
-    for (i = 0; i < hosts->nelts; i++) {
+    for (i = 0; i < target->nplaces; i++) {
         if (ngx_akl_place_init(&target->places[i], &host[i], &target->name,
-                               resolver, resolver_timeout)
+                               conf->resolver, conf->resolver_timeout)
             != NGX_OK)
         {
             return NULL;

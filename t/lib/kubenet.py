@@ -60,6 +60,11 @@ class Stats:
         self.records = collections.deque(maxlen=RECORDS)
 
 
+def note_name(tls, name, _):
+    """Note the name that a client asks for in its handshake."""
+    tls.sni = name
+
+
 class Connection(asyncio.Protocol):
     """One connection of a client."""
 
@@ -72,12 +77,14 @@ class Connection(asyncio.Protocol):
         self.close_next = False
         self.ident = 0
         self.cert = None
+        self.sni = None
         self.gone = asyncio.Event()
         self.idle_timer = None
 
     def connection_made(self, transport):
         self.transport = transport
         self.cert = transport.get_extra_info('peercert')
+        self.sni = getattr(transport.get_extra_info('ssl_object'), 'sni', None)
         self.ident = self.server.opened(self)
         self.idle()
 
@@ -243,6 +250,7 @@ class Server:
             context.verify_mode = ssl.CERT_REQUIRED \
                 if self.client_auth == 'require' else ssl.CERT_OPTIONAL
             context.load_verify_locations(self.client_ca)
+        context.sni_callback = note_name
         self.context = context
 
     def certificate(self, certificate, key):
@@ -355,7 +363,7 @@ class Server:
         record = {'kind': kind, 'method': request.method,
                   'path': request.target, 'lines': request.lines,
                   'body': request.body, 'connection': connection.ident,
-                  'nth': connection.requests, 'at': time.time(),
+                  'sni': connection.sni, 'nth': connection.requests, 'at': time.time(),
                   'status': None, 'user': None, 'fault': None,
                   'aborted': False}
         stats.records.append(record)

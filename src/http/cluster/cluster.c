@@ -67,6 +67,8 @@ ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
     ngx_http_akl_k8s_cluster_t *cluster)
 {
+    ngx_akl_target_conf_t  conf;
+
     cluster->config = config;
     cluster->zone = amcf->zone;
 
@@ -79,10 +81,15 @@ ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
-    cluster->target = ngx_akl_target_create(cycle, &config->name,
-                                            &config->hosts, config->resolver,
-                                            config->resolver_timeout,
-                                            config->connect_timeout);
+    conf.name = config->name;
+    conf.hosts = &config->hosts;
+    conf.server_name = config->server_name;
+    conf.resolver = config->resolver;
+    conf.resolver_timeout = config->resolver_timeout;
+    conf.connect_timeout = config->connect_timeout;
+
+    cluster->target = ngx_akl_target_create(cycle, &conf);
+
     if (cluster->target == NULL) {
         return NGX_ERROR;
     }

@@ -100,7 +100,11 @@ typedef struct {
     char *ngx_http_akl_k8s_config_##name(ngx_conf_t *cf,                      \
         ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
 
-/* those of conf_token.c */
+/* those of reach.c */
+
+ngx_http_akl_k8s_setter(server_name);
+
+/* those of token.c */
 
 ngx_http_akl_k8s_setter(jwks);
 ngx_http_akl_k8s_setter(token_issuer);

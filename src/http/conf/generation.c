@@ -230,6 +230,8 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
         ngx_http_akl_k8s_digest(url[i].url);
     }
 
+    ngx_http_akl_k8s_digest(config->server_name);
+
     ngx_http_akl_k8s_digest(config->ca.path);
 
     if (config->ca.path.len == 0) {
