@@ -29,7 +29,8 @@ public class Main {
             try {
                 say("claims", verifier.verify(token).toJSONObject());
             } catch (BadJOSEException | JOSEException | ParseException e) {
-                say("error", String.valueOf(e.getMessage()));
+                say("error", e.getClass().getSimpleName() + ": "
+                    + e.getMessage());
             }
         }
     }
