@@ -121,4 +121,14 @@ int akl_jwk_fill(akl_jwk_t *jwk, EVP_PKEY *pkey, const akl_jwk_members_t *m,
     akl_alg_t alg, akl_str_t kid, const char **err);
 
 
+/* The cause where memory is short; known by its address. */
+extern const char  akl_out_of_memory[];
+
+/*
+ * The cause of a failure of OpenSSL's: "cause", or akl_out_of_memory where its
+ * queue of errors, which is emptied, says that.  Clear the queue before.
+ */
+const char *akl_openssl_cause(const char *cause);
+
+
 #endif /* AKL_JOSE_H */

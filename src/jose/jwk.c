@@ -50,7 +50,7 @@ akl_jwk_fill(akl_jwk_t *jwk, EVP_PKEY *pkey, const akl_jwk_members_t *m,
 nomem:
 
     akl_jwk_clear(jwk);
-    *err = "out of memory";
+    *err = akl_out_of_memory;
 
     return -1;
 }

@@ -311,8 +311,7 @@ akl_jwk_members_pkey(const akl_jwk_members_t *m, const char **err)
         point.len = 1 + m->first.len + m->second.len;
 
         if (akl_ec_normalise(m->curve, point, der) != 0) {
-            *err = "EC key is not a point of its curve";
-            ERR_clear_error();
+            *err = akl_openssl_cause("EC key is not a point of its curve");
             return NULL;
         }
 
@@ -335,7 +334,7 @@ akl_jwk_members_pkey(const akl_jwk_members_t *m, const char **err)
     }
 
     if (pkey == NULL) {
-        *err = "key is not accepted by OpenSSL";
+        *err = akl_openssl_cause("key is not accepted by OpenSSL");
     }
 
     ERR_clear_error();

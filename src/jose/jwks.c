@@ -25,6 +25,7 @@ static int akl_jwk_member(akl_str_t *value, const akl_doc_t *doc,
 int
 akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
 {
+    int                rc;
     akl_doc_t          doc;
     const char        *why;
     const akl_node_t  *keys, *key;
@@ -36,8 +37,12 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
         return -1;
     }
 
-    if (akl_doc_parse(&doc, text) != 0) {
-        *err = "JWK set is not a well-formed JSON object";
+    rc = akl_doc_parse(&doc, text);
+
+    if (rc != 0) {
+        *err = (rc == AKL_DOC_MEMORY)
+               ? akl_out_of_memory
+               : "JWK set is not a well-formed JSON object";
         goto failed;
     }
 
@@ -50,7 +55,7 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
 
     jwks->keys = calloc(AKL_JWKS_KEYS_MAX, sizeof(akl_jwk_t));
     if (jwks->keys == NULL) {
-        *err = "out of memory";
+        *err = akl_out_of_memory;
         goto failed;
     }
 
@@ -66,6 +71,13 @@ akl_jwks_parse(akl_jwks_t *jwks, akl_str_t text, const char **err)
         if (akl_jwk_parse(&jwks->keys[jwks->n], &doc, key, &why) == 0) {
             jwks->n++;
             continue;
+        }
+
+        /* a set without it would call what it signed foreign */
+
+        if (why == akl_out_of_memory) {
+            *err = why;
+            goto failed;
         }
 
         if (jwks->skipped++ == 0) {

@@ -49,6 +49,8 @@ static int akl_jws_verifier_init(akl_jws_verifier_t *v);
 static void akl_jws_verifier_clear(akl_jws_verifier_t *v);
 static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
     EVP_PKEY *pkey);
+static akl_jws_error_t akl_jws_verify_ed25519_once(const akl_jws_t *jws,
+    EVP_PKEY *pkey);
 static akl_jws_error_t akl_jws_failed(void);
 
 
@@ -451,7 +453,6 @@ static akl_jws_error_t
 akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
 {
     int                   i;
-    EVP_MD_CTX           *ctx;
     akl_jws_error_t       rc;
     const unsigned char  *s;
 
@@ -468,6 +469,24 @@ akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
     if (i < 0 || s[i] > akl_ed25519_order[i]) {
         return AKL_JWS_SIGNATURE;
     }
+
+    /* OpenSSL may find no memory in silence, so a no is asked for twice */
+
+    rc = AKL_JWS_SIGNATURE;
+
+    for (i = 0; rc == AKL_JWS_SIGNATURE && i < 2; i++) {
+        rc = akl_jws_verify_ed25519_once(jws, pkey);
+    }
+
+    return rc;
+}
+
+
+static akl_jws_error_t
+akl_jws_verify_ed25519_once(const akl_jws_t *jws, EVP_PKEY *pkey)
+{
+    EVP_MD_CTX       *ctx;
+    akl_jws_error_t   rc;
 
     ctx = EVP_MD_CTX_new();
 
@@ -492,15 +511,7 @@ akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
 static akl_jws_error_t
 akl_jws_failed(void)
 {
-    unsigned long  code;
-
-    for (code = ERR_get_error(); code; code = ERR_get_error()) {
-        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
-            return AKL_JWS_NOMEM;
-        }
-    }
-
-    return AKL_JWS_SIGNATURE;
+    return akl_openssl_cause(NULL) ? AKL_JWS_NOMEM : AKL_JWS_SIGNATURE;
 }
 
 
