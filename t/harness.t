@@ -298,6 +298,23 @@ def stories_are_independent_run_alone_and_are_named():
 
 
 @t.story
+def who_uses_what_it_does_not_ask_for_is_refused():
+    """Who uses a giver's name without asking has the function itself."""
+    for name, body in (
+            ('a_story', 'def a_story(): t.ok(thing, "it is there")'),
+            ('inside', 'def inside(): t.ok([0 for _ in thing], "there")')):
+        code, out = script('@t.shared\ndef thing(): return [1]\n\n\n'
+                           f'@t.story\n{body}\n\n\nt.tell()\n')
+        t.is_(code, 1, f'{name}: the file fails')
+        t.like(out, f"{name} uses 'thing' and does not ask for it",
+               'and says so')
+    code, out = script('@t.shared\ndef thing(): return [1]\n\n\n'
+                       '@t.story\ndef asks(thing): t.ok(thing, "there")\n\n\n'
+                       't.tell()\n')
+    t.is_(code, 0, 'who asks for it has it')
+
+
+@t.story
 def however_a_file_ends_its_children_end_with_it():
     """However a test ends, its children end with it."""
     code, out = script(RUNNING + 'raise RuntimeError("oops")')

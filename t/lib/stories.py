@@ -27,9 +27,11 @@ Afterwards the shared API servers are as they were at their start.
 """
 
 import argparse
+import dis
 import fnmatch
 import inspect
 import traceback
+import types
 
 
 class Stories:
@@ -65,6 +67,7 @@ class Stories:
     def tell(self):
         """Tell the stories that are wanted, and end the file."""
         options = arguments()
+        self.ask_for_all()
         names = self.chosen(options.only)
         if options.reverse:
             names.reverse()
@@ -78,6 +81,20 @@ class Stories:
         self.done_testing()
 
     # Inside
+
+    def ask_for_all(self):
+        """Refuse stories and givers that use a giver, not what it gives.
+
+        Who does not name it as an argument has the function instead.
+        """
+        for function in [*self.stories.values(),
+                         *(giver for giver, _ in self.givers.values())]:
+            for name in sorted(globals_of(function.__code__)):
+                giver = self.givers.get(name, (None,))[0]
+                if giver and function.__globals__.get(name) is giver:
+                    self.finished = True
+                    raise SystemExit(f'{function.__name__} uses {name!r} and '
+                                     'does not ask for it')
 
     def chosen(self, patterns):
         """Return the names that are wanted; one that fits none is an error."""
@@ -133,6 +150,16 @@ class Stories:
                 made[name] = giver(**needed)
             out[name] = made[name]
         return out
+
+
+def globals_of(code):
+    """Return the global names that a function and those in it read."""
+    found = {one.argval for one in dis.get_instructions(code)
+             if one.opname in ('LOAD_GLOBAL', 'LOAD_NAME')}
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            found |= globals_of(inner)
+    return found
 
 
 def arguments():
