@@ -32,6 +32,7 @@ TESTS ?=	$(wildcard t/*.t)
 DEBIAN_SRC =	/usr/share/nginx/src
 NGX_TREE =	$(OBJS)/nginx-src
 MODULE =	$(OBJS)/ngx_http_akl_k8s_module.so
+FAULTY =	$(OBJS)/ngx_http_akl_k8s_module_faulty.so
 
 # every directory of src but that of the command line tool; the plain half is
 # what includes no header of nginx's
@@ -60,6 +61,7 @@ CLI_LIBS =	-lcurl -lyaml $(PLAIN_LIBS)
 TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_MODULE="$(abspath $(MODULE))" \
 		AKL_EVENT_MODULE="$(abspath $(OBJS))/ngx_akl_poll_module.so" \
+		AKL_FAULTY_MODULE="$(abspath $(FAULTY))" \
 		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
 		AKL_CLI_ASAN="$(abspath $(OBJS))/akl-k8s-asan" \
 		AKL_INTEROP="$(abspath $(OBJS))/interop" \
@@ -127,6 +129,18 @@ $(MODULE): $(NGX_TREE)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
 	cp $(NGX_TREE)/objs/ngx_http_akl_k8s_module.so $@.new
 	mv $@.new $@
 
+# the same whose allocations can fail one by one
+
+$(FAULTY): $(MODULE) t/faulty/faulty.h
+	rm -rf $(OBJS)/faulty
+	cp -a $(NGX_TREE) $(OBJS)/faulty
+	find $(OBJS)/faulty/objs -name '*.o' -delete
+	sed -i 's,^CFLAGS = ,CFLAGS = -include $(CURDIR)/t/faulty/faulty.h ,' \
+	    $(OBJS)/faulty/objs/Makefile
+	$(MAKE) -s -C $(OBJS)/faulty -f objs/Makefile \
+	    objs/ngx_http_akl_k8s_module.so
+	cp $(OBJS)/faulty/objs/ngx_http_akl_k8s_module.so $@
+
 # with NGINX_SRC, the nginx of that tree too
 
 nginx: $(NGX_TREE)/objs/Makefile
@@ -174,7 +188,7 @@ $(OBJS)/unit/jose_starved: LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=calloc
 
 # Tests.
 
-test: all cli-asan $(INTEROPS) $(NGINX_BUILT)
+test: all cli-asan $(FAULTY) $(INTEROPS) $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
 test-login: all $(NGINX_BUILT)

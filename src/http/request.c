@@ -13,6 +13,11 @@ static void ngx_http_akl_k8s_ctx_cleanup(void *data);
 static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
 
+/* that of all requests for which there is no memory for one; to be read */
+
+static ngx_http_akl_k8s_ctx_t  ngx_http_akl_k8s_starved;
+
+
 /* all that is told where not even that much memory is there */
 
 static ngx_str_t  ngx_http_akl_k8s_short =
@@ -28,7 +33,7 @@ ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
 
     ctx = ngx_http_akl_k8s_own_ctx(r);
 
-    if (ctx) {
+    if (ctx && !(create && ctx == &ngx_http_akl_k8s_starved)) {
         return ctx;
     }
 
@@ -254,12 +259,19 @@ ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail)
 
     ctx = ngx_http_akl_k8s_ctx(r, 0);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || ctx == &ngx_http_akl_k8s_starved) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "akl_k8s: %V",
                       &ngx_http_akl_k8s_short);
 
         ngx_http_akl_k8s_metrics_login(NULL, AKL_INTERNAL_ERROR,
                                        NGX_HTTP_AKL_K8S_CACHE_NONE, 1);
+
+        ngx_http_akl_k8s_starved.reason = AKL_INTERNAL_ERROR;
+        ngx_http_akl_k8s_starved.established = 1;
+        ngx_http_akl_k8s_starved.review_time = -1;
+
+        ngx_http_set_ctx(r, &ngx_http_akl_k8s_starved,
+                         ngx_http_akl_k8s_module);
 
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

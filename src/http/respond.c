@@ -87,6 +87,13 @@ ngx_http_akl_k8s_respond(ngx_http_request_t *r,
         return ngx_http_akl_k8s_no_memory(r);
     }
 
+    /* nginx sends no buffer that is empty; not before now, as the page of
+       another status has a body */
+
+    if (document->body.len == 0) {
+        r->header_only = 1;
+    }
+
     /* whoever has the answer can ask how it was counted */
 
     ctx = ngx_http_akl_k8s_ctx(r, 0);
@@ -208,12 +215,7 @@ ngx_http_akl_k8s_respond_headers(ngx_http_request_t *r,
     r->headers_out.status = document->status;
     r->headers_out.content_length_n = document->body.len;
 
-    if (document->body.len == 0) {
-
-        /* nginx sends no buffer that is empty */
-        r->header_only = 1;
-
-    } else {
+    if (document->body.len) {
         r->headers_out.content_type.data = (u_char *) document->type;
         r->headers_out.content_type.len = ngx_strlen(document->type);
         r->headers_out.content_type_len = r->headers_out.content_type.len;

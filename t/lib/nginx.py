@@ -88,7 +88,8 @@ class Nginx:
 
     `http` and `main` are texts in which @NAME@ is replaced: @dir@,
     @port@ (also @port1@ ...: free ports), and the members of `values`.
-    `use` is the event method, else that of AKL_EVENT, else nginx's choice.
+    `use` is the event method, else that of AKL_EVENT, else nginx's choice;
+    `load` says whether the module is loaded, or is the path of another one.
     """
 
     def __init__(self, test, http='', main='', events='', workers=1,
@@ -155,7 +156,8 @@ class Nginx:
         have = {**self.settings, **changes}
         load = ''
         if have['load'] and MODULE != 'static':
-            load = f'load_module {MODULE};'
+            load = 'load_module ' \
+                f'{MODULE if have["load"] is True else have["load"]};'
         if have['use'] == 'poll' and EVENT_MODULE \
                 and '--with-poll_module' not in version():
             load += f'\nload_module {EVENT_MODULE};'
