@@ -120,6 +120,9 @@ struct ngx_http_akl_k8s_config_s {
     ngx_str_t                    api_path;          /* below the host, of the
                                                        cluster: Rancher's */
     ngx_str_t                    server_name;       /* len 0: the host's */
+    ngx_str_t                    proxy_url;         /* len 0: none */
+    ngx_akl_host_t               proxy;
+    ngx_http_akl_k8s_where_t     where_proxy;
     ngx_str_t                    review_path;       /* below the host, whole */
 
     /* sources: path and text both empty where not given */

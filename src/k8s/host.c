@@ -8,9 +8,12 @@
 #include "host.h"
 
 
-#define AKL_HOST_SCHEME  "https://"
+#define AKL_HOST_SCHEME        "https://"
+#define AKL_HOST_PROXY_SCHEME  "http://"
 
 
+static const char *akl_host_rest(const unsigned char *p,
+    const unsigned char *last, akl_host_t *host);
 static int akl_host_bare_ipv6(const unsigned char *p, size_t len);
 static int akl_host_port(const unsigned char *p, size_t len, unsigned *port);
 
@@ -49,8 +52,56 @@ akl_host_parse(akl_str_t url, akl_host_t *host)
 
     host->prefix.data = end;
     host->prefix.len = last - end;
+    host->port = 443;
 
-    last = end;
+    return akl_host_rest(p, end, host);
+}
+
+
+const char *
+akl_host_proxy(akl_str_t url, akl_host_t *host)
+{
+    const unsigned char  *p, *last, *end;
+
+    memset(host, 0, sizeof(akl_host_t));
+
+    if (url.len < sizeof(AKL_HOST_PROXY_SCHEME) - 1
+        || strncasecmp((const char *) url.data, AKL_HOST_PROXY_SCHEME,
+                       sizeof(AKL_HOST_PROXY_SCHEME) - 1)
+           != 0)
+    {
+        return "must begin with \"http://\", other kinds of proxies are not "
+               "supported";
+    }
+
+    p = url.data + sizeof(AKL_HOST_PROXY_SCHEME) - 1;
+    last = url.data + url.len;
+
+    while (last > p && last[-1] == '/') {
+        last--;
+    }
+
+    for (end = p; end < last; end++) {
+
+        if (*end <= ' ' || *end >= 0x7f || strchr("@?#\\\"/", *end)) {
+            return "must be http://host[:port], without user or path";
+        }
+    }
+
+    host->port = 80;
+
+    return akl_host_rest(p, last, host);
+}
+
+
+/* host[:port] */
+
+static const char *
+akl_host_rest(const unsigned char *p, const unsigned char *last,
+    akl_host_t *host)
+{
+    const unsigned char  *end;
+
     host->brackets = (p < last && *p == '[');
 
     if (host->brackets) {
@@ -84,8 +135,6 @@ akl_host_parse(akl_str_t url, akl_host_t *host)
     if (host->host.len == 0) {
         return "has no host";
     }
-
-    host->port = 443;
 
     if (end < last) {
 

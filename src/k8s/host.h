@@ -24,5 +24,8 @@ typedef struct {
  */
 const char *akl_host_parse(akl_str_t url, akl_host_t *host);
 
+/* The same for http://host[:port] of a proxy; 80 where no port is given. */
+const char *akl_host_proxy(akl_str_t url, akl_host_t *host);
+
 
 #endif /* AKL_HOST_H */

@@ -9,6 +9,7 @@
 static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
 static u_char *ngx_akl_attempt_authority(u_char *p, ngx_str_t *name,
     in_port_t port);
+static long ngx_akl_attempt_tunnel(ngx_akl_attempt_t *a);
 static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
     void *arg);
 static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
@@ -19,6 +20,11 @@ static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
 #define NGX_AKL_ACCEPT  "Accept: "
 
 #define NGX_AKL_CAUSE_LEN  64           /* of an error of the system */
+
+/* statuses of a CONNECT, RFC 9110 sections 9.3.6 and 15.5.8 */
+
+#define NGX_AKL_PROXY_REFUSED  300
+#define NGX_AKL_PROXY_AUTH     407
 
 
 /* the lines that all requests with a body have; libcurl only reads the list */
@@ -132,6 +138,8 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
     rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, a);
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, a->curl_error);
     rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &a->connect_to);
+    rc |= curl_easy_setopt(easy, CURLOPT_PROXY,
+                           target->proxy ? (char *) a->address + 2 : "");
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                            a->bearer.data ? &a->bearer : &a->accept);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION,
@@ -219,8 +227,6 @@ ngx_akl_attempt_copy(ngx_akl_attempt_t *a)
         a->bearer.next = &a->accept;
     }
 
-    a->connect_to.data = (char *) a->address;
-
     return NGX_OK;
 }
 
@@ -282,6 +288,24 @@ ngx_akl_attempt_url(ngx_akl_attempt_t *a)
                                 + host->prefix.len + call->path.len);
     if (url == NULL) {
         return NGX_ERROR;
+    }
+
+    a->connect_to.data = (char *) a->address;
+
+    if (call->target->proxy) {
+
+        /* the host is what the proxy is told, by whatever name it is known */
+
+        p = ngx_pnalloc(call->pool, sizeof("::[]:65535") + host->host.len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        a->connect_to.data = (char *) p;
+
+        *p++ = ':';
+        *p++ = ':';
+        *ngx_akl_attempt_authority(p, &host->host, host->port) = '\0';
     }
 
     p = ngx_cpymem(url, "https://", sizeof("https://") - 1);
@@ -499,10 +523,39 @@ ngx_akl_attempt_take(ngx_akl_attempt_t *a)
 }
 
 
+/*
+ * The status by which a proxy refused to connect, or 0.  libcurl tells that of
+ * an earlier CONNECT as well, so its message has to name it.
+ */
+
+static long
+ngx_akl_attempt_tunnel(ngx_akl_attempt_t *a)
+{
+    long    status;
+    u_char  text[NGX_INT_T_LEN + 2];
+
+    status = 0;
+
+    if (a->call->target->proxy == NULL
+        || ngx_strstr(a->curl_error, "CONNECT") == NULL)
+    {
+        return 0;
+    }
+
+    (void) curl_easy_getinfo(a->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+
+    *ngx_sprintf(text, " %l", status) = '\0';
+
+    return (status >= NGX_AKL_PROXY_REFUSED
+            && ngx_strstr(a->curl_error, text))
+           ? status : 0;
+}
+
+
 void
 ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
 {
-    long              err;
+    long              err, status;
     u_char           *p, *last, cause[NGX_AKL_CAUSE_LEN];
     ngx_akl_place_t  *place;
 
@@ -517,7 +570,19 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
     p = a->text;
     last = a->text + sizeof(a->text) - 1;
 
-    p = ngx_slprintf(p, last, "%s", what);
+    status = ngx_akl_attempt_tunnel(a);
+
+    if (status == NGX_AKL_PROXY_AUTH) {
+        p = ngx_slprintf(p, last, "the proxy demands credentials (407), and "
+                                  "there are none for it");
+
+    } else if (status) {
+        p = ngx_slprintf(p, last, "the proxy does not connect, status %l",
+                         status);
+
+    } else {
+        p = ngx_slprintf(p, last, "%s", what);
+    }
 
     if (err) {
         p = ngx_slprintf(p, last, ": %*s",
@@ -526,7 +591,9 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
                          cause);
     }
 
-    p = ngx_slprintf(p, last, " (%s, %V)", a->address + 2, &place->host->url);
+    p = ngx_slprintf(p, last, a->call->target->proxy ? " (by proxy %s, %V)"
+                                                     : " (%s, %V)",
+                     a->address + 2, &place->host->url);
     *p = '\0';
 
     a->call->error.data = a->text;
@@ -555,6 +622,7 @@ ngx_akl_attempt_stop(ngx_akl_attempt_t *a)
     curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(a->easy, CURLOPT_CONNECT_TO, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, NULL);
     curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, NULL);

@@ -23,6 +23,7 @@ typedef struct {
                                         /* and those of a body */
     struct curl_slist     connect_to;
     u_char                address[NGX_AKL_CONNECT_TO_LEN];
+                                        /* "::ADDRESS:PORT", a proxy's, too */
     unsigned              running:1;    /* the handle is with libcurl */
     unsigned              connecting:1; /* over a socket of its own making */
     unsigned              fresh:1;      /* on a connection of its own now */

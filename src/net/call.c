@@ -399,8 +399,11 @@ ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
     secured = 0;
     (void) curl_easy_getinfo(a->easy, CURLINFO_APPCONNECT_TIME, &secured);
 
-    ngx_akl_attempt_say(a, (a->connecting && secured == 0)
-                       ? "TLS handshake timed out" : "no answer in time",
+    ngx_akl_attempt_say(a, !(a->connecting && secured == 0)
+                       ? "no answer in time"
+                       : a->call->target->proxy
+                       ? "the proxy, or TLS beyond it, timed out"
+                       : "TLS handshake timed out",
                     CURLE_OK);
 
     ngx_akl_attempt_finish(a, NGX_AKL_TIMED_OUT);

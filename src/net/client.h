@@ -52,6 +52,11 @@ char *ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host);
 
 
+/* The same for "http://host[:port]" of a proxy. */
+char *ngx_akl_proxy_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
+    ngx_akl_host_t *host);
+
+
 /* What proves who is who; PEM texts, replaced as a whole when they change. */
 
 typedef struct {
@@ -70,6 +75,7 @@ typedef struct {
     ngx_str_t             server_name;      /* name or address that SNI has and
                                                certificates must have; len 0:
                                                the host's own */
+    ngx_akl_host_t       *proxy;            /* CONNECT through it; or NULL */
     ngx_resolver_t       *resolver;         /* or NULL */
     ngx_msec_t            resolver_timeout; /* ms */
     ngx_msec_t            connect_timeout;  /* ms */

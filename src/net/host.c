@@ -11,6 +11,8 @@
 #include "client.h"
 
 
+static char *ngx_akl_host_parsed(ngx_conf_t *cf, ngx_str_t *url,
+    akl_host_t *parsed, ngx_uint_t defer, ngx_akl_host_t *host);
 static char *ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host);
 
 
@@ -20,26 +22,50 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
 {
     akl_str_t    text;
     akl_host_t   parsed;
-    ngx_addr_t   addr;
     const char  *cause;
-
-    ngx_memzero(host, sizeof(ngx_akl_host_t));
 
     text.data = url->data;
     text.len = url->len;
 
     cause = akl_host_parse(text, &parsed);
 
-    if (cause) {
-        return (char *) cause;
-    }
+    return cause ? (char *) cause
+                 : ngx_akl_host_parsed(cf, url, &parsed, defer, host);
+}
+
+
+char *
+ngx_akl_proxy_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
+    ngx_akl_host_t *host)
+{
+    akl_str_t    text;
+    akl_host_t   parsed;
+    const char  *cause;
+
+    text.data = url->data;
+    text.len = url->len;
+
+    cause = akl_host_proxy(text, &parsed);
+
+    return cause ? (char *) cause
+                 : ngx_akl_host_parsed(cf, url, &parsed, defer, host);
+}
+
+
+static char *
+ngx_akl_host_parsed(ngx_conf_t *cf, ngx_str_t *url, akl_host_t *parsed,
+    ngx_uint_t defer, ngx_akl_host_t *host)
+{
+    ngx_addr_t  addr;
+
+    ngx_memzero(host, sizeof(ngx_akl_host_t));
 
     host->url = *url;
-    host->host.data = (u_char *) parsed.host.data;
-    host->host.len = parsed.host.len;
-    host->prefix.data = (u_char *) parsed.prefix.data;
-    host->prefix.len = parsed.prefix.len;
-    host->port = (in_port_t) parsed.port;
+    host->host.data = (u_char *) parsed->host.data;
+    host->host.len = parsed->host.len;
+    host->prefix.data = (u_char *) parsed->prefix.data;
+    host->prefix.len = parsed->prefix.len;
+    host->port = (in_port_t) parsed->port;
 
     if (ngx_parse_addr(cf->pool, &addr, host->host.data, host->host.len)
         == NGX_OK)
@@ -57,7 +83,7 @@ ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
         return NGX_CONF_OK;
     }
 
-    if (parsed.brackets) {
+    if (parsed->brackets) {
         return "has no IPv6 address between its brackets";
     }
 

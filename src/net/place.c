@@ -20,18 +20,19 @@ static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
 
 ngx_int_t
 ngx_akl_place_init(ngx_akl_place_t *place, ngx_akl_host_t *host,
-    ngx_str_t *target, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout)
+    ngx_akl_host_t *via, ngx_str_t *target, ngx_resolver_t *resolver,
+    ngx_msec_t resolver_timeout)
 {
     place->host = host;
+    place->via = via;
     place->target = target;
     place->resolver = resolver;
     place->resolver_timeout = resolver_timeout;
 
     ngx_queue_init(&place->waiting);
 
-    return host->naddrs ? ngx_akl_place_set(place, host->addrs, NULL,
-                                            host->naddrs)
-                        : NGX_OK;
+    return via->naddrs ? ngx_akl_place_set(place, via->addrs, NULL, via->naddrs)
+                       : NGX_OK;
 }
 
 
@@ -78,7 +79,7 @@ ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
         socklen = addrs ? addrs[i].socklen : resolved[i].socklen;
 
         ngx_memcpy(&copy, sa, socklen);
-        ngx_inet_set_port(&copy.sockaddr, place->host->port);
+        ngx_inet_set_port(&copy.sockaddr, place->via->port);
 
         p = fresh[i].connect_to;
         *p++ = ':';
@@ -119,7 +120,7 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
 {
     ngx_resolver_ctx_t  *ctx;
 
-    if (place->host->naddrs || ngx_time() < place->valid) {
+    if (place->via->naddrs || ngx_time() < place->valid) {
         return place->naddrs ? NGX_OK : NGX_ERROR;
     }
 
@@ -130,7 +131,7 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
             return place->naddrs ? NGX_OK : NGX_ERROR;
         }
 
-        ctx->name = place->host->host;
+        ctx->name = place->via->host;
         ctx->handler = ngx_akl_place_resolved;
         ctx->data = place;
         ctx->timeout = place->resolver_timeout;
@@ -232,7 +233,7 @@ ngx_akl_place_silent(ngx_akl_place_t *place, u_char *connect_to,
     }
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "akl_k8s place %V: silent, %s", &place->host->host,
+                   "akl_k8s place %V: silent, %s", &place->via->host,
                    addr->connect_to + 2);
 
     if (++addr->fails == NGX_AKL_FAILS) {
@@ -250,7 +251,7 @@ ngx_akl_place_extend(ngx_akl_place_t *place)
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "akl_k8s place %V: no answer from the resolver, "
-                   "known addresses are used", &place->host->host);
+                   "known addresses are used", &place->via->host);
 
     place->valid = ngx_time() + NGX_AKL_RESOLVE_AGAIN;
 }
@@ -281,7 +282,7 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
 
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                        "akl_k8s place %V: resolved, %ui addresses",
-                       &place->host->host, place->naddrs);
+                       &place->via->host, place->naddrs);
 
     } else {
 
@@ -289,7 +290,7 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "akl_k8s: %V of \"%V\" could not be resolved (%i: %s)",
-                      &place->host->host, place->target, ctx->state,
+                      &place->via->host, place->target, ctx->state,
                       ngx_resolver_strerror(ctx->state));
 
         place->valid = ngx_time() + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN

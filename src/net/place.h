@@ -42,6 +42,8 @@ typedef struct {
 
 struct ngx_akl_place_s {
     ngx_akl_host_t       *host;
+    ngx_akl_host_t       *via;          /* whose addresses these are: its own,
+                                           or a proxy's */
     ngx_str_t            *target;       /* the target's name, for the log */
     ngx_resolver_t       *resolver;     /* may be NULL */
     ngx_msec_t            resolver_timeout;
@@ -56,12 +58,12 @@ struct ngx_akl_place_s {
 
 
 /*
- * A place without addresses, but for those of its host that are known from the
- * configuration.  The host, the target's name and the resolver stay the
+ * A place without addresses, but for those of "via" that are known from the
+ * configuration.  Both hosts, the target's name and the resolver stay the
  * caller's and must outlive it.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_akl_place_init(ngx_akl_place_t *place, ngx_akl_host_t *host,
-    ngx_str_t *target, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout);
+    ngx_akl_host_t *via, ngx_str_t *target, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout);
 
 /* Frees what a place holds, and cancels the resolver. */
 void ngx_akl_place_free(ngx_akl_place_t *place);

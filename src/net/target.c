@@ -34,6 +34,12 @@ static const ngx_akl_option_t  ngx_akl_options[] = {
     { CURLOPT_NOSIGNAL, 1 },
     { CURLOPT_NETRC, CURL_NETRC_IGNORED },
     { CURLOPT_FOLLOWLOCATION, 0 },
+
+    /* what is said to the server is none of a proxy's business */
+    { CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
+    { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
+    { CURLOPT_HTTPPROXYTUNNEL, 1 },
+    { CURLOPT_PROXYTYPE, CURLPROXY_HTTP },
     { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
     { CURLOPT_HTTP09_ALLOWED, 0 },
     { CURLOPT_TCP_NODELAY, 1 },
@@ -83,6 +89,7 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_akl_target_conf_t *conf)
 
     target->name = conf->name;
     target->server_name = conf->server_name;
+    target->proxy = conf->proxy;
     target->connect_timeout = conf->connect_timeout;
     target->nplaces = conf->hosts->nelts;
 
@@ -100,8 +107,10 @@ ngx_akl_target_create(ngx_cycle_t *cycle, ngx_akl_target_conf_t *conf)
     host = conf->hosts->elts;
 
     for (i = 0; i < target->nplaces; i++) {
-        if (ngx_akl_place_init(&target->places[i], &host[i], &target->name,
-                               conf->resolver, conf->resolver_timeout)
+        if (ngx_akl_place_init(&target->places[i], &host[i],
+                               conf->proxy ? conf->proxy : &host[i],
+                               &target->name, conf->resolver,
+                               conf->resolver_timeout)
             != NGX_OK)
         {
             return NULL;
@@ -289,7 +298,10 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
         }
     }
 
+    /* a proxy is set for each request; the environment has no say in either */
+
     if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK
+        || curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK)
     {
         return NGX_ERROR;

@@ -12,6 +12,7 @@
 struct ngx_akl_target_s {
     ngx_str_t             name;
     ngx_str_t             server_name;  /* len 0: the host's own */
+    ngx_akl_host_t       *proxy;        /* or NULL */
     ngx_akl_place_t      *places;       /* one a host */
     ngx_uint_t            nplaces;
     ngx_uint_t            preferred;    /* the place that answered last */

@@ -308,6 +308,78 @@ hosts(void **state)
 }
 
 
+static void
+proxies_are_http_alone(void **state)
+{
+    size_t       i;
+    akl_host_t   host;
+    const char  *cause;
+
+    static const struct {
+        const char  *url, *part, *host;
+        unsigned     port;
+    } cases[] = {
+        { "http://proxy:3128", NULL, "proxy", 3128 },
+        { "HTTP://10.0.0.1", NULL, "10.0.0.1", 80 },
+        { "http://[fd00::1]:8080/", NULL, "fd00::1", 8080 },
+        { "", "must begin", "", 0 },
+        { "proxy:3128", "must begin", "", 0 },
+        { "https://proxy:3128", "must begin", "", 0 },
+        { "socks5://proxy:1080", "must begin", "", 0 },
+        { "http://", "no host", "", 0 },
+        { "http://u:p@proxy", "without user", "", 0 },
+        { "http://proxy/path", "without user", "", 0 },
+        { "http://proxy:0", "invalid port", "", 0 },
+        { "http://fd00::1", "without brackets", "", 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cause = akl_host_proxy(str(cases[i].url), &host);
+
+        assert_says(cases[i].url, cause, cases[i].part);
+
+        if (cause == NULL) {
+            assert_str(host.host, cases[i].host);
+            assert_int_equal(host.port, cases[i].port);
+            assert_int_equal(host.prefix.len, 0);
+        }
+    }
+}
+
+
+static void
+server_names_are_names_or_addresses(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *name, *part;
+    } cases[] = {
+        { "kubernetes.default.svc", NULL },
+        { "10.0.0.1", NULL },
+        { "2001:db8::1", NULL },
+        { "", "empty" },
+        { "[2001:db8::1]", "must be a name" },
+        { "name:443", "must be a name" },
+        { "https://name", "must be a name" },
+        { "a/b", "must be a name" },
+        { "*.example.com", "must be a name" },
+        { "a b", "must be a name" },
+        { "name.", "dot" },
+        { ".name", "dot" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_says(cases[i].name, akl_check_server_name(str(cases[i].name)),
+                    cases[i].part);
+    }
+}
+
+
 int
 main(void)
 {
@@ -317,7 +389,9 @@ main(void)
         cmocka_unit_test(issuers_and_audiences),
         cmocka_unit_test(names_of_configs_and_clusters),
         cmocka_unit_test(networks),
-        cmocka_unit_test(hosts)
+        cmocka_unit_test(hosts),
+        cmocka_unit_test(proxies_are_http_alone),
+        cmocka_unit_test(server_names_are_names_or_addresses)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -84,6 +84,7 @@ ngx_http_akl_k8s_init_cluster(ngx_cycle_t *cycle,
     conf.name = config->name;
     conf.hosts = &config->hosts;
     conf.server_name = config->server_name;
+    conf.proxy = config->proxy_url.len ? &config->proxy : NULL;
     conf.resolver = config->resolver;
     conf.resolver_timeout = config->resolver_timeout;
     conf.connect_timeout = config->connect_timeout;

@@ -103,6 +103,7 @@ typedef struct {
 /* those of reach.c */
 
 ngx_http_akl_k8s_setter(server_name);
+ngx_http_akl_k8s_setter(proxy);
 
 /* those of token.c */
 

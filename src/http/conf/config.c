@@ -70,6 +70,8 @@ const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
       ngx_http_akl_k8s_config_jwks },
     { ngx_string("k8s_tls_server_name"), 1, 1, 0,
       ngx_http_akl_k8s_config_server_name },
+    { ngx_string("k8s_proxy"), 1, 1, 0,
+      ngx_http_akl_k8s_config_proxy },
     { ngx_string("token_issuer"), 1, 1, 0,
       ngx_http_akl_k8s_config_token_issuer },
     { ngx_string("token_audience"), 1, NGX_HTTP_AKL_K8S_AUDIENCES, 0,

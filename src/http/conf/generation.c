@@ -141,7 +141,10 @@ ngx_http_akl_k8s_check_hosts(ngx_conf_t *cf, ngx_http_akl_k8s_config_t *config)
 
         ngx_memzero(host, sizeof(ngx_akl_host_t));
 
-        cause = ngx_akl_host_parse(cf, &url[i].url, config->resolver != NULL,
+        /* behind a proxy it is the proxy that resolves names */
+
+        cause = ngx_akl_host_parse(cf, &url[i].url, config->resolver != NULL
+                                                    || config->proxy_url.len,
                                    host);
 
         if (cause == NGX_CONF_ERROR) {
@@ -157,7 +160,22 @@ ngx_http_akl_k8s_check_hosts(ngx_conf_t *cf, ngx_http_akl_k8s_config_t *config)
         }
     }
 
-    return NGX_CONF_OK;
+    if (config->proxy_url.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    cause = ngx_akl_proxy_parse(cf, &config->proxy_url,
+                                config->resolver != NULL, &config->proxy);
+
+    if (cause != NGX_CONF_OK && cause != NGX_CONF_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "invalid k8s_proxy \"%V\": %s in %V:%ui",
+                      &config->proxy_url, cause, &config->where_proxy.file,
+                      config->where_proxy.line);
+        return NGX_CONF_ERROR;
+    }
+
+    return cause;
 }
 
 
@@ -231,6 +249,7 @@ ngx_http_akl_k8s_generation(ngx_http_akl_k8s_config_t *config)
     }
 
     ngx_http_akl_k8s_digest(config->server_name);
+    ngx_http_akl_k8s_digest(config->proxy_url);
 
     ngx_http_akl_k8s_digest(config->ca.path);
 
