@@ -182,6 +182,19 @@ def what_cannot_be_deleted_is_named_with_the_command_that_does(cluster):
 
 
 @t.story
+def a_cluster_is_known_by_another_name_where_the_kubeconfig_says_so(cluster):
+    if kubectl_is_missing():
+        return
+    with open(cluster.kubeconfig(), encoding='ascii') as file:
+        held = json.load(file)
+    held['clusters'][0]['cluster']['tls-server-name'] = 'localhost'
+    code, said = demo('--kubeconfig', t.write(
+        'kubeconfig', json.dumps(held)), '--yes')
+    t.is_(code, 0, 'it ends well')
+    t.like(said, r'\n +k8s_tls_server_name +localhost;', 'nginx is told it')
+
+
+@t.story
 def a_kubeconfig_that_nginx_cannot_follow_is_refused(cluster):
     if kubectl_is_missing():
         return
@@ -189,8 +202,7 @@ def a_kubeconfig_that_nginx_cannot_follow_is_refused(cluster):
         held = json.load(file)
     for member, value, why in (
             ('insecure-skip-tls-verify', True, 'is not verified'),
-            ('proxy-url', 'http://127.0.0.1:1', 'through a proxy'),
-            ('tls-server-name', 'kubernetes', 'another name')):
+            ('proxy-url', 'http://127.0.0.1:1', 'through a proxy')):
         changed = copy.deepcopy(held)
         changed['clusters'][0]['cluster'][member] = value
         if value is True:

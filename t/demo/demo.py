@@ -68,7 +68,9 @@ class Demo:
         self.nginx = Nginx(self.dir, CONF.format(
             access_id=ACCESS_ID, namespace=self.cluster.namespace,
             dir=self.dir, api=host or self.cluster.url, ca=self.cluster.ca,
-            issuer=self.cluster.issuer, port='{port}'))
+            issuer=self.cluster.issuer, port='{port}',
+            reach=''.join(f'\n    {name:20}{value};' for name, value
+                          in self.cluster.reach.items())))
         self.key = key
         say('nginx is configured with')
         say()

@@ -19,6 +19,7 @@ class FakeCluster:
     account = ACCOUNT
     issuer = tokens.ISSUER
     leaves = ''
+    reach = {}
 
     def __init__(self, directory):
         self.dir = directory

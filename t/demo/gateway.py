@@ -28,7 +28,7 @@ akl_k8s_auth_config k8s-conf {{
     access_id           {access_id};
     signing_key         {dir}/signing.pem;
     k8s_host            {api};
-    k8s_ca_cert         {ca};
+    k8s_ca_cert         {ca};{reach}
     token_reviewer_jwt  {dir}/reviewer.jwt;
     k8s_issuer          "{issuer}";
 }}

@@ -26,7 +26,7 @@ BINDINGS = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
 
 
 def cluster_of(kube):
-    """Return (server, CA as PEM or None) of the kubeconfig's context."""
+    """Return the cluster of the kubeconfig's context."""
     held = json.loads(kube('config', 'view', '--raw', '--minify',
                            '--flatten', '--output', 'json'))
     if not held.get('clusters'):
@@ -34,17 +34,14 @@ def cluster_of(kube):
     held = held['clusters'][0]['cluster']
     for member, why in (
             ('insecure-skip-tls-verify', 'is not verified'),
-            ('proxy-url', 'is reached through a proxy'),
-            ('tls-server-name', 'has another name in its certificate')):
+            ('proxy-url', 'is reached through a proxy')):
         if held.get(member):
             raise Failed(f'the API server {why} ({member}): the gateway of '
                          'the demo asks it directly')
     if not held['server'].startswith('https://'):
         raise Failed(f'the API server is {held["server"]}, which is no '
                      'https URL')
-    data = held.get('certificate-authority-data')
-    return held['server'].rstrip('/'), data and base64.b64decode(
-        data).decode()
+    return held
 
 
 class RealCluster:
@@ -60,7 +57,7 @@ class RealCluster:
         self.dir = directory
         try:
             self.kube = kubectl.Kubectl(binary, kubeconfig, context)
-            self.url, ca = cluster_of(self.kube)
+            held = cluster_of(self.kube)
             self.version = self.kube.version()
         except kubectl.KubectlError as error:
             raise Failed(error) from None
@@ -68,9 +65,13 @@ class RealCluster:
         self.space = f'{CORE}/{self.namespace}'
         self.issuer = None
         self.made = []                  # paths, to be deleted backwards
+        self.url = held['server'].rstrip('/')
         self.ca = 'system'
-        if ca:
-            self.ca = self._write('ca.crt', ca)
+        data = held.get('certificate-authority-data')
+        if data:
+            self.ca = self._write('ca.crt', base64.b64decode(data).decode())
+        name = held.get('tls-server-name')
+        self.reach = {'k8s_tls_server_name': name} if name else {}
 
     def _write(self, name, text):
         return tokens.write_file(os.path.join(self.dir, name), text)
@@ -80,7 +81,7 @@ class RealCluster:
         return f'the API server is {self.url}, Kubernetes {self.version}'
 
     def plan(self):
-        """Return what will be made, and how to get rid of it by hand."""
+        """Return what will be made, a line for each object."""
         name = self.namespace
         rows = [('Namespace', name),
                 ('ServiceAccount', f'{name}/{REVIEWER}'),

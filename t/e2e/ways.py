@@ -166,6 +166,26 @@ def rancher(world):
     front.stop()
 
 
+def other_name(world):
+    """The API server under an address that its certificate does not have."""
+    if world.plane is None:
+        world.test.skip('another address of somebody\'s cluster')
+        return
+    host = world.host.replace('127.0.0.1', '0.0.0.0')
+    for name, reason in ((None, 'api_tls'),
+                         ('kubernetes.default.svc', None),
+                         ('elsewhere.example.com', 'api_tls')):
+        nginx = world.gateway(world.method() + world.config(
+            k8s_host=host, k8s_tls_server_name=name))
+        answer = world.login(nginx, world.token())
+        what = f'another address, k8s_tls_server_name {name or "unset"}'
+        if reason is None:
+            world.accepted(answer, what, pod_name='mypod1')
+        else:
+            world.refused(answer, 502, reason, what)
+        nginx.stop()
+
+
 def key_set(world):
     """k8s_jwks auto: forged tokens never get to the cluster."""
     t = world.test
@@ -251,5 +271,6 @@ def run(world):
     self_review(world)
     inside(world)
     rancher(world)
+    other_name(world)
     key_set(world)
     doors(world)
