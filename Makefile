@@ -68,7 +68,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan fuzz \
-		interop e2e fixtures tools bench demo lint clean install \
+		interop e2e fixtures tools bench demo lint clean install dist \
 		FORCE
 .DELETE_ON_ERROR:
 
@@ -319,6 +319,11 @@ install: module cli
 	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/akl-k8s
 	$(CLI) completion zsh \
 	    > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_akl-k8s
+
+# a tarball of the last commit, the same bytes wherever it is made
+
+dist:
+	packaging/dist $(OBJS)
 
 clean:
 	rm -rf $(OBJS)
