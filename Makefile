@@ -67,7 +67,8 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_INTEROP="$(abspath $(OBJS))/interop" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
-.PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan fuzz \
+.PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
+		test-images fuzz \
 		interop e2e fixtures tools bench demo lint clean install dist \
 		FORCE
 .DELETE_ON_ERROR:
@@ -230,6 +231,12 @@ $(OBJS)/asan/objs/nginx: $(OBJS)/module.stamp $(MODULE_SRCS) $(HEADERS)
 
 ASAN_FLAGS =	-fsanitize=address,undefined \
 		-fno-sanitize=nonnull-attribute,shift,alignment,pointer-overflow
+
+
+# the steps of the Dockerfiles, in root file systems: needs root, debootstrap
+
+test-images:
+	AKL_IMAGES=1 prove -v t/images.t
 
 
 # Fuzzing: clang's libFuzzer where there is one, else the driver in t/fuzz,

@@ -7,6 +7,10 @@
 #   NGINX_URL     where to get nginx-VERSION.tar.gz (nginx.org/download)
 #   NGINX_SHA256  what its digest has to be; by default what nginx.sha256,
 #                 beside this file, says of that version
+#   NGINX_PATCHES a directory of *.patch that this nginx was built with, where
+#                 they change its structures
+#   TARGETS       what is built, by default "module cli"; CFLAGS and LDFLAGS
+#                 are taken, too, see static.sh
 #
 # What has no known digest is not built: it would run with all keys.
 
@@ -49,7 +53,13 @@ printf '%s  %s\n' "$digest" "$work/$archive" | sha256sum -c -
 
 tar xzf "$work/$archive" -C "$work"
 
-make -C "$source" module cli OBJS="$work/objs" \
+for patch in ${NGINX_PATCHES:+"$NGINX_PATCHES"/*.patch}; do
+    echo "build.sh: $(basename "$patch")"
+    patch -d "$work/nginx-$version" -p1 < "$patch"
+done
+
+# shellcheck disable=SC2086
+make -C "$source" ${TARGETS:-module cli} OBJS="$work/objs" \
     NGINX_SRC="$work/nginx-$version" NGINX_FLAGS=--with-compat
 
 mkdir -p "$out/modules" "$out/bin"

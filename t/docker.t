@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """What the container image is built from: sources of a known digest."""
 
+import glob
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -123,19 +125,25 @@ def the_program_is_built_beside_the_module(builder):
 
 
 @t.story
-def the_image_has_what_both_of_them_need():
-    build, _, run = read('Dockerfile').partition('\n\n\nFROM ')
-    for library, package in (('curl', 'curl'), ('jansson', 'libjansson4'),
-                             ('yaml', 'libyaml-0-2')):
-        t.like(build, rf'lib{library}\w*(-openssl)?-dev\b',
-               f'{library} to build with')
-        t.like(run, rf'\b{package}\b', f'{package} to run with')
+def the_images_have_what_module_and_program_need():
+    names = {'Dockerfile': (('curl4-openssl', 'curl'),
+                            ('jansson', 'libjansson4'),
+                            ('yaml', 'libyaml-0-2')),
+             'Dockerfile.alpine': (('curl', 'libcurl'),
+                                   ('jansson', 'jansson'),
+                                   ('yaml', 'yaml'))}
+    for name, libraries in names.items():
+        build, _, run = read(name).partition(' AS gateway\n')
+        for library, package in libraries:
+            t.like(build, rf'\b(lib)?{library}-dev\b',
+                   f'{name}: {library} to build with')
+            t.like(run, rf'\b{package}\b', f'{name}: {package} to run with')
+        t.like(run, r'nginx -t -e /dev/stderr && akl-k8s --version',
+               f'{name}: both are tried while it is built')
     needed = subprocess.run(['ldd', cli.BINARY], text=True, check=True,
                             stdout=subprocess.PIPE).stdout
     t.is_([one for one in ('libcurl', 'libjansson', 'libyaml')
            if one not in needed], [], 'that is what the program needs')
-    t.like(run, r'nginx -t -c(.*\n)*.*&& akl-k8s --version',
-           'both are tried while it is built')
 
 
 @t.story
@@ -163,29 +171,155 @@ def what_a_mirror_has_is_held_against_the_digests_we_know(builder):
         t.like(said, 'FAILED', f'{name} is not what it should be')
 
 
-@t.story
-def the_version_that_the_dockerfile_builds_has_a_digest():
-    text = read('Dockerfile')
-    tag = re.search(r'^ARG NGINX_TAG=(\S+)$', text, re.M).group(1)
-    t.ok(f'nginx-{tag}.tar.gz' in KNOWN, tag)
-    t.ok('nginx.sha256' in text, 'the list of digests goes into the build')
+DOCKERFILES = [os.path.relpath(path, DOCKER) for path in sorted(
+    glob.glob(os.path.join(DOCKER, 'Dockerfile*')))]
+SCRIPTS = [os.path.relpath(path, DOCKER) for path in sorted(
+    glob.glob(os.path.join(DOCKER, '*.sh'))
+    + glob.glob(os.path.join(DOCKER, 'official-image', '*', 'prebuild')))]
 
 
 @t.story
-def the_dockerfile_hands_on_where_sources_come_from():
-    text = read('Dockerfile')
-    for name in ('NGINX_URL', 'NGINX_SHA256'):
-        t.ok(re.search(rf'^ARG {name}=', text, re.M)
-             and f'{name}="${name}"' in text, name)
+def patches_of_an_nginx_are_applied_to_its_sources(builder):
+    inside = os.path.join(builder.dir, 'nginx-1.99.0')
+    os.makedirs(inside)
+    tokens.write_file(os.path.join(inside, 'a'), 'one\n')
+    digest = builder.archive('1.99.0')
+    patches = os.path.join(builder.dir, 'patches')
+    os.makedirs(patches)
+    text = '--- nginx/a\n+++ nginx/a\n@@ -1 +1 @@\n-{}\n+two\n'
+    tokens.write_file(os.path.join(patches, '1.patch'), text.format('one'))
+    result, said = builder.build('1.99.0', NGINX_SHA256=digest,
+                                 NGINX_PATCHES=patches)
+    t.is_(result, BUILT, 'the build')
+    t.like(said, 'patching file a', 'what is patched')
+    tokens.write_file(os.path.join(patches, '2.patch'), text.format('three'))
+    t.is_(builder.build('1.99.0', NGINX_SHA256=digest,
+                        NGINX_PATCHES=patches)[0], NOT_BUILT,
+          'with a patch that does not fit')
 
 
 @t.story
-def each_file_that_the_dockerfile_copies_is_there():
-    names = re.findall(r'docker/(\S+)', ' '.join(
-        re.findall(r'^COPY (.*)$', read('Dockerfile'), re.M)))
-    t.ok(names, 'it copies some')
-    for name in names:
-        t.ok(os.path.exists(os.path.join(DOCKER, name)), name)
+def a_base_image_has_no_default_and_has_to_be_pinned():
+    for name in DOCKERFILES:
+        text = read(name)
+        bases = set(re.findall(r'^FROM (\S+)', text, re.M))
+        stages = set(re.findall(r'^FROM \S+ AS (\S+)', text, re.M))
+        images = [base.strip('${}') for base in bases - stages]
+        t.is_(len(images), 1, f'{name} builds on one image')
+        t.ok(re.search(rf'^ARG {images[0]}$', text, re.M),
+             f'{name}: {images[0]} has no default')
+        t.ok(re.search(r'case \$' + images[0] + r' in \\\n +\*@sha256:\*\)',
+                       text), f'{name} demands a digest')
+
+
+@t.story
+def images_run_as_an_ordinary_user_and_end_gracefully():
+    for name in 'Dockerfile', 'Dockerfile.alpine':
+        final = read(name).rpartition(' AS gateway\n')[2]
+        final = final.split('\nFROM ')[0]
+        t.is_(re.findall(r'^USER (.*)$', final, re.M)[-1], '101:101',
+              f'{name}: its user')
+        t.is_(re.findall(r'^STOPSIGNAL (.*)$', final, re.M), ['SIGQUIT'],
+              f'{name}: its stop signal')
+        t.ok('akl-k8s.sbom=' in final, f'{name}: a label names the SBOM')
+
+
+@t.story
+def the_dockerfiles_hand_on_where_sources_come_from():
+    for name in 'Dockerfile', 'Dockerfile.alpine':
+        for member in 'NGINX_URL', 'NGINX_SHA256':
+            t.ok(re.search(rf'^ARG {member}=', read(name), re.M)
+                 and f'{member}="${member}"' in read(name),
+                 f'{name}: {member}')
+        t.ok('nginx.sha256' in read(name), f'{name}: the list of digests')
+
+
+@t.story
+def each_file_that_the_dockerfiles_copy_is_there():
+    for name in DOCKERFILES:
+        names = [word for line in re.findall(
+            r'^COPY (?!--from)(.*)$', read(name), re.M)
+            for word in line.split()[:-1]]
+        t.ok(names, f'{name} copies some')
+        for copied in names:
+            t.ok(os.path.exists(os.path.join(nginx.ROOT, copied)), copied)
+
+
+@t.story
+def hadolint_finds_nothing():
+    hadolint = shutil.which('hadolint', path=os.path.join(
+        nginx.ROOT, 'objs', 'tools')) or shutil.which('hadolint')
+    if hadolint is None:
+        t.skip('there is no hadolint (make tools)')
+        return
+    for name in DOCKERFILES:
+        done = subprocess.run([hadolint, os.path.join(DOCKER, name)],
+                              check=False, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        t.is_((done.returncode, done.stdout), (0, ''), name)
+
+
+@t.story
+def shellcheck_finds_nothing():
+    if shutil.which('shellcheck') is None:
+        t.skip('there is no shellcheck')
+        return
+    for name in SCRIPTS:
+        done = subprocess.run(['shellcheck', os.path.join(DOCKER, name)],
+                              check=False, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        t.is_((done.returncode, done.stdout), (0, ''), name)
+
+
+class Docker:
+    """A docker that knows one digest."""
+
+    def __init__(self):
+        self.dir = t.folder()
+
+    def pin(self, image, says):
+        """Run pin.sh with a docker that says so; return code, words."""
+        tokens.write_file(os.path.join(self.dir, 'docker'),
+                          '#!/bin/sh\n' + says, 0o755)
+        done = subprocess.run(
+            ['sh', os.path.join(DOCKER, 'pin.sh'), *image], check=False,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={'PATH': f'{self.dir}:{os.environ["PATH"]}'})
+        return done.returncode, done.stdout.strip()
+
+
+@t.own
+def docker():
+    """A docker of this story's own."""
+    return Docker()
+
+
+@t.story
+def pin_prints_an_image_with_the_digest_of_the_registry(docker):
+    digest = 'sha256:' + 'a1' * 32
+    t.is_(docker.pin(['nginx:1.28.0'], f'echo {digest}\n'),
+          (0, f'nginx:1.28.0@{digest}'), 'an image')
+    t.is_(docker.pin([f'nginx@{digest}'], 'exit 1\n'),
+          (0, f'nginx@{digest}'), 'one that has a digest')
+    t.is_(docker.pin(['nginx:1.28.0'], 'echo none\n'), (1, ''),
+          'no digest is no answer')
+    t.is_(docker.pin(['nginx:1.28.0'], 'exit 1\n'), (1, ''),
+          'nor is a registry that does not answer')
+    t.is_(docker.pin([], ''), (2, ''), 'no image')
+
+
+@t.story
+def the_directory_for_the_official_image_is_whole():
+    place = os.path.join(DOCKER, 'official-image', 'aklk8s')
+    t.is_(sorted(os.listdir(place)), ['build-deps', 'prebuild', 'source'],
+          'its files')
+    t.ok(os.access(os.path.join(place, 'prebuild'), os.X_OK),
+         'prebuild can be executed, or it would be passed over')
+    with open(os.path.join(nginx.ROOT, 'config'), encoding='ascii') as file:
+        t.like(file.read(), r'\n\. auto/module', 'config is a dynamic '
+               'module\'s, or the packaging tools would change it')
 
 
 t.tell()
