@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import certs  # noqa: E402
 import faults  # noqa: E402
+import gates  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, free_port  # noqa
@@ -162,6 +163,31 @@ def a_host_where_nobody_listens_is_found(cluster, desk):
     desk.names('a closed port', 3, 'port',
                'no connection to port .*Connection refused', 'firewalls',
                k8s_host=f'https://127.0.0.1:{free_port()}')
+
+
+@t.story
+def it_goes_the_way_that_the_config_says(cluster, desk):
+    name = 'kubernetes.default.svc'
+    proxy = gates.Tunnel({'no.such.example:6443':
+                          ('127.0.0.1', cluster.port)})
+    walls = {'k8s_host': 'https://no.such.example:6443',
+             'k8s_tls_server_name': name,
+             'k8s_proxy': f'http://127.0.0.1:{proxy.port}'}
+    done = desk.well('through a proxy, by another name', **walls)
+    t.like(str(found(done, 'ok')), f'by {walls["k8s_proxy"]}.*'
+           f'is for "{name}"', 'it says so')
+    t.is_(set(proxy.connects()), {'no.such.example:6443'}, 'all of it')
+    desk.names('a name that the certificate does not have', 1, 'tls',
+               'not for "kubernetes.else"', 'k8s_tls_server_name',
+               **{**walls, 'k8s_tls_server_name': 'kubernetes.else'})
+    for status in (407, 502):
+        proxy.status = status
+        desk.names('a proxy that refuses', 3, 'port',
+                   f'the proxy does not connect to port 6443.*{status}',
+                   'allow CONNECT to no.such.example:6443', **walls)
+    proxy.close()
+    desk.names('a proxy that is away', 3, 'port', 'efused', 'cluster-info',
+               **walls)
 
 
 @t.story

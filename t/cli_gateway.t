@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import certs  # noqa: E402
+import gates  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, client  # noqa: E402
 from cli import TERMINALS, Desk, run, run_on_terminal  # noqa: E402
@@ -374,6 +375,32 @@ def an_issuer_that_is_no_https_url_is_told_by_tokens_alone(desk):
     t.like(desk.read('old.conf'), 'k8s_issuer api;', 'that is it')
 
 
+@t.story
+def a_cluster_behind_walls_is_reached_as_the_kubeconfig_says(cluster, desk):
+    name = 'kubernetes.default.svc'
+    proxy = gates.Tunnel({'10.0.0.1:6443': ('127.0.0.1', cluster.port)})
+    url = f'http://127.0.0.1:{proxy.port}'
+    path = desk.kubeconfig(cluster={
+        'server': 'https://10.0.0.1:6443', 'proxy-url': url,
+        'tls-server-name': name, 'certificate-authority-data': b64(desk.ca)})
+    done = desk.create('--from-kubeconfig', path, '--conf', 'walls.conf',
+                       '--create-reviewer', '--yes', name='walls',
+                       env={'no_proxy': '*', 'NO_PROXY': '*'})
+    t.is_((done.code, set(proxy.connects())), (0, {'10.0.0.1:6443'}),
+          'by the proxy')
+    t.ok(not any('authorization' in head.lower() for head in proxy.heads),
+         'which sees no credential')
+    t.is_(cluster.api.records()[-1]['sni'], name, 'and by the name')
+    t.like(desk.read('walls.conf'), f'k8s_tls_server_name {name};\\s+'
+           f'k8s_proxy {url};', 'both are in the block')
+    t.is_(desk.starts('walls.conf')[0], 0, 'which nginx takes')
+    done = desk.create('--from-kubeconfig', path, '--conf', 'own.conf',
+                       '--k8s-host', cluster.url, name='own')
+    t.is_(done.code, 0, 'a host of its own')
+    t.unlike(desk.read('own.conf'), 'k8s_proxy|k8s_tls_server_name',
+             'is reached in its own way')
+
+
 # Kubeconfigs that will not do
 
 @t.story
@@ -391,12 +418,12 @@ def a_kubeconfig_that_will_not_do_is_refused_with_the_cause(cluster, desk):
             ('no verification', {'cluster': {
                 'server': cluster.url, 'insecure-skip-tls-verify': True}}, 2,
              'does not verify the cluster "c"'),
-            ('a proxy', {'cluster': {
-                'server': cluster.url, 'proxy-url': 'http://proxy:3128'}}, 2,
-             'through a proxy .proxy-url.*--k8s-host'),
-            ('another name', {'cluster': {
-                'server': cluster.url, 'tls-server-name': 'kubernetes'}}, 2,
-             'by another name in the certificate'),
+            ('a proxy of another kind', {'cluster': {
+                'server': cluster.url, 'proxy-url': 'socks5://proxy'}}, 2,
+             'proxy-url.*other kinds of proxies.*--k8s-host'),
+            ('a name that is none', {'cluster': {
+                'server': cluster.url, 'tls-server-name': 'a:1'}}, 2,
+             'tls-server-name.*must be a name'),
             ('no server', {'cluster': {'x': 1}}, 2, 'no server'),
             ('broken base64', {'cluster': {
                 'server': cluster.url, 'certificate-authority-data': '!'}}, 2,

@@ -284,6 +284,8 @@ akl_doctor_cluster(akl_exam_t *exam)
 
         exam->kube.peer.url = url;
         exam->kube.peer.ca = config->ca.text;
+        exam->kube.peer.proxy = config->proxy;
+        exam->kube.peer.server_name = config->server_name;
         exam->kube.peer.timeout = exam->timeout;
         exam->kube.peer.https_only = 1;
         exam->kube.bearer = (const char *) (config->certificate || config->self

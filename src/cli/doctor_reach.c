@@ -17,7 +17,7 @@
 
 
 static int
-akl_reach_name(akl_exam_t *exam, const char *host)
+akl_reach_name(akl_exam_t *exam, const char *host, const char *directive)
 {
     int               rc;
     char              text[NI_MAXHOST];
@@ -34,8 +34,9 @@ akl_reach_name(akl_exam_t *exam, const char *host)
 
     if (rc != 0) {
         akl_finding(exam, AKL_FINDING_DOWN, "name",
-                    akl_mem_printf("getent hosts %s; k8s_host has to be a "
-                                   "name that this machine resolves", host),
+                    akl_mem_printf("getent hosts %s; %s has to be a "
+                                   "name that this machine resolves", host,
+                                   directive),
                     "\"%s\" does not resolve: %s", host, gai_strerror(rc));
         return 0;
     }
@@ -291,7 +292,11 @@ akl_reach_certificate(akl_exam_t *exam, STACK_OF(X509) *chain,
     {
         ERR_clear_error();
         akl_finding(exam, AKL_FINDING_FAILED, "tls",
-                    "name the host in k8s_host as the certificate has it",
+                    exam->config->server_name
+                    ? "say a name in k8s_tls_server_name that the certificate "
+                      "has"
+                    : "name the host in k8s_host as the certificate has it, "
+                      "or say k8s_tls_server_name",
                     "the API server's certificate is not for \"%s\" but for "
                     "%s", host, akl_reach_names(cert));
         return 0;
@@ -320,8 +325,8 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
 {
     int                 rc;
     char               *address, *host;
-    akl_host_t          parsed;
-    const char         *cause;
+    akl_host_t          parsed, proxy;
+    const char         *cause, *by;
     STACK_OF(X509)     *chain;
     akl_http_answer_t   answer;
 
@@ -335,11 +340,28 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
 
     host = akl_mem_strn(parsed.host.data, parsed.host.len);
 
-    if (!akl_reach_name(exam, host)) {
+    by = "";
+
+    if (exam->config->proxy) {
+
+        /* the host's name is for the proxy to resolve */
+
+        (void) akl_host_proxy(akl_str_of(exam->config->proxy), &proxy);
+
+        rc = akl_reach_name(exam, akl_mem_strn(proxy.host.data,
+                                               proxy.host.len), "k8s_proxy");
+        by = akl_mem_printf(" by %s", akl_clean(akl_str_of(
+                                                exam->config->proxy), 200));
+
+    } else {
+        rc = akl_reach_name(exam, host, "k8s_host");
+    }
+
+    if (!rc) {
         return 0;
     }
 
-    akl_progress("connecting to %s", host);
+    akl_progress("connecting to %s%s", host, by);
 
     akl_http_probe(&exam->kube.peer, &answer, &chain, &address);
 
@@ -350,8 +372,19 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
                     akl_mem_printf("kubectl cluster-info tells the right port;"
                                    " if it is, firewalls and network policies "
                                    "between here and there"),
-                    "no connection to port %u of \"%s\": %s", parsed.port,
-                    host, answer.error);
+                    "no connection to port %u of \"%s\"%s: %s", parsed.port,
+                    host, by, answer.error);
+        return 0;
+    }
+
+    if (chain == NULL && exam->config->proxy && answer.error
+        && strstr(answer.error, "CONNECT"))
+    {
+        akl_finding(exam, AKL_FINDING_DOWN, "port",
+                    akl_mem_printf("have the proxy allow CONNECT to %s:%u, "
+                                   "without credentials", host, parsed.port),
+                    "the proxy does not connect to port %u of \"%s\": %s",
+                    parsed.port, host, answer.error);
         return 0;
     }
 
@@ -365,10 +398,12 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
         return 0;
     }
 
-    akl_finding(exam, AKL_FINDING_OK, "port", NULL, "port %u of %s answers",
-                parsed.port, address ? address : host);
+    akl_finding(exam, AKL_FINDING_OK, "port", NULL, "port %u of %s answers%s",
+                parsed.port, (address && *by == '\0') ? address : host, by);
 
-    rc = akl_reach_certificate(exam, chain, host);
+    rc = akl_reach_certificate(exam, chain, exam->config->server_name
+                                            ? exam->config->server_name
+                                            : host);
 
     sk_X509_pop_free(chain, X509_free);
 

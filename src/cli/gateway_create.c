@@ -204,6 +204,20 @@ akl_gateway_cluster(akl_gateway_t *gw)
     akl_gateway_word(gw, "k8s-auth-type", "k8s_auth_type");
     akl_gateway_list(gw, "k8s-host", "k8s_host", gw->host);
 
+    /* a host that was given is reached in its own way */
+
+    if (akl_opt(gw->args, "k8s-host") == NULL) {
+
+        if (gw->kc.server_name) {
+            akl_nginxconf_pair(&gw->block, "k8s_tls_server_name",
+                               gw->kc.server_name);
+        }
+
+        if (gw->kc.proxy) {
+            akl_nginxconf_pair(&gw->block, "k8s_proxy", gw->kc.proxy);
+        }
+    }
+
     ca = akl_opt(gw->args, "k8s-ca-cert");
 
     if (ca && strcmp(ca, "system") == 0) {

@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 
 #include "../k8s/version.h"
+#include "../k8s/host.h"
 #include "http.h"
 #include "out.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     CURLcode             code;
     struct curl_slist   *headers;
     struct curl_slist   *address;
+    char                *host;          /* a header, or NULL */
     akl_buf_t            body;
     size_t               max;
     akl_http_answer_t   *answer;
@@ -131,6 +133,40 @@ akl_http_blob(CURL *easy, CURLoption option, akl_str_t text)
 }
 
 
+/*
+ * libcurl takes the name for TLS from the URL.  The host is connected to all
+ * the same, and named as ever in "Host".
+ */
+
+static const char *
+akl_http_named(akl_http_call_t *call, const akl_http_peer_t *peer)
+{
+    char        *authority;
+    akl_host_t   host;
+
+    if (peer->server_name == NULL
+        || akl_host_parse(akl_str_of(peer->url), &host) != NULL)
+    {
+        return peer->url;
+    }
+
+    authority = akl_mem_printf(host.brackets ? "[%.*s]:%u" : "%.*s:%u",
+                               (int) host.host.len,
+                               (const char *) host.host.data, host.port);
+
+    call->host = akl_mem_printf("Host: %s", authority);
+    call->address = curl_slist_append(NULL,
+                                      akl_mem_printf("::%s", authority));
+    (void) curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->address);
+
+    return akl_mem_printf(strchr(peer->server_name, ':')
+                          ? "https://[%s]:%u%.*s" : "https://%s:%u%.*s",
+                          peer->server_name, host.port,
+                          (int) host.prefix.len,
+                          (const char *) host.prefix.data);
+}
+
+
 static int
 akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     const char *path, akl_http_answer_t *answer)
@@ -160,7 +196,8 @@ akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
     timeout = peer->timeout ? peer->timeout : AKL_HTTP_TIMEOUT_DEFAULT;
 
     (void) curl_easy_setopt(easy, CURLOPT_URL,
-                            akl_mem_printf("%s%s", peer->url, path));
+                            akl_mem_printf("%s%s", akl_http_named(call, peer),
+                                           path));
 #if (LIBCURL_VERSION_NUM >= 0x075500)
     (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
                             peer->https_only ? "https" : "http,https");
@@ -172,6 +209,9 @@ akl_http_open(akl_http_call_t *call, const akl_http_peer_t *peer,
 #endif
     (void) curl_easy_setopt(easy, CURLOPT_PROXY, peer->proxy ? peer->proxy
                                                              : "");
+    (void) curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    (void) curl_easy_setopt(easy, CURLOPT_HEADEROPT,
+                            (long) CURLHEADER_SEPARATE);
     (void) curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -315,6 +355,10 @@ akl_http_prepare(akl_http_call_t *call, const akl_http_request_t *request)
                                                     ? request->accept
                                                     : "application/json"));
     akl_http_add(call, "Expect:");
+
+    if (call->host) {
+        akl_http_add(call, call->host);
+    }
 
     if (request->bearer) {
         akl_http_add(call, akl_mem_printf("Authorization: Bearer %s",

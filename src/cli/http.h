@@ -28,6 +28,8 @@ typedef struct {
     akl_str_t     cert;                 /* PEM; len 0: none */
     akl_str_t     key;
     const char   *proxy;                /* http://host:port, or NULL */
+    const char   *server_name;          /* that TLS asks for and verifies in
+                                           place of the host's; or NULL */
     const char   *address;              /* numeric; is connected to in place of
                                            the host, whose name TLS and HTTP
                                            keep; or NULL */

@@ -5,6 +5,8 @@
 #include <yaml.h>
 
 #include "../jose/base64.h"
+#include "../k8s/check.h"
+#include "../k8s/host.h"
 #include "file.h"
 #include "kubeconfig.h"
 #include "out.h"
@@ -154,6 +156,10 @@ akl_yaml_true(akl_yaml_t *y, yaml_node_t *map, const char *key)
 }
 
 
+static void akl_kubeconfig_way(akl_yaml_t *y, yaml_node_t *cluster,
+    akl_kubeconfig_t *kc);
+
+
 static void
 akl_kubeconfig_cluster(akl_yaml_t *y, akl_kubeconfig_t *kc)
 {
@@ -178,16 +184,40 @@ akl_kubeconfig_cluster(akl_yaml_t *y, akl_kubeconfig_t *kc)
                                   "does so lets anybody in; put its "
                                   "certificate-authority there", kc->cluster);
 
-    } else if (akl_yaml_text(y, cluster, "proxy-url")
-               || akl_yaml_text(y, cluster, "tls-server-name"))
-    {
-        y->error = akl_mem_printf("reaches the cluster \"%s\" %s, and the "
-                       "gateway knows its own host only: give --k8s-host and "
-                       "--k8s-ca-cert of one that it can reach", kc->cluster,
-                       akl_yaml_text(y, cluster, "proxy-url")
-                       ? "through a proxy (proxy-url)"
-                       : "by another name in the certificate "
-                         "(tls-server-name)");
+    } else {
+        akl_kubeconfig_way(y, cluster, kc);
+    }
+}
+
+
+/* how it is reached, as nginx could reach it, too */
+
+static void
+akl_kubeconfig_way(akl_yaml_t *y, yaml_node_t *cluster, akl_kubeconfig_t *kc)
+{
+    akl_host_t   host;
+    const char  *cause;
+
+    kc->proxy = akl_yaml_text(y, cluster, "proxy-url");
+    kc->server_name = akl_yaml_text(y, cluster, "tls-server-name");
+
+    cause = kc->proxy ? akl_host_proxy(akl_str_of(kc->proxy), &host) : NULL;
+
+    if (cause) {
+        y->error = akl_mem_printf("reaches the cluster \"%s\" through a proxy "
+                       "(proxy-url) that %s: give --k8s-host and --k8s-ca-cert "
+                       "of a host that the gateway can reach", kc->cluster,
+                       cause);
+        return;
+    }
+
+    cause = kc->server_name
+            ? akl_check_server_name(akl_str_of(kc->server_name)) : NULL;
+
+    if (cause) {
+        y->error = akl_mem_printf("has a name for the certificate of the "
+                                  "cluster \"%s\" (tls-server-name) that %s",
+                                  kc->cluster, cause);
     }
 }
 

@@ -13,6 +13,8 @@ typedef struct {
     const char   *cluster;              /* their names */
     const char   *user;
     const char   *server;               /* URL */
+    const char   *proxy;                /* proxy-url, or NULL */
+    const char   *server_name;          /* tls-server-name, or NULL */
     akl_str_t     ca;                   /* PEM; len 0: the system's */
     const char   *token;                /* or NULL */
     akl_str_t     cert;                 /* PEM; len 0: none */
@@ -23,9 +25,8 @@ typedef struct {
 /*
  * Reads a kubeconfig and takes one context of it, the current one where
  * "context" is NULL.  Whatever would have us run a program, ask for a
- * password or skip a verification is refused, and so is a way to the cluster
- * that the gateway cannot go: a proxy, another name in the certificate.  NULL,
- * or the cause.
+ * password or skip a verification is refused, and so is a proxy of a kind that
+ * the gateway does not know.  NULL, or the cause.
  */
 const char *akl_kubeconfig_read(const char *path, const char *context,
     akl_kubeconfig_t *kc);

@@ -111,6 +111,8 @@ akl_peer_kubeconfig(const akl_kubeconfig_t *kc, akl_kube_t *kube)
     kube->peer.ca = kc->ca;
     kube->peer.cert = kc->cert;
     kube->peer.key = kc->key;
+    kube->peer.proxy = kc->proxy;
+    kube->peer.server_name = kc->server_name;
     kube->peer.https_only = 1;
     kube->bearer = kc->token;
 }

@@ -48,6 +48,8 @@ struct akl_setup_config_s {
     const char             *access_id;
     akl_setup_method_t     *method;     /* NULL: unknown */
     akl_list_t              hosts;
+    const char             *server_name;    /* for TLS, or NULL */
+    const char             *proxy;          /* http://host:port, or NULL */
     akl_list_t              issuers;    /* n 0: not validated */
     akl_source_t            signing_key;
     akl_list_t              own_keys;   /* PEM: it, and verification keys */

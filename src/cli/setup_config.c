@@ -152,6 +152,46 @@ akl_setup_host(akl_setup_block_t *b, akl_directive_t *d)
 }
 
 
+static void
+akl_setup_server_name(akl_setup_block_t *b, akl_directive_t *d)
+{
+    const char  *cause;
+
+    cause = akl_check_server_name(akl_str_of(d->args[1]));
+
+    if (cause) {
+        akl_setup_problem(b->setup, d, 1, "\"k8s_tls_server_name\" directive %s",
+                          cause);
+        return;
+    }
+
+    b->config->server_name = d->args[1];
+}
+
+
+static void
+akl_setup_proxy(akl_setup_block_t *b, akl_directive_t *d)
+{
+    akl_host_t   host;
+    const char  *cause;
+
+    if (d->args[1][0] == '\0') {
+        akl_setup_problem(b->setup, d, 1, "\"k8s_proxy\" directive is empty");
+        return;
+    }
+
+    cause = akl_host_proxy(akl_str_of(d->args[1]), &host);
+
+    if (cause) {
+        akl_setup_problem(b->setup, d, 1, "invalid k8s_proxy \"%s\": %s",
+                          d->args[1], cause);
+        return;
+    }
+
+    b->config->proxy = d->args[1];
+}
+
+
 void
 akl_setup_ca_text(akl_setup_block_t *b, akl_directive_t *d, const char *value)
 {
@@ -429,6 +469,8 @@ static const akl_setup_member_t  akl_setup_members[] = {
     { "k8s_auth_type", AKL_GIVEN_AUTH_TYPE, akl_setup_auth_type },
     { "k8s_host", AKL_GIVEN_HOST, akl_setup_host },
     { "k8s_ca_cert", AKL_GIVEN_CA, akl_setup_ca },
+    { "k8s_tls_server_name", 0, akl_setup_server_name },
+    { "k8s_proxy", 0, akl_setup_proxy },
     { "token_reviewer_jwt", AKL_GIVEN_REVIEWER, akl_setup_reviewer },
     { "k8s_client_certificate", AKL_GIVEN_CLIENT_CERT, akl_setup_client_cert },
     { "k8s_client_key", AKL_GIVEN_CLIENT_KEY, akl_setup_client_key },
