@@ -242,6 +242,46 @@ ngx_http_akl_k8s_globs(ngx_conf_t *cf, ngx_str_t *directive,
 }
 
 
+char *
+ngx_http_akl_k8s_texts(ngx_conf_t *cf, ngx_str_t *directive, const char *is,
+    const char *(*check)(akl_str_t text, const char **warn), akl_list_t *list,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    akl_str_t   *elts;
+    ngx_uint_t   i;
+    const char  *cause, *warn;
+
+    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
+    if (elts == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        elts[i] = ngx_http_akl_k8s_str(&args[i]);
+
+        warn = NULL;
+        cause = check(elts[i], &warn);
+
+        if (cause) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid %s \"%V\" in \"%V\": %s", is, &args[i],
+                               directive, cause);
+            return NGX_CONF_ERROR;
+        }
+
+        if (warn) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "\"%V\" in \"%V\" %s",
+                               &args[i], directive, warn);
+        }
+    }
+
+    list->elts = elts;
+    list->n = n;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_int_t
 ngx_http_akl_k8s_parse_flag(ngx_str_t *value)
 {

@@ -149,10 +149,6 @@ enum {
 char *ngx_http_akl_k8s_config_end(ngx_conf_t *cf,
     ngx_http_akl_k8s_block_t *block);
 
-/* Logs "NAME: CAUSE"; returns NGX_CONF_ERROR. */
-char *ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
-    const char *cause);
-
 /*
  * Logs what is wrong with a source, or hardly meant (NGX_LOG_EMERG,
  * NGX_LOG_WARN), naming its file: 'DIRECTIVE "FILE": CAUSE'; "look" (or "")
@@ -169,6 +165,19 @@ char *ngx_http_akl_k8s_source_cause(ngx_conf_t *cf, ngx_uint_t level,
 
 /* Reads a block's directives, "include" among them. */
 char *ngx_http_akl_k8s_block(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block);
+
+/* values that a directive may have where any number will do */
+
+#define NGX_HTTP_AKL_K8S_MANY  1000
+
+
+/*
+ * A directive's texts, each an "is" ("issuer") that "check" takes or refuses,
+ * in place of those in "list": NGX_CONF_OK, or NGX_CONF_ERROR after logging.
+ */
+char *ngx_http_akl_k8s_texts(ngx_conf_t *cf, ngx_str_t *directive,
+    const char *is, const char *(*check)(akl_str_t text, const char **warn),
+    akl_list_t *list, ngx_str_t *args, ngx_uint_t n);
 
 /*
  * A directive's globs on names of that kind, appended to "list": NGX_CONF_OK

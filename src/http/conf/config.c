@@ -8,8 +8,6 @@
 #include "conf.h"
 
 
-#define NGX_HTTP_AKL_K8S_MANY     1000
-
 #define NGX_HTTP_AKL_K8S_MOUNT                                                \
     "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -30,6 +28,10 @@ static ngx_http_akl_k8s_setter(in_cluster);
 static ngx_http_akl_k8s_setter(issuer);
 static ngx_http_akl_k8s_setter(no_issuer);
 
+static char *ngx_http_akl_k8s_config_checked(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *value,
+    akl_credential_type_t type, ngx_http_akl_k8s_source_t *src,
+    const char *(*check)(ngx_str_t *text, const char **warn));
 static void ngx_http_akl_k8s_config_cleanup(void *data);
 
 
@@ -328,33 +330,14 @@ static ngx_http_akl_k8s_setter(ca)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    const char  *cause, *warn;
-
     if (ngx_strcmp(args[0].data, "system") == 0) {
         config->ca_system = 1;
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                AKL_CREDENTIAL_PEM, &config->ca)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    warn = NULL;
-    cause = ngx_http_akl_k8s_check_ca(&config->ca.text, &warn);
-
-    if (cause) {
-        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, &config->ca,
-                                             cause, "");
-    }
-
-    if (warn) {
-        ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, &config->ca, warn, "");
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_config_checked(cf, block, &args[0],
+                                           AKL_CREDENTIAL_PEM, &config->ca,
+                                           ngx_http_akl_k8s_check_ca);
 }
 
 
@@ -362,31 +345,44 @@ static ngx_http_akl_k8s_setter(reviewer)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    const char  *cause, *warn;
-
     if (ngx_strcmp(args[0].data, "self") == 0) {
         config->reviewer_self = 1;
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_akl_k8s_source(cf, block->directive, &args[0],
-                                AKL_CREDENTIAL_TEXT, &config->reviewer)
+    return ngx_http_akl_k8s_config_checked(cf, block, &args[0],
+                                           AKL_CREDENTIAL_TEXT,
+                                           &config->reviewer,
+                                           ngx_http_akl_k8s_check_jwt);
+}
+
+
+/* reads a source and tells what is wrong with it, or hardly meant */
+
+static char *
+ngx_http_akl_k8s_config_checked(ngx_conf_t *cf,
+    ngx_http_akl_k8s_block_t *block, ngx_str_t *value,
+    akl_credential_type_t type, ngx_http_akl_k8s_source_t *src,
+    const char *(*check)(ngx_str_t *text, const char **warn))
+{
+    const char  *cause, *warn;
+
+    if (ngx_http_akl_k8s_source(cf, block->directive, value, type, src)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     warn = NULL;
-    cause = ngx_http_akl_k8s_check_jwt(&config->reviewer.text, &warn);
+    cause = check(&src->text, &warn);
 
     if (cause) {
-        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG,
-                                             &config->reviewer, cause, "");
+        return ngx_http_akl_k8s_source_cause(cf, NGX_LOG_EMERG, src, cause,
+                                             "");
     }
 
     if (warn) {
-        ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, &config->reviewer,
-                                      warn, "");
+        ngx_http_akl_k8s_source_cause(cf, NGX_LOG_WARN, src, warn, "");
     }
 
     return NGX_CONF_OK;
@@ -477,39 +473,8 @@ static ngx_http_akl_k8s_setter(issuer)
 {
     ngx_http_akl_k8s_config_t  *config = ngx_http_akl_k8s_config_of(block);
 
-    akl_str_t   *elts;
-    ngx_uint_t   i;
-    const char  *cause, *warn;
-
-    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
-    if (elts == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        elts[i] = ngx_http_akl_k8s_str(&args[i]);
-
-        warn = NULL;
-        cause = akl_check_issuer(elts[i], &warn);
-
-        if (cause) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid issuer \"%V\" in \"k8s_issuer\": %s",
-                               &args[i], cause);
-            return NGX_CONF_ERROR;
-        }
-
-        if (warn) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "\"%V\" in \"k8s_issuer\" %s", &args[i],
-                               warn);
-        }
-    }
-
-    config->issuers.elts = elts;
-    config->issuers.n = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_texts(cf, block->directive, "issuer",
+                                  akl_check_issuer, &config->issuers, args, n);
 }
 
 

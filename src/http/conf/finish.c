@@ -241,9 +241,12 @@ ngx_http_akl_k8s_config_in_pod(ngx_conf_t *cf,
         port = getenv("KUBERNETES_SERVICE_PORT");
 
         if (host == NULL || port == NULL) {
-            return ngx_http_akl_k8s_config_error(cf, "use_gw_service_account",
-                       "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT "
-                       "are not in the environment, this is no pod");
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "use_gw_service_account: "
+                               "KUBERNETES_SERVICE_HOST and "
+                               "KUBERNETES_SERVICE_PORT are not in the "
+                               "environment, this is no pod");
+            return NGX_CONF_ERROR;
         }
 
         url = ngx_array_push(config->host_urls);
@@ -492,16 +495,6 @@ ngx_http_akl_k8s_config_foreign(ngx_conf_t *cf,
                   "\"%s\" of akl_k8s_auth_config \"%V\" goes with %s only "
                   "in %V:%ui", name, &config->name, kind, &config->where.file,
                   config->where.line);
-
-    return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_akl_k8s_config_error(ngx_conf_t *cf, const char *name,
-    const char *cause)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s: %s", name, cause);
 
     return NGX_CONF_ERROR;
 }

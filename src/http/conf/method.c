@@ -9,28 +9,23 @@
 #include "main.h"
 
 
-static char *ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_pods(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_selector(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_ips(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_akl_k8s_method_key(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n);
+/* a directive of akl_k8s_auth_method, as the block's table calls it */
+
+#define ngx_http_akl_k8s_method_setter(name)                                  \
+    char *ngx_http_akl_k8s_method_##name(ngx_conf_t *cf,                      \
+        ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+
+
+static ngx_http_akl_k8s_method_setter(namespaces);
+static ngx_http_akl_k8s_method_setter(pods);
+static ngx_http_akl_k8s_method_setter(accounts);
+static ngx_http_akl_k8s_method_setter(selector);
+static ngx_http_akl_k8s_method_setter(ips);
+static ngx_http_akl_k8s_method_setter(audience);
+static ngx_http_akl_k8s_method_setter(expires);
+static ngx_http_akl_k8s_method_setter(ttl);
+static ngx_http_akl_k8s_method_setter(key);
 static void ngx_http_akl_k8s_method_cleanup(void *data);
-
-
-#define NGX_HTTP_AKL_K8S_MANY  1000
 
 
 const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
@@ -128,9 +123,7 @@ ngx_http_akl_k8s_auth_method(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(namespaces)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -139,9 +132,7 @@ ngx_http_akl_k8s_method_namespaces(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_pods(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
-    ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(pods)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -150,9 +141,7 @@ ngx_http_akl_k8s_method_pods(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(accounts)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -162,9 +151,7 @@ ngx_http_akl_k8s_method_accounts(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_selector(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(selector)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -215,9 +202,7 @@ ngx_http_akl_k8s_method_selector(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
-    ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(ips)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -280,50 +265,17 @@ ngx_http_akl_k8s_method_ips(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_audience(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(audience)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
-    akl_str_t   *elts;
-    ngx_uint_t   i;
-    const char  *cause, *warn;
-
-    elts = ngx_palloc(cf->pool, n * sizeof(akl_str_t));
-    if (elts == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        elts[i] = ngx_http_akl_k8s_str(&args[i]);
-
-        warn = NULL;
-        cause = akl_check_audience(elts[i], &warn);
-
-        if (cause) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid audience \"%V\" in \"audience\": %s",
-                               &args[i], cause);
-            return NGX_CONF_ERROR;
-        }
-
-        if (warn) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "\"%V\" in \"audience\" %s", &args[i], warn);
-        }
-    }
-
-    method->audiences.elts = elts;
-    method->audiences.n = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_akl_k8s_texts(cf, block->directive, "audience",
+                                  akl_check_audience, &method->audiences, args,
+                                  n);
 }
 
 
-static char *
-ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
-    ngx_http_akl_k8s_block_t *block, ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(expires)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -347,9 +299,7 @@ ngx_http_akl_k8s_method_expires(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
-    ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(ttl)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
@@ -361,9 +311,7 @@ ngx_http_akl_k8s_method_ttl(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
 }
 
 
-static char *
-ngx_http_akl_k8s_method_key(ngx_conf_t *cf, ngx_http_akl_k8s_block_t *block,
-    ngx_str_t *args, ngx_uint_t n)
+static ngx_http_akl_k8s_method_setter(key)
 {
     ngx_http_akl_k8s_method_t  *method = block->conf;
 
