@@ -9,6 +9,9 @@ static ngx_uint_t ngx_http_akl_k8s_metrics_series(ngx_conf_t *cf,
     ngx_akl_zone_t *zone, const char *name, ngx_str_t *config,
     const char *label, const char *value, ngx_uint_t gauge);
 static ngx_http_akl_k8s_main_conf_t *ngx_http_akl_k8s_metrics_conf(void);
+static ngx_http_akl_k8s_config_metrics_t *ngx_http_akl_k8s_metrics_of(
+    ngx_http_akl_k8s_config_t *config);
+static void ngx_http_akl_k8s_metrics_add(ngx_uint_t series, ngx_int_t by);
 static ngx_uint_t ngx_http_akl_k8s_metrics_code(ngx_uint_t status);
 
 
@@ -182,6 +185,24 @@ ngx_http_akl_k8s_metrics_conf(void)
 }
 
 
+static ngx_http_akl_k8s_config_metrics_t *
+ngx_http_akl_k8s_metrics_of(ngx_http_akl_k8s_config_t *config)
+{
+    ngx_http_akl_k8s_metrics_t  *metrics;
+
+    metrics = ngx_http_akl_k8s_metrics_conf()->metrics;
+
+    return &metrics->configs[config->index];
+}
+
+
+static void
+ngx_http_akl_k8s_metrics_add(ngx_uint_t series, ngx_int_t by)
+{
+    ngx_akl_zone_add_to(ngx_http_akl_k8s_metrics_conf()->zone, series, by);
+}
+
+
 void
 ngx_http_akl_k8s_metrics_login(ngx_http_akl_k8s_config_t *config,
     akl_reason_t reason, ngx_http_akl_k8s_cache_e cache, ngx_int_t by)
@@ -221,18 +242,10 @@ void
 ngx_http_akl_k8s_metrics_guard(ngx_http_akl_k8s_config_t *config,
     akl_reason_t reason)
 {
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    if (config == NULL) {
-        return;
+    if (config) {
+        ngx_http_akl_k8s_metrics_add(
+                      ngx_http_akl_k8s_metrics_of(config)->guards[reason], 1);
     }
-
-    amcf = ngx_http_akl_k8s_metrics_conf();
-    metrics = amcf->metrics;
-
-    ngx_akl_zone_add_to(amcf->zone,
-                        metrics->configs[config->index].guards[reason], 1);
 }
 
 
@@ -309,13 +322,8 @@ ngx_http_akl_k8s_metrics_code(ngx_uint_t status)
 void
 ngx_http_akl_k8s_metrics_minted(ngx_http_akl_k8s_config_t *config)
 {
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    amcf = ngx_http_akl_k8s_metrics_conf();
-    metrics = amcf->metrics;
-
-    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].minted, 1);
+    ngx_http_akl_k8s_metrics_add(ngx_http_akl_k8s_metrics_of(config)->minted,
+                                 1);
 }
 
 
@@ -323,14 +331,8 @@ void
 ngx_http_akl_k8s_metrics_in_flight(ngx_http_akl_k8s_config_t *config,
     ngx_int_t by)
 {
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    amcf = ngx_http_akl_k8s_metrics_conf();
-    metrics = amcf->metrics;
-
-    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].in_flight,
-                        by);
+    ngx_http_akl_k8s_metrics_add(
+                          ngx_http_akl_k8s_metrics_of(config)->in_flight, by);
 }
 
 
@@ -338,12 +340,6 @@ void
 ngx_http_akl_k8s_metrics_queued(ngx_http_akl_k8s_config_t *config,
     ngx_int_t by)
 {
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
-
-    amcf = ngx_http_akl_k8s_metrics_conf();
-    metrics = amcf->metrics;
-
-    ngx_akl_zone_add_to(amcf->zone, metrics->configs[config->index].queued,
-                        by);
+    ngx_http_akl_k8s_metrics_add(ngx_http_akl_k8s_metrics_of(config)->queued,
+                                 by);
 }

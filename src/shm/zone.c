@@ -328,16 +328,6 @@ ngx_akl_zone_raise(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
 }
 
 
-void
-ngx_akl_zone_delete(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
-    ngx_akl_key_t *key)
-{
-    ngx_akl_zone_lock(zone);
-    akl_store_delete(zone->store, cls, key->data);
-    ngx_akl_zone_unlock(zone);
-}
-
-
 ngx_int_t
 ngx_akl_zone_join(ngx_akl_zone_t *zone, ngx_akl_key_t *key,
     ngx_msec_t lifetime)

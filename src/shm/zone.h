@@ -96,9 +96,6 @@ ngx_int_t ngx_akl_zone_set(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
 ngx_int_t ngx_akl_zone_raise(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
     ngx_akl_key_t *key, time_t life, int64_t *value, time_t *expires);
 
-void ngx_akl_zone_delete(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
-    ngx_akl_key_t *key);
-
 
 /*
  * Flights: one review per key over all workers.  join: NGX_OK - the caller

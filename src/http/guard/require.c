@@ -11,9 +11,6 @@
 #include "require.h"
 
 
-#define NGX_HTTP_AKL_K8S_SEEN_LEN  256
-
-
 static void ngx_http_akl_k8s_require_deny(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_str_t name, ngx_uint_t dry_run);
 
@@ -66,10 +63,10 @@ static void
 ngx_http_akl_k8s_require_deny(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_str_t name, ngx_uint_t dry_run)
 {
-    u_char      *p, *last, *detail;
-    size_t       i, len;
-    ngx_str_t    s;
-    akl_str_t    seen;
+    size_t      len;
+    u_char     *p, text[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    ngx_str_t   s;
+    akl_str_t   seen;
 
     ngx_http_akl_k8s_identify(r, ctx);
 
@@ -77,44 +74,20 @@ ngx_http_akl_k8s_require_deny(ngx_http_request_t *r,
 
     (void) ngx_http_akl_k8s_claim(r, &ctx->claims, name, &seen);
 
-    len = ngx_min(seen.len, NGX_HTTP_AKL_K8S_SEEN_LEN);
+    len = sizeof("claim \"\" is not \"there\", dry run, let through") + name.len
+          + NGX_HTTP_AKL_K8S_LOG_SIZE;
 
-    detail = ngx_pnalloc(r->pool, sizeof("claim \"\" is \"\"..., dry run, "
-                                         "let through")
-                                  + name.len + 4 * len);
+    p = ngx_pnalloc(r->pool, len);
 
-    if (detail == NULL) {
-        ngx_http_akl_k8s_outcome(r, ctx, AKL_CLAIM_NOT_ALLOWED, NULL);
-        return;
+    if (p) {
+        s = ngx_http_akl_k8s_ngx_str(&name);
+
+        (void) ngx_snprintf(p, len, "claim \"%V\" is %s%s%s%s%Z", &s,
+                            seen.len ? "\"" : "not there",
+                            ngx_http_akl_k8s_log_text(text, seen),
+                            seen.len ? "\"" : "",
+                            dry_run ? ", dry run, let through" : "");
     }
 
-    s = ngx_http_akl_k8s_ngx_str(&name);
-
-    p = ngx_sprintf(detail, "claim \"%V\" is ", &s);
-
-    if (seen.len == 0) {
-        p = ngx_cpymem(p, "not there", sizeof("not there") - 1);
-
-    } else {
-        *p++ = '"';
-
-        for (i = 0; i < len; i++) {
-            if (seen.data[i] < 0x20 || seen.data[i] > 0x7e
-                || seen.data[i] == '"' || seen.data[i] == '\\')
-            {
-                p = ngx_sprintf(p, "\\x%02Xd", (u_int) seen.data[i]);
-
-            } else {
-                *p++ = seen.data[i];
-            }
-        }
-
-        *p++ = '"';
-    }
-
-    last = ngx_sprintf(p, "%s%s", (len < seen.len) ? "..." : "",
-                       dry_run ? ", dry run, let through" : "");
-    *last = '\0';
-
-    ngx_http_akl_k8s_outcome(r, ctx, AKL_CLAIM_NOT_ALLOWED, (char *) detail);
+    ngx_http_akl_k8s_outcome(r, ctx, AKL_CLAIM_NOT_ALLOWED, (char *) p);
 }

@@ -24,6 +24,8 @@ typedef struct {
 } ngx_http_akl_k8s_self_t;
 
 
+static ngx_int_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
+    ngx_str_t *token);
 static ngx_int_t ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token);
 static ngx_int_t ngx_http_akl_k8s_self_write(ngx_http_request_t *r,
@@ -108,7 +110,9 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
+/* of X-Vault-Token, else a bearer: NGX_OK, NGX_DECLINED (none), NGX_ERROR */
+
+static ngx_int_t
 ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
 {
     ngx_uint_t                  hash;

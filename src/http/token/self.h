@@ -16,14 +16,6 @@
 ngx_int_t ngx_http_akl_k8s_self_handler(ngx_http_request_t *r);
 
 /*
- * The token of a request to Vault: of X-Vault-Token, else of "Authorization:
- * Bearer".  NGX_OK, NGX_DECLINED (none) or NGX_ERROR; *token points into the
- * request.
- */
-ngx_int_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
-    ngx_str_t *token);
-
-/*
  * The role of a config in the one spelling that is told, ACCESS_ID..NAME, in
  * the request's pool.  NGX_OK or NGX_ERROR.
  */
