@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 import cli  # noqa: E402
+import gates  # noqa: E402
 import kubectl  # noqa: E402
 import nginx  # noqa: E402
 import procs  # noqa: E402
@@ -182,16 +183,24 @@ def what_cannot_be_deleted_is_named_with_the_command_that_does(cluster):
 
 
 @t.story
-def a_cluster_is_known_by_another_name_where_the_kubeconfig_says_so(cluster):
+def a_cluster_is_reached_as_the_kubeconfig_says(cluster):
     if kubectl_is_missing():
         return
     with open(cluster.kubeconfig(), encoding='ascii') as file:
         held = json.load(file)
-    held['clusters'][0]['cluster']['tls-server-name'] = 'localhost'
+    name = f'kubernetes.default.svc:{cluster.port}'
+    proxy = gates.Tunnel({name: ('127.0.0.1', cluster.port)})
+    held['clusters'][0]['cluster'].update({
+        'server': f'https://{name}', 'tls-server-name': 'localhost',
+        'proxy-url': f'http://127.0.0.1:{proxy.port}'})
     code, said = demo('--kubeconfig', t.write(
         'kubeconfig', json.dumps(held)), '--yes')
     t.is_(code, 0, 'it ends well')
-    t.like(said, r'\n +k8s_tls_server_name +localhost;', 'nginx is told it')
+    t.like(said, r'\n +k8s_tls_server_name +localhost;',
+           'nginx is told the name')
+    t.like(said, rf'\n +k8s_proxy +http://127.0.0.1:{proxy.port};',
+           'and the proxy')
+    proxy.close()
 
 
 @t.story
@@ -202,7 +211,8 @@ def a_kubeconfig_that_nginx_cannot_follow_is_refused(cluster):
         held = json.load(file)
     for member, value, why in (
             ('insecure-skip-tls-verify', True, 'is not verified'),
-            ('proxy-url', 'http://127.0.0.1:1', 'through a proxy')):
+            ('proxy-url', 'socks5://127.0.0.1:1', 'takes an HTTP one'),
+            ('proxy-url', 'http://a:hidden@127.0.0.1:1', 'no credentials')):
         changed = copy.deepcopy(held)
         changed['clusters'][0]['cluster'][member] = value
         if value is True:
@@ -212,6 +222,7 @@ def a_kubeconfig_that_nginx_cannot_follow_is_refused(cluster):
             'kubeconfig', json.dumps(changed)), '--yes')
         t.is_(code, 1, f'{member} is refused')
         t.like(said, why, 'with the reason')
+        t.unlike(said, 'hidden', 'and without a password')
 
 
 t.tell()

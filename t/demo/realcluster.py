@@ -23,6 +23,7 @@ IMAGE = 'registry.k8s.io/pause:3.10'
 LABELS = {'app.kubernetes.io/managed-by': 'akl-k8s-demo'}
 CORE = '/api/v1/namespaces'
 BINDINGS = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
+REACH = {'k8s_tls_server_name': 'tls-server-name', 'k8s_proxy': 'proxy-url'}
 
 
 def cluster_of(kube):
@@ -32,12 +33,14 @@ def cluster_of(kube):
     if not held.get('clusters'):
         raise Failed('the kubeconfig has no cluster in this context')
     held = held['clusters'][0]['cluster']
-    for member, why in (
-            ('insecure-skip-tls-verify', 'is not verified'),
-            ('proxy-url', 'is reached through a proxy')):
-        if held.get(member):
-            raise Failed(f'the API server {why} ({member}): the gateway of '
-                         'the demo asks it directly')
+    if held.get('insecure-skip-tls-verify'):
+        raise Failed('the API server is not verified '
+                     '(insecure-skip-tls-verify): a gateway verifies it')
+    proxy = held.get('proxy-url', '')
+    if proxy and (not proxy.startswith('http://') or '@' in proxy):
+        # it is not shown: a password may be in it
+        raise Failed('the API server is reached through a proxy (proxy-url): '
+                     'a gateway takes an HTTP one that wants no credentials')
     if not held['server'].startswith('https://'):
         raise Failed(f'the API server is {held["server"]}, which is no '
                      'https URL')
@@ -70,8 +73,8 @@ class RealCluster:
         data = held.get('certificate-authority-data')
         if data:
             self.ca = self._write('ca.crt', base64.b64decode(data).decode())
-        name = held.get('tls-server-name')
-        self.reach = {'k8s_tls_server_name': name} if name else {}
+        self.reach = {ours: held[theirs].rstrip('/')
+                      for ours, theirs in REACH.items() if held.get(theirs)}
 
     def _write(self, name, text):
         return tokens.write_file(os.path.join(self.dir, name), text)

@@ -6,6 +6,7 @@ import os
 
 import certs
 import client
+import gates
 import tokens
 from cluster import CONFIG
 
@@ -186,6 +187,27 @@ def other_name(world):
         nginx.stop()
 
 
+def through_proxy(world):
+    """The API server by its name in the cluster, which a proxy knows."""
+    if world.plane is None:
+        world.test.skip('a proxy to somebody\'s cluster')
+        return
+    name = 'kubernetes.default.svc:443'
+    proxy = gates.Tunnel({name: ('127.0.0.1', world.plane.port)})
+    for host, reason in ((name, None), ('elsewhere.svc:443',
+                                        'api_unreachable')):
+        nginx = world.gateway(world.method() + world.config(
+            k8s_host=f'https://{host}',
+            k8s_proxy=f'http://127.0.0.1:{proxy.port}'))
+        answer = world.login(nginx, world.token())
+        if reason is None:
+            world.accepted(answer, 'through a proxy', pod_name='mypod1')
+        else:
+            world.refused(answer, 503, reason, 'what the proxy refuses')
+        nginx.stop()
+    proxy.close()
+
+
 def key_set(world):
     """k8s_jwks auto: forged tokens never get to the cluster."""
     t = world.test
@@ -272,5 +294,6 @@ def run(world):
     inside(world)
     rancher(world)
     other_name(world)
+    through_proxy(world)
     key_set(world)
     doors(world)
