@@ -299,8 +299,8 @@ e2e: module cli $(NGINX_BUILT)
 fixtures:
 	$(TEST_ENV) t/e2e/run.py --record $(or $(E2E),all)
 
-# what t/manifests.t checks manifests with: kustomize, helm, kubeconform and
-# schemas, into $(OBJS)/tools
+# what t/manifests.t and t/docker.t check with: kustomize, helm, kubeconform,
+# schemas and hadolint, into $(OBJS)/tools
 
 tools:
 	t/manifests/tools.py

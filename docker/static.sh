@@ -22,8 +22,9 @@ out=$1
 : "${JANSSON_SHA256:?the digest of its archive}"
 
 curl_url=${CURL_URL:-https://curl.se/download/curl-$CURL_VERSION.tar.gz}
-jansson=https://github.com/akheron/jansson/releases/download
-jansson_url=${JANSSON_URL:-$jansson/v$JANSSON_VERSION/jansson-$JANSSON_VERSION.tar.gz}
+releases=https://github.com/akheron/jansson/releases/download
+jansson=v$JANSSON_VERSION/jansson-$JANSSON_VERSION.tar.gz
+jansson_url=${JANSSON_URL:-$releases/$jansson}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -118,6 +118,23 @@ def helm_and_kustomize_say_the_same():
 
 
 @t.story
+def the_readme_tells_of_each_overlay_and_its_secrets():
+    with open(os.path.join(os.path.dirname(manifests.OVERLAYS), 'README.md'),
+              encoding='utf-8') as file:
+        told = dict(re.findall(r'^\| `([a-z-]+)` \| .* \| (.*) \|$',
+                               file.read(), re.M))
+    t.is_(sorted(told), manifests.overlays(), 'the overlays of the table')
+    for name, objects in makers():
+        volumes = manifests.one(objects, 'Deployment')['spec']['template'][
+            'spec']['volumes']
+        used = {volume['secret']['secretName'] for volume in volumes
+                if 'secret' in volume} - {'akl-signing', 'akl-tls'}
+        t.is_(sorted(re.findall(r'`(akl-[a-z]+)`',
+                                told[name.partition(', ')[2]])),
+              sorted(used), f'{name}: its Secrets')
+
+
+@t.story
 def nothing_is_wrong_with_what_is_applied_together():
     for name, objects in makers():
         t.is_(manifests.problems(objects), [], name)

