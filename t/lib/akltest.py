@@ -16,6 +16,7 @@ import sys
 import tempfile
 import traceback
 
+import browser
 import client  # noqa: F401
 import nginx as nginx_
 import procs
@@ -106,6 +107,12 @@ class Test(Tap, Stories):
     def mock(self, handler=None):
         """Make a Mock upstream (see mock.py)."""
         made = Mock(handler)
+        self.mocks.append(made)
+        return made
+
+    def browser(self):
+        """Start a Browser (see browser.py)."""
+        made = browser.Browser(self.folder())
         self.mocks.append(made)
         return made
 
