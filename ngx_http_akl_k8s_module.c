@@ -311,6 +311,8 @@ ngx_http_akl_k8s_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_akl_k8s_metrics_init_process(cycle);
+
     return ngx_http_akl_k8s_init_clusters(cycle);
 }
 

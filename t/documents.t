@@ -25,6 +25,7 @@ RULES = {
     '/self': ('GET, HEAD, POST, PUT', 403, False),
     '/status': ('GET, HEAD', 200, False),
     '/status?format=json': ('GET, HEAD', 200, False),
+    '/status?format=html': ('GET, HEAD', 200, False),
     '/status?format=prometheus': ('GET, HEAD', 200, False),
     '/jwks': ('GET, HEAD', 200, True),
     '/bundle': ('GET, HEAD', 200, True),

@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -53,6 +54,7 @@ class Gateway:
 
     def __init__(self, cluster):
         self.cluster = cluster
+        self.begun = time.time()
         self.pair = certs.Authority().client('akl', ['system:masters'])
         self.reviewer = cluster.file('own.jwt',
                                      cluster.api.read('reviewer.jwt'))
@@ -225,12 +227,14 @@ def logins_count_by_outcome_by_way_and_with_their_reviews(cluster, gateway):
           {'hit': 2, 'miss': 2, 'refused': 1}, 'cache_total')
     t.is_(gateway.of_config('reviews_total', code='201'), 2, 'reviews_total')
     t.is_(gateway.of_config('minted_tokens_total'), 1, 'minted_tokens_total')
-    t.is_(gateway.value('review_duration_seconds_count'), 2,
+    t.is_(gateway.of_config('review_duration_seconds_count'), 2,
           'review_duration_seconds_count')
-    t.is_(gateway.value('review_duration_seconds_bucket', le='+Inf'), 2,
+    t.is_(gateway.of_config('review_duration_seconds_bucket', le='+Inf'), 2,
           'its last bucket has all')
-    t.ok(0 <= gateway.value('review_duration_seconds_sum') < 60,
+    t.ok(0 <= gateway.of_config('review_duration_seconds_sum') < 60,
          'review_duration_seconds_sum')
+    t.is_(gateway.of_config('review_duration_seconds_count', 'certificate'),
+          0, 'none of another config')
 
 
 @t.story
@@ -287,6 +291,38 @@ def reviews_under_way_and_waiting_are_told(cluster, gateway):
            gateway.of_config('reviews_queued'),
            gateway.value('zone_flights')), (0, 0, 0),
           'all are back at nothing')
+
+
+@t.story
+def the_histogram_of_reviews_goes_up_to_all_of_them(cluster, gateway):
+    for n in range(5):
+        gateway.login(cluster.issue(ttl=7000 + n))
+    found = {float(match[1]): value for key, value in gateway.scrape().items()
+             for match in [re.fullmatch(
+                 f'{PREFIX}review_duration_seconds_bucket'
+                 f'{{config="{CONFIG}",le="(.*)"}}', key)] if match}
+    t.is_(list(found), [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                        0.5, 1, 2.5, 5, 10, float('inf')],
+          'bounds from a millisecond to beyond the longest usual time limit')
+    t.is_(list(found.values()), sorted(found.values()), 'each has all below')
+    told = gateway.status()['configs'][CONFIG]['review_duration_ms']
+    t.is_([sum(told[f'{le * 1000:.0f}' if le < 11 else 'inf']
+               for le in found if le <= bound) for bound in found],
+          list(found.values()), 'in JSON each by itself')
+    t.is_((sum(told.values()) - told['sum'], found[float('inf')]), (5, 5),
+          'five')
+    t.is_(told['sum'] / 1000, gateway.of_config('review_duration_seconds_sum'),
+          'and the sum of their times')
+
+
+@t.story
+def what_is_counted_is_told_since_when(gateway):
+    since = gateway.value('start_time_seconds')
+    t.is_(gateway.status()['start_time'], since, 'start_time_seconds')
+    t.ok(int(gateway.begun) <= since <= time.time(),
+         'since nginx was started')
+    gateway.nginx.reload()
+    t.is_(gateway.value('start_time_seconds'), since, 'and not since a reload')
 
 
 # The zone, the build, credentials

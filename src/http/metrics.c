@@ -18,7 +18,7 @@ static ngx_uint_t ngx_http_akl_k8s_metrics_code(ngx_uint_t status);
 const ngx_msec_int_t
     ngx_http_akl_k8s_buckets[NGX_HTTP_AKL_K8S_BUCKETS] =
 {
-    1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, -1
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, -1
 };
 
 const char  *ngx_http_akl_k8s_cache_names[NGX_HTTP_AKL_K8S_CACHE_N] = {
@@ -43,6 +43,11 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
+    zone = amcf->zone;
+
+    amcf->since = ngx_http_akl_k8s_metrics_series(cf, zone, "since", NULL,
+                                                  NULL, NULL, 0);
+
     n = amcf->configs.nelts;
 
     if (n == 0) {
@@ -60,20 +65,7 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    zone = amcf->zone;
     config = amcf->configs.elts;
-
-    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
-        (void) ngx_sprintf((u_char *) value, "%M%Z",
-                           ngx_http_akl_k8s_buckets[i]);
-
-        metrics->duration[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
-                                                  "duration", NULL, "le",
-                                                  value, 0);
-    }
-
-    metrics->duration_sum = ngx_http_akl_k8s_metrics_series(cf, zone,
-                                         "duration_sum", NULL, NULL, NULL, 0);
 
     for (i = 0; i < AKL_REASON_N; i++) {
         metrics->refused[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
@@ -110,6 +102,19 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
                                     ngx_http_akl_k8s_code_names[i], 0);
         }
 
+        for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+            (void) ngx_sprintf((u_char *) value, "%M%Z",
+                               ngx_http_akl_k8s_buckets[i]);
+
+            cm->duration[i] = ngx_http_akl_k8s_metrics_series(cf, zone,
+                                  "duration", &config[n]->name, "le", value,
+                                  0);
+        }
+
+        cm->duration_sum = ngx_http_akl_k8s_metrics_series(cf, zone,
+                               "duration_sum", &config[n]->name, NULL, NULL,
+                               0);
+
         cm->minted = ngx_http_akl_k8s_metrics_series(cf, zone, "minted",
                                              &config[n]->name, NULL, NULL, 0);
         cm->in_flight = ngx_http_akl_k8s_metrics_series(cf, zone, "in_flight",
@@ -121,6 +126,28 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
     amcf->metrics = metrics;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_akl_k8s_metrics_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_akl_k8s_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_akl_k8s_module);
+
+    if (amcf && amcf->zone
+        && ngx_http_akl_k8s_metrics_since(amcf) == 0)
+    {
+        ngx_akl_zone_lift(amcf->zone, amcf->since, ngx_time());
+    }
+}
+
+
+time_t
+ngx_http_akl_k8s_metrics_since(ngx_http_akl_k8s_main_conf_t *amcf)
+{
+    return ngx_akl_zone_read(amcf->zone, amcf->since);
 }
 
 
@@ -253,17 +280,17 @@ void
 ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
     ngx_uint_t status, ngx_msec_int_t elapsed)
 {
-    ngx_uint_t                     i;
-    ngx_http_akl_k8s_metrics_t    *metrics;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
+    ngx_uint_t                          i;
+    ngx_http_akl_k8s_metrics_t         *metrics;
+    ngx_http_akl_k8s_main_conf_t       *amcf;
+    ngx_http_akl_k8s_config_metrics_t  *cm;
 
     amcf = ngx_http_akl_k8s_metrics_conf();
     metrics = amcf->metrics;
+    cm = &metrics->configs[config->index];
 
     ngx_akl_zone_add_to(amcf->zone,
-                        metrics->configs[config->index]
-                            .reviews[ngx_http_akl_k8s_metrics_code(status)],
-                        1);
+                        cm->reviews[ngx_http_akl_k8s_metrics_code(status)], 1);
 
     for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS - 1; i++) {
         if (elapsed <= ngx_http_akl_k8s_buckets[i]) {
@@ -271,8 +298,8 @@ ngx_http_akl_k8s_metrics_review(ngx_http_akl_k8s_config_t *config,
         }
     }
 
-    ngx_akl_zone_add_to(amcf->zone, metrics->duration[i], 1);
-    ngx_akl_zone_add_to(amcf->zone, metrics->duration_sum, elapsed);
+    ngx_akl_zone_add_to(amcf->zone, cm->duration[i], 1);
+    ngx_akl_zone_add_to(amcf->zone, cm->duration_sum, elapsed);
 }
 
 

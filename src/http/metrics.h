@@ -11,7 +11,7 @@
 
 #define NGX_HTTP_AKL_K8S_PREFIX     "nginx_akl_k8s_"
 
-#define NGX_HTTP_AKL_K8S_BUCKETS    12          /* the last is +Inf */
+#define NGX_HTTP_AKL_K8S_BUCKETS    14          /* the last is +Inf */
 #define NGX_HTTP_AKL_K8S_CACHE_N    5
 #define NGX_HTTP_AKL_K8S_CODES      9
 
@@ -24,6 +24,8 @@ typedef struct {
     ngx_uint_t    cache[NGX_HTTP_AKL_K8S_CACHE_N];
     ngx_uint_t    reviews[NGX_HTTP_AKL_K8S_CODES];
     ngx_uint_t    namespaces[NGX_HTTP_AKL_K8S_CODES];
+    ngx_uint_t    duration[NGX_HTTP_AKL_K8S_BUCKETS];
+    ngx_uint_t    duration_sum;                 /* ms */
     ngx_uint_t    minted;
     ngx_uint_t    in_flight;                    /* gauges */
     ngx_uint_t    queued;
@@ -31,8 +33,6 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t                          duration[NGX_HTTP_AKL_K8S_BUCKETS];
-    ngx_uint_t                          duration_sum;       /* ms */
     ngx_uint_t                          refused[AKL_REASON_N];
     ngx_http_akl_k8s_config_metrics_t  *configs;            /* by index */
 } ngx_http_akl_k8s_metrics_t;
@@ -49,6 +49,12 @@ extern const char  *ngx_http_akl_k8s_code_names[NGX_HTTP_AKL_K8S_CODES];
 
 /* Registers all series; when configuration is complete.  NGX_OK, NGX_ERROR. */
 ngx_int_t ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf);
+
+/* In a worker: notes since when the zone counts, where nobody has yet. */
+void ngx_http_akl_k8s_metrics_init_process(ngx_cycle_t *cycle);
+
+/* Since when the zone counts, in seconds since the epoch. */
+time_t ngx_http_akl_k8s_metrics_since(ngx_http_akl_k8s_main_conf_t *amcf);
 
 /*
  * A login that ended, by 1; or -1: one that was counted did not.  "config" is

@@ -82,6 +82,31 @@ ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
 }
 
 
+ngx_atomic_uint_t
+ngx_http_akl_k8s_durations(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config,
+    ngx_atomic_uint_t n[NGX_HTTP_AKL_K8S_BUCKETS])
+{
+    ngx_uint_t                          i;
+    ngx_atomic_uint_t                   sum, all;
+    ngx_http_akl_k8s_metrics_t         *metrics;
+    ngx_http_akl_k8s_config_metrics_t  *cm;
+
+    metrics = amcf->metrics;
+    cm = &metrics->configs[config->index];
+
+    sum = ngx_akl_zone_read(amcf->zone, cm->duration_sum);
+    all = 0;
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+        all += ngx_akl_zone_read(amcf->zone, cm->duration[i]);
+        n[i] = all;
+    }
+
+    return sum;
+}
+
+
 static const char *
 ngx_http_akl_k8s_reason_name(ngx_uint_t i)
 {

@@ -41,6 +41,15 @@ extern const ngx_http_akl_k8s_expiry_t
 time_t ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
     const ngx_http_akl_k8s_expiry_t *expiry);
 
+/*
+ * How many reviews of a config took up to each bound of the histogram: the
+ * counts of "n" go up, and the last is that of all.  Returns the sum of their
+ * times, ms.
+ */
+ngx_atomic_uint_t ngx_http_akl_k8s_durations(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    ngx_atomic_uint_t n[NGX_HTTP_AKL_K8S_BUCKETS]);
+
 /* by class of entry in the zone */
 extern const char  *ngx_http_akl_k8s_classes[NGX_AKL_CLASS_N];
 

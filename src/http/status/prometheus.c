@@ -22,6 +22,8 @@ static void ngx_http_akl_k8s_status_text_expiry(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_revocations(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_status_text_config(ngx_http_akl_k8s_text_t *text,
+    const char *name, ngx_str_t *config);
 static void ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
     const char *name, ngx_http_akl_k8s_revocation_file_t *file,
     ngx_uint_t value);
@@ -29,10 +31,6 @@ static void ngx_http_akl_k8s_status_text_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text,
     const char *name, const char *type, const char *help);
-static void ngx_http_akl_k8s_text(ngx_http_akl_k8s_text_t *text,
-    const char *fmt, ...);
-static void ngx_http_akl_k8s_text_escape(ngx_http_akl_k8s_text_t *text,
-    ngx_str_t *value);
 
 
 void
@@ -46,6 +44,12 @@ ngx_http_akl_k8s_status_text(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "build_info"
                           "{version=\"%s\",nginx=\"%s\"} 1\n",
                           NGX_HTTP_AKL_K8S_VERSION, NGINX_VERSION);
+
+    ngx_http_akl_k8s_text_head(text, "start_time_seconds", "gauge",
+                               "Since when the zone counts.");
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                          "start_time_seconds %T\n",
+                          ngx_http_akl_k8s_metrics_since(amcf));
 
     if (amcf->metrics) {
         for (family = ngx_http_akl_k8s_families; family->name; family++) {
@@ -82,16 +86,15 @@ ngx_http_akl_k8s_status_text_family(ngx_http_akl_k8s_main_conf_t *amcf,
                                  + family->offset);
 
         for (k = 0; k < family->n; k++) {
-            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{config=\"",
-                                  family->name);
-            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
+            ngx_http_akl_k8s_status_text_config(text, family->name,
+                                                &config[i]->name);
 
             if (family->label) {
-                ngx_http_akl_k8s_text(text, "\",%s=\"%s", family->label,
+                ngx_http_akl_k8s_text(text, ",%s=\"%s\"", family->label,
                                       family->value(k));
             }
 
-            ngx_http_akl_k8s_text(text, "\"} %uA\n",
+            ngx_http_akl_k8s_text(text, "} %uA\n",
                                   ngx_akl_zone_read(amcf->zone, series[k]));
         }
     }
@@ -102,42 +105,44 @@ static void
 ngx_http_akl_k8s_status_text_duration(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text_t *text)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, k;
+    ngx_str_t                   *name;
     ngx_msec_int_t               le;
-    ngx_atomic_uint_t            n, sum;
-    ngx_http_akl_k8s_metrics_t  *metrics;
+    ngx_atomic_uint_t            n[NGX_HTTP_AKL_K8S_BUCKETS], sum;
+    ngx_http_akl_k8s_config_t  **config;
 
-    metrics = amcf->metrics;
+    config = amcf->configs.elts;
 
     ngx_http_akl_k8s_text_head(text, "review_duration_seconds", "histogram",
                                "Time from a review's start to its answer.");
 
-    n = 0;
+    for (i = 0; i < amcf->configs.nelts; i++) {
+        name = &config[i]->name;
+        sum = ngx_http_akl_k8s_durations(amcf, config[i], n);
 
-    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
-        n += ngx_akl_zone_read(amcf->zone, metrics->duration[i]);
-        le = ngx_http_akl_k8s_buckets[i];
+        for (k = 0; k < NGX_HTTP_AKL_K8S_BUCKETS; k++) {
+            le = ngx_http_akl_k8s_buckets[k];
 
-        if (le < 0) {
-            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                                  "review_duration_seconds_bucket"
-                                  "{le=\"+Inf\"} %uA\n", n);
-            continue;
+            ngx_http_akl_k8s_status_text_config(text,
+                                       "review_duration_seconds_bucket", name);
+            if (le < 0) {
+                ngx_http_akl_k8s_text(text, ",le=\"+Inf\"} %uA\n", n[k]);
+
+            } else {
+                ngx_http_akl_k8s_text(text, ",le=\"%M.%03M\"} %uA\n",
+                                      le / 1000, le % 1000, n[k]);
+            }
         }
 
-        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                              "review_duration_seconds_bucket"
-                              "{le=\"%M.%03M\"} %uA\n",
-                              le / 1000, le % 1000, n);
+        ngx_http_akl_k8s_status_text_config(text,
+                                          "review_duration_seconds_sum", name);
+        ngx_http_akl_k8s_text(text, "} %uA.%03uA\n", sum / 1000, sum % 1000);
+
+        ngx_http_akl_k8s_status_text_config(text,
+                                        "review_duration_seconds_count", name);
+        ngx_http_akl_k8s_text(text, "} %uA\n",
+                              n[NGX_HTTP_AKL_K8S_BUCKETS - 1]);
     }
-
-    sum = ngx_akl_zone_read(amcf->zone, metrics->duration_sum);
-
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                          "review_duration_seconds_sum %uA.%03uA\n",
-                          sum / 1000, sum % 1000);
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                          "review_duration_seconds_count %uA\n", n);
 }
 
 
@@ -181,10 +186,9 @@ ngx_http_akl_k8s_status_text_keys(ngx_http_akl_k8s_main_conf_t *amcf,
         cluster = ngx_http_akl_k8s_cluster(config[i]);
 
         if (config[i]->jwks_auto || cluster->keys.known) {
-            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                                  "jwks_keys{config=\"");
-            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
-            ngx_http_akl_k8s_text(text, "\"} %uz\n", cluster->keys.set.n);
+            ngx_http_akl_k8s_status_text_config(text, "jwks_keys",
+                                                &config[i]->name);
+            ngx_http_akl_k8s_text(text, "} %uz\n", cluster->keys.set.n);
         }
     }
 
@@ -195,10 +199,9 @@ ngx_http_akl_k8s_status_text_keys(ngx_http_akl_k8s_main_conf_t *amcf,
         cluster = ngx_http_akl_k8s_cluster(config[i]);
 
         if (cluster->keys.known) {
-            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                                  "jwks_age_seconds{config=\"");
-            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
-            ngx_http_akl_k8s_text(text, "\"} %T\n",
+            ngx_http_akl_k8s_status_text_config(text, "jwks_age_seconds",
+                                                &config[i]->name);
+            ngx_http_akl_k8s_text(text, "} %T\n",
                                   ngx_http_akl_k8s_keys_age(cluster));
         }
     }
@@ -227,11 +230,10 @@ ngx_http_akl_k8s_status_text_expiry(ngx_http_akl_k8s_main_conf_t *amcf,
                 continue;
             }
 
-            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                                  "credential_expiry_timestamp_seconds"
-                                  "{config=\"");
-            ngx_http_akl_k8s_text_escape(text, &config[i]->name);
-            ngx_http_akl_k8s_text(text, "\",credential=\"%s\"} %T\n",
+            ngx_http_akl_k8s_status_text_config(text,
+                                         "credential_expiry_timestamp_seconds",
+                                         &config[i]->name);
+            ngx_http_akl_k8s_text(text, ",credential=\"%s\"} %T\n",
                                   ngx_http_akl_k8s_expiries[k].label, expires);
         }
     }
@@ -296,13 +298,25 @@ ngx_http_akl_k8s_status_text_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
 }
 
 
+/* the name of a series of a config, and its first label */
+
+static void
+ngx_http_akl_k8s_status_text_config(ngx_http_akl_k8s_text_t *text,
+    const char *name, ngx_str_t *config)
+{
+    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{config=\"", name);
+    ngx_http_akl_k8s_text_label(text, config);
+    ngx_http_akl_k8s_text(text, "\"");
+}
+
+
 static void
 ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
     const char *name, ngx_http_akl_k8s_revocation_file_t *file,
     ngx_uint_t value)
 {
     ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{file=\"", name);
-    ngx_http_akl_k8s_text_escape(text, &file->path);
+    ngx_http_akl_k8s_text_label(text, &file->path);
     ngx_http_akl_k8s_text(text, "\"} %ui\n", value);
 }
 
@@ -363,52 +377,4 @@ ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text, const char *name,
     ngx_http_akl_k8s_text(text, "# HELP " NGX_HTTP_AKL_K8S_PREFIX "%s %s\n"
                           "# TYPE " NGX_HTTP_AKL_K8S_PREFIX "%s %s\n",
                           name, help, name, type);
-}
-
-
-static void
-ngx_http_akl_k8s_text(ngx_http_akl_k8s_text_t *text, const char *fmt, ...)
-{
-    u_char   *p, buf[512];
-    va_list   args;
-
-    va_start(args, fmt);
-
-    if (text->pos == NULL) {
-        p = ngx_vslprintf(buf, buf + sizeof(buf), fmt, args);
-        text->len += p - buf;
-
-    } else {
-        text->pos = ngx_vslprintf(text->pos, text->end, fmt, args);
-    }
-
-    va_end(args);
-}
-
-
-/* a label's value: backslash, quote and line feed escaped */
-
-static void
-ngx_http_akl_k8s_text_escape(ngx_http_akl_k8s_text_t *text, ngx_str_t *value)
-{
-    size_t  i;
-
-    for (i = 0; i < value->len; i++) {
-
-        switch (value->data[i]) {
-
-        case '\\':
-        case '"':
-            ngx_http_akl_k8s_text(text, "\\%c", value->data[i]);
-            break;
-
-        case '\n':
-            ngx_http_akl_k8s_text(text, "\\n");
-            break;
-
-        default:
-            ngx_http_akl_k8s_text(text, "%c", value->data[i]);
-            break;
-        }
-    }
 }

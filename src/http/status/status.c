@@ -1,22 +1,30 @@
 /*
- * The status page: JSON here, Prometheus' text format in status_text.c.
+ * The status page: which format, and JSON; the others are in page.c and
+ * prometheus.c.
  */
 
 #include <ngx_config.h>
 
 #include "../../jose/json.h"
+#include "../accept.h"
 #include "../cluster/keys.h"
+#include "../headers.h"
+#include "../request.h"
 #include "../respond.h"
 #include "../token/revocation_files.h"
 #include "../token/revocations.h"
 #include "families.h"
+#include "page.h"
 #include "prometheus.h"
 #include "status.h"
 
 
-static void ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
-    akl_json_out_t *out);
+static ngx_int_t ngx_http_akl_k8s_status_json(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 static void ngx_http_akl_k8s_status_json_config(
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
+    akl_json_out_t *out);
+static void ngx_http_akl_k8s_status_json_durations(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config,
     akl_json_out_t *out);
 static void ngx_http_akl_k8s_status_json_revocations(
@@ -25,102 +33,96 @@ static void ngx_http_akl_k8s_status_json_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_json_out_t *out);
 
 
+/* by the preference of ours, where the client has none */
+
+static const ngx_str_t  ngx_http_akl_k8s_status_types[] = {
+    ngx_string("application/json"),
+    ngx_string("text/html"),
+    ngx_string("text/plain")
+};
+
+static const ngx_str_t  ngx_http_akl_k8s_status_formats[] = {
+    ngx_string("json"),
+    ngx_string("html"),
+    ngx_string("prometheus")
+};
+
+enum {
+    NGX_HTTP_AKL_K8S_STATUS_JSON = 0,
+    NGX_HTTP_AKL_K8S_STATUS_HTML,
+    NGX_HTTP_AKL_K8S_STATUS_PROMETHEUS,
+    NGX_HTTP_AKL_K8S_STATUS_N
+};
+
+
 ngx_int_t
 ngx_http_akl_k8s_status_handler(ngx_http_request_t *r)
 {
-    size_t                         size;
-    ngx_buf_t                     *b;
-    ngx_int_t                      rc;
-    ngx_str_t                      format;
-    ngx_uint_t                     prometheus;
-    akl_json_out_t                 out;
-    ngx_http_akl_k8s_text_t        text;
-    ngx_http_akl_k8s_document_t    document;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
+    ngx_int_t   rc;
+    ngx_str_t   value;
+    ngx_uint_t  format;
 
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
 
-    ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
+        for (format = 0; format < NGX_HTTP_AKL_K8S_STATUS_N; format++) {
+            if (value.len == ngx_http_akl_k8s_status_formats[format].len
+                && ngx_strncmp(value.data,
+                               ngx_http_akl_k8s_status_formats[format].data,
+                               value.len)
+                   == 0)
+            {
+                break;
+            }
+        }
 
-    prometheus = 0;
-
-    if (ngx_http_arg(r, (u_char *) "format", 6, &format) == NGX_OK) {
-
-        if (format.len == 10
-            && ngx_strncmp(format.data, "prometheus", 10) == 0)
-        {
-            prometheus = 1;
-
-        } else if (format.len != 4
-                   || ngx_strncmp(format.data, "json", 4) != 0)
-        {
+        if (format == NGX_HTTP_AKL_K8S_STATUS_N) {
             return NGX_HTTP_BAD_REQUEST;
         }
-    }
-
-    /* counters may grow a digit between measuring and writing */
-
-    if (prometheus) {
-        ngx_memzero(&text, sizeof(ngx_http_akl_k8s_text_t));
-        ngx_http_akl_k8s_status_text(amcf, &text);
-        size = text.len + text.len / 4 + 1024;
 
     } else {
-        akl_json_out_init(&out, NULL, 0);
-        ngx_http_akl_k8s_status_json(amcf, &out);
-        size = out.len + out.len / 4 + 1024;
-    }
+        format = ngx_http_akl_k8s_accept(r, ngx_http_akl_k8s_status_types,
+                                         NGX_HTTP_AKL_K8S_STATUS_N);
+        ngx_str_set(&value, "Accept");
 
-    b = ngx_create_temp_buf(r->pool, size);
-    if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (prometheus) {
-        text.pos = b->last;
-        text.end = b->end;
-        text.len = 0;
-
-        ngx_http_akl_k8s_status_text(amcf, &text);
-        b->last = text.pos;
-
-        document.type = "text/plain; version=0.0.4; charset=utf-8";
-
-    } else {
-        akl_json_out_init(&out, b->last, size);
-        ngx_http_akl_k8s_status_json(amcf, &out);
-
-        if (out.overflow) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (ngx_http_akl_k8s_add_header(r, "Vary", &value) == NULL) {
+            return ngx_http_akl_k8s_no_memory(r);
         }
-
-        b->last += out.len;
-
-        document.type = "application/json";
     }
 
-    document.status = NGX_HTTP_OK;
-    document.body.data = b->pos;
-    document.body.len = b->last - b->pos;
-    document.temporary = 1;
+    switch (format) {
 
-    return ngx_http_akl_k8s_respond(r, &document);
+    case NGX_HTTP_AKL_K8S_STATUS_HTML:
+        return ngx_http_akl_k8s_status_page(r);
+
+    case NGX_HTTP_AKL_K8S_STATUS_PROMETHEUS:
+        return ngx_http_akl_k8s_respond_text(r, "text/plain; version=0.0.4; "
+                                                "charset=utf-8",
+                                             ngx_http_akl_k8s_status_text);
+
+    default:
+        return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_OK, 0,
+                                             ngx_http_akl_k8s_status_json,
+                                             NULL);
+    }
 }
 
 
-static void
-ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
-    akl_json_out_t *out)
+static ngx_int_t
+ngx_http_akl_k8s_status_json(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
 {
-    ngx_uint_t                    i;
-    ngx_atomic_uint_t             n;
-    ngx_http_akl_k8s_config_t   **config;
-    ngx_http_akl_k8s_metrics_t   *metrics;
+    ngx_uint_t                      i;
+    ngx_atomic_uint_t               n;
+    ngx_http_akl_k8s_config_t     **config;
+    ngx_http_akl_k8s_metrics_t     *metrics;
+    ngx_http_akl_k8s_main_conf_t   *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
     metrics = amcf->metrics;
     config = amcf->configs.elts;
@@ -128,6 +130,7 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_open(out, NULL, '{');
     akl_json_out_str(out, "version", akl_str(NGX_HTTP_AKL_K8S_VERSION));
     akl_json_out_str(out, "nginx", akl_str(NGINX_VERSION));
+    akl_json_out_int(out, "start_time", ngx_http_akl_k8s_metrics_since(amcf));
 
     akl_json_out_open(out, "configs", '{');
 
@@ -138,27 +141,6 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_close(out, '}');
 
     if (metrics) {
-        akl_json_out_open(out, "review_duration_ms", '{');
-
-        for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
-            char  le[NGX_INT_T_LEN + 4];
-
-            if (ngx_http_akl_k8s_buckets[i] < 0) {
-                (void) ngx_sprintf((u_char *) le, "inf%Z");
-
-            } else {
-                (void) ngx_sprintf((u_char *) le, "%M%Z",
-                                   ngx_http_akl_k8s_buckets[i]);
-            }
-
-            akl_json_out_int(out, le, ngx_akl_zone_read(amcf->zone,
-                                                        metrics->duration[i]));
-        }
-
-        akl_json_out_int(out, "sum", ngx_akl_zone_read(amcf->zone,
-                                                       metrics->duration_sum));
-        akl_json_out_close(out, '}');
-
         akl_json_out_open(out, "refused_requests_total", '{');
 
         for (i = 0; i < AKL_REASON_N; i++) {
@@ -175,6 +157,8 @@ ngx_http_akl_k8s_status_json(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_status_json_revocations(amcf, out);
     ngx_http_akl_k8s_status_json_zone(amcf, out);
     akl_json_out_close(out, '}');
+
+    return NGX_OK;
 }
 
 
@@ -220,6 +204,8 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
         akl_json_out_close(out, '}');
     }
 
+    ngx_http_akl_k8s_status_json_durations(amcf, config, out);
+
     cluster = ngx_http_akl_k8s_cluster(config);
 
     if (config->jwks_auto || cluster->keys.known) {
@@ -242,6 +228,37 @@ ngx_http_akl_k8s_status_json_config(ngx_http_akl_k8s_main_conf_t *amcf,
     }
 
     akl_json_out_close(out, '}');
+    akl_json_out_close(out, '}');
+}
+
+
+/* how many reviews took up to each bound, the smaller ones left out */
+
+static void
+ngx_http_akl_k8s_status_json_durations(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_config_t *config, akl_json_out_t *out)
+{
+    char               le[NGX_INT_T_LEN + 1];
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  n[NGX_HTTP_AKL_K8S_BUCKETS], sum;
+
+    sum = ngx_http_akl_k8s_durations(amcf, config, n);
+
+    akl_json_out_open(out, "review_duration_ms", '{');
+
+    for (i = 0; i < NGX_HTTP_AKL_K8S_BUCKETS; i++) {
+        if (ngx_http_akl_k8s_buckets[i] < 0) {
+            ngx_memcpy(le, "inf", sizeof("inf"));
+
+        } else {
+            (void) ngx_sprintf((u_char *) le, "%M%Z",
+                               ngx_http_akl_k8s_buckets[i]);
+        }
+
+        akl_json_out_int(out, le, n[i] - (i ? n[i - 1] : 0));
+    }
+
+    akl_json_out_int(out, "sum", sum);
     akl_json_out_close(out, '}');
 }
 
