@@ -40,10 +40,10 @@ class Gateway:
 
     def start(self, **configs):
         """Start nginx with a server name for each config, None: without."""
-        self.nginx = t.nginx(HTTP, method=self.cluster.method(), configs=''.join(
-            self.cluster.config(config, k8s_ca_cert=self.ca,
-                                k8s_tls_server_name=name)
-            for config, name in configs.items()))
+        text = ''.join(self.cluster.config(config, k8s_ca_cert=self.ca,
+                                           k8s_tls_server_name=name)
+                       for config, name in configs.items())
+        self.nginx = t.nginx(HTTP, method=self.cluster.method(), configs=text)
 
     def login(self, config):
         """Log in; return status and reason."""
@@ -69,7 +69,8 @@ def a_certificate_is_verified_for_the_name_that_is_given():
           'SNI carries it, and Host is that of the URL')
     t.is_(gateway.login('another'), TLS,
           'and for no other, also where a connection stands')
-    t.ok(gateway.nginx.grep('api_tls: .*kubernetes.external'), 'the log says so')
+    t.ok(gateway.nginx.grep('api_tls: .*kubernetes.external'),
+         'the log says so')
 
 
 @t.story

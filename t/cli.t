@@ -180,7 +180,8 @@ def nginx_takes_the_files_of_an_auth_method(desk):
     t.is_((desk.mode(f'akl/{access_id}.pem'),
            desk.mode(f'akl/{access_id}.pub'), desk.mode('akl/method.conf')),
           ('0o600', '0o644', '0o644'), 'nobody else reads the key')
-    t.is_(desk.read('akl/method.conf'), f'''# my-k8s-auth-method, made by akl-k8s
+    t.is_(desk.read('akl/method.conf'),
+          f'''# my-k8s-auth-method, made by akl-k8s
 
 akl_k8s_auth_method {access_id} {{
     bound_namespaces my-namespace-a;

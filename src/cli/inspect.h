@@ -1,5 +1,5 @@
 /*
- * What inspect's two files share.
+ * What inspect's files share.
  */
 
 #ifndef AKL_CLI_INSPECT_H

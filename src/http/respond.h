@@ -36,9 +36,10 @@ ngx_int_t ngx_http_akl_k8s_allow(ngx_http_request_t *r, ngx_uint_t methods);
 /*
  * Sends a document whose strings outlive the request; to HEAD its headers
  * only.  The outcome that the request has by now is told; one that memory is
- * short for then is internal_error.  What is not cacheable says "Cache-Control: no-store", unless that
- * was said before.  Returns what a content handler returns; never NGX_AGAIN:
- * what could not be sent at once is nginx's to send.
+ * short for then is internal_error.  What is not cacheable says
+ * "Cache-Control: no-store", unless that was said before.  Returns what a
+ * content handler returns; never NGX_AGAIN: what could not be sent at once is
+ * nginx's to send.
  */
 ngx_int_t ngx_http_akl_k8s_respond(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document);
@@ -60,7 +61,7 @@ ngx_int_t ngx_http_akl_k8s_respond_json(ngx_http_request_t *r,
     ngx_uint_t status, size_t size, ngx_http_akl_k8s_write_pt write,
     void *data);
 
-/* An error of RFC 6749 section 5.2, its code and a sentence; in the same way. */
+/* An error of RFC 6749 section 5.2, a code and a sentence; likewise. */
 ngx_int_t ngx_http_akl_k8s_respond_error(ngx_http_request_t *r,
     ngx_uint_t status, const char *error, const char *description);
 

@@ -1,5 +1,5 @@
 /*
- * Attempts: one request to one address at a time, and what came of it.
+ * Attempts: one request to one address at a time.
  */
 
 #ifndef NGX_AKL_ATTEMPT_H
@@ -74,18 +74,6 @@ void ngx_akl_attempt_take(ngx_akl_attempt_t *a);
 /* The address at hand has spoken, or let its connect run out of time. */
 void ngx_akl_attempt_heard(ngx_akl_attempt_t *a);
 void ngx_akl_attempt_silent(ngx_akl_attempt_t *a);
-
-/* What a transfer that failed with "rc" came to; before _stop(). */
-ngx_akl_outcome_e ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc);
-
-/* 1 where it failed since a kept connection had died; before _stop(). */
-ngx_uint_t ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc);
-
-/*
- * Writes what went wrong to the call's error: the text, the cause that the
- * system gave for "rc", and the address.
- */
-void ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc);
 
 /* Gives the handle back, finished or not. */
 void ngx_akl_attempt_stop(ngx_akl_attempt_t *a);

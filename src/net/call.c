@@ -4,6 +4,7 @@
  */
 
 #include "attempt.h"
+#include "outcome.h"
 
 
 #define NGX_AKL_BACKOFF        50       /* ms before the first repetition */

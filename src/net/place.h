@@ -63,7 +63,8 @@ struct ngx_akl_place_s {
  * caller's and must outlive it.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_akl_place_init(ngx_akl_place_t *place, ngx_akl_host_t *host,
-    ngx_akl_host_t *via, ngx_str_t *target, ngx_resolver_t *resolver, ngx_msec_t resolver_timeout);
+    ngx_akl_host_t *via, ngx_str_t *target, ngx_resolver_t *resolver,
+    ngx_msec_t resolver_timeout);
 
 /* Frees what a place holds, and cancels the resolver. */
 void ngx_akl_place_free(ngx_akl_place_t *place);

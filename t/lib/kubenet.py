@@ -363,7 +363,8 @@ class Server:
         record = {'kind': kind, 'method': request.method,
                   'path': request.target, 'lines': request.lines,
                   'body': request.body, 'connection': connection.ident,
-                  'sni': connection.sni, 'nth': connection.requests, 'at': time.time(),
+                  'sni': connection.sni, 'nth': connection.requests,
+                  'at': time.time(),
                   'status': None, 'user': None, 'fault': None,
                   'aborted': False}
         stats.records.append(record)

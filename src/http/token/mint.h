@@ -48,8 +48,9 @@ typedef struct {
  * Signs a token for "identity", with the pod token's audiences "aud" (JSON,
  * len 0: none) and its end "expires" (0: none); memory of "pool".  "r" gives
  * the values of token_claims that hold variables and may be NULL where there
- * are none; "wanted" is what the token is for.  AKL_OK and *minted, or AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED,
- * AKL_SUBJECT_INCOMPLETE, AKL_TOKEN_TOO_LARGE, AKL_INTERNAL_ERROR.
+ * are none; "wanted" is what the token is for.  AKL_OK and *minted, or
+ * AKL_ACCESS_EXPIRED, AKL_TOKEN_EXPIRED, AKL_SUBJECT_INCOMPLETE,
+ * AKL_TOKEN_TOO_LARGE, AKL_INTERNAL_ERROR.
  */
 akl_reason_t ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_request_t *r, ngx_pool_t *pool, akl_identity_t *identity,

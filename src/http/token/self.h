@@ -5,8 +5,8 @@
 #ifndef NGX_HTTP_AKL_K8S_SELF_H
 #define NGX_HTTP_AKL_K8S_SELF_H
 
-#include "../../jose/json.h"
 #include "../module.h"
+#include "../../jose/json.h"
 
 
 /*

@@ -1,0 +1,24 @@
+/*
+ * What came of an attempt that failed, for those who go on and for people.
+ */
+
+#ifndef NGX_AKL_OUTCOME_H
+#define NGX_AKL_OUTCOME_H
+
+#include "attempt.h"
+
+
+/* What a transfer that failed with "rc" came to; before _stop(). */
+ngx_akl_outcome_e ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc);
+
+/* 1 where it failed since a kept connection had died; before _stop(). */
+ngx_uint_t ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc);
+
+/*
+ * Writes what went wrong to the call's error: the text, the cause that the
+ * system gave for "rc", and the address.
+ */
+void ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc);
+
+
+#endif /* NGX_AKL_OUTCOME_H */
