@@ -112,7 +112,7 @@ akl_store_clear(akl_store_t *store)
 
 
 int
-akl_store_enter(akl_store_t *store)
+akl_store_enter(akl_store_t *store, int64_t steady)
 {
     int  died;
 
@@ -124,6 +124,7 @@ akl_store_enter(akl_store_t *store)
     }
 
     store->busy = 1;
+    store->steady = (uint32_t) steady;
 
     /* the mark must be there before anything else is written */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

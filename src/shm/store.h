@@ -1,7 +1,8 @@
 /*
  * A store of keyed blobs in one piece of memory that several processes map at
  * different addresses: offsets only, no pointer.  Plain C; the caller holds a
- * lock around every call and tells the time.
+ * lock around every call and tells the time: "now" by the clock that tokens
+ * count by, which may be set, and "steady" by one that nobody sets.
  *
  * Each class has a share of the memory and a list of its own, so that what
  * comes in one class never evicts from another; only verdicts and guarded
@@ -17,7 +18,7 @@
 #include <sys/types.h>
 
 
-#define AKL_STORE_VERSION   2           /* of the layout */
+#define AKL_STORE_VERSION   3           /* of the layout */
 #define AKL_STORE_KEY       32
 #define AKL_STORE_CLASSES   5
 #define AKL_STORE_BLOB_MAX  32768
@@ -55,18 +56,19 @@ akl_store_t *akl_store_init(void *memory, size_t size);
 akl_store_t *akl_store_attach(void *memory, size_t size);
 
 /*
- * To be called after taking the lock, and before giving it back.  Where the
- * former holder died in between, the blobs and flights are dropped; 1 is
- * returned then, else 0.
+ * To be called after taking the lock, and before giving it back; "steady" in
+ * seconds since the system's start.  Where the former holder died in between,
+ * the blobs and flights are dropped; 1 is returned then, else 0.
  */
-int akl_store_enter(akl_store_t *store);
+int akl_store_enter(akl_store_t *store, int64_t steady);
 void akl_store_leave(akl_store_t *store);
 
 /*
  * Copies a blob of at most "size" bytes out and makes it the most recently
  * used: its length, -1 where there is none or it ended at or before "now"
- * (seconds), -2 where "size" is too small.  A blob that has more left than it
- * was given, since the clock was set back, has ended too; but no revocation.
+ * (seconds), -2 where "size" is too small.  A blob has ended as soon as one of
+ * the clocks says so, or the one has been set back against the other; a
+ * revocation only when both do.
  */
 ssize_t akl_store_get(akl_store_t *store, unsigned cls,
     const unsigned char *key, int64_t now, void *buf, size_t size,

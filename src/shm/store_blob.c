@@ -14,7 +14,8 @@ static uint32_t *akl_store_bucket(akl_store_t *store, unsigned cls,
     const unsigned char *key);
 static uint32_t akl_store_find(akl_store_t *store, unsigned cls,
     const unsigned char *key);
-static int akl_store_live(const akl_entry_t *entry, int64_t now);
+static int akl_store_live(const akl_store_t *store, const akl_entry_t *entry,
+    int64_t now);
 static void akl_store_link(akl_store_t *store, uint32_t n);
 static void akl_store_unlink(akl_store_t *store, uint32_t n);
 static void akl_store_drop(akl_store_t *store, uint32_t n);
@@ -43,7 +44,7 @@ akl_store_get(akl_store_t *store, unsigned cls, const unsigned char *key,
 
     entry = akl_store_entry(store, n);
 
-    if (!akl_store_live(entry, now)) {
+    if (!akl_store_live(store, entry, now)) {
         akl_store_drop(store, n);
         return -1;
     }
@@ -128,8 +129,8 @@ akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
         return 0;
     }
 
-    if (expires - now > UINT32_MAX) {
-        expires = now + UINT32_MAX;
+    if (expires - now > UINT32_MAX - store->steady) {
+        expires = now + (UINT32_MAX - store->steady);
     }
 
     need = akl_store_blocks(len);
@@ -143,7 +144,7 @@ akl_store_set(akl_store_t *store, unsigned cls, const unsigned char *key,
     store->free = entry->next;
 
     entry->expires = expires;
-    entry->life = (uint32_t) (expires - now);
+    entry->until = store->steady + (uint32_t) (expires - now);
     entry->len = (uint16_t) len;
     entry->cls = (uint16_t) cls;
     memcpy(entry->key, key, AKL_STORE_KEY);
@@ -283,19 +284,25 @@ akl_store_find(akl_store_t *store, unsigned cls, const unsigned char *key)
 
 
 /*
- * A clock that is set back must not make an entry live on: none has more left
- * than it was given.  Revocations are the other way round, they better stay.
+ * A clock that is set must not make an entry live on: what is left by it is no
+ * more than what is left by the clock that nobody sets.  Revocations are the
+ * other way round: a clock that was ahead for a while ends none.
  */
 
 static int
-akl_store_live(const akl_entry_t *entry, int64_t now)
+akl_store_live(const akl_store_t *store, const akl_entry_t *entry,
+    int64_t now)
 {
-    if (entry->expires <= now) {
-        return 0;
+    int64_t  left, steady;
+
+    left = entry->expires - now;
+    steady = (int64_t) entry->until - store->steady;
+
+    if (entry->cls == AKL_STORE_REVOKED) {
+        return left > 0 || steady > 0;
     }
 
-    return entry->cls == AKL_STORE_REVOKED
-           || entry->expires - now <= (int64_t) entry->life + AKL_STORE_SKEW;
+    return left > 0 && steady >= 0 && left <= steady + AKL_STORE_SKEW;
 }
 
 
@@ -402,7 +409,8 @@ akl_store_reap(akl_store_t *store, unsigned cls, int64_t now)
     for (i = 0; i < AKL_STORE_REAP; i++) {
 
         if (list->oldest == AKL_STORE_NIL
-            || akl_store_live(akl_store_entry(store, list->oldest), now))
+            || akl_store_live(store, akl_store_entry(store, list->oldest),
+                              now))
         {
             return;
         }
@@ -431,7 +439,7 @@ akl_store_admit(akl_store_t *store, const unsigned char *key, uint32_t need,
 
     if (n != AKL_STORE_NIL) {
 
-        if (akl_store_live(akl_store_entry(store, n), now)) {
+        if (akl_store_live(store, akl_store_entry(store, n), now)) {
             need -= akl_store_blocks(akl_store_entry(store, n)->len);
 
         } else {
@@ -447,7 +455,7 @@ akl_store_admit(akl_store_t *store, const unsigned char *key, uint32_t need,
 
         newer = akl_store_entry(store, n)->newer;
 
-        if (!akl_store_live(akl_store_entry(store, n), now)) {
+        if (!akl_store_live(store, akl_store_entry(store, n), now)) {
             akl_store_drop(store, n);
         }
     }

@@ -26,7 +26,7 @@ typedef struct {
     uint32_t        newer;              /* in the list of the class */
     uint32_t        older;
     int64_t         expires;
-    uint32_t        life;               /* seconds it was given */
+    uint32_t        until;              /* the end, by the steady clock */
     uint16_t        len;
     uint16_t        cls;
     unsigned char   key[AKL_STORE_KEY];
@@ -63,6 +63,7 @@ struct akl_store_s {
     uint32_t         free;
     uint32_t         free_blocks;
     uint64_t         resets;
+    uint32_t         steady;            /* of whoever entered, seconds */
     uint64_t         bytes;             /* of live blobs and their heads */
     akl_list_head_t  lists[AKL_STORE_CLASSES];
 };

@@ -196,7 +196,7 @@ static void
 ngx_akl_zone_lock(ngx_akl_zone_t *zone)
 {
     ngx_shmtx_lock(&zone->shpool->mutex);
-    (void) akl_store_enter(zone->store);
+    (void) akl_store_enter(zone->store, ngx_akl_zone_now() / 1000);
 }
 
 

@@ -214,8 +214,8 @@ marks_go_with_a_reset(void **state)
     store = store_new(SMALL);
 
     assert_int_equal(join(store, 1, 0, 1000, MINE), 0);
-    assert_int_equal(akl_store_enter(store), 0);
-    assert_int_equal(akl_store_enter(store), 1);
+    assert_int_equal(akl_store_enter(store, 0), 0);
+    assert_int_equal(akl_store_enter(store, 0), 1);
     assert_int_equal(flights(store, 0), 0);
     assert_int_equal(join(store, 1, 0, 1000, OTHERS), 0);
     akl_store_leave(store);

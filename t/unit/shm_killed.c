@@ -45,7 +45,7 @@ lock(shared_t *shared, akl_store_t *store)
         sched_yield();
     }
 
-    (void) akl_store_enter(store);
+    (void) akl_store_enter(store, 0);
 }
 
 
@@ -258,7 +258,7 @@ whatever_a_dead_writer_left_is_dropped(void **state)
 
     for (i = 0; i < 200; i++) {
 
-        assert_int_equal(akl_store_enter(store), 0);
+        assert_int_equal(akl_store_enter(store, 0), 0);
 
         for (n = 0; n < 100; n++) {
             (void) put(store, rnd(&seed) % AKL_STORE_CLASSES, n,
@@ -267,7 +267,7 @@ whatever_a_dead_writer_left_is_dropped(void **state)
 
         scribble(store, &seed);
 
-        assert_int_equal(akl_store_enter(store), 1);
+        assert_int_equal(akl_store_enter(store, 0), 1);
         check(store);
         assert_int_equal(stat_of(store).used, 0);
         assert_int_equal(stat_of(store).flights, 0);
@@ -281,7 +281,7 @@ whatever_a_dead_writer_left_is_dropped(void **state)
 
     /* a store that was left properly keeps what it has */
 
-    assert_int_equal(akl_store_enter(store), 0);
+    assert_int_equal(akl_store_enter(store, 0), 0);
     assert_int_equal(look(store, AKL_STORE_VERDICT, 1, NOW), 2000);
     assert_int_equal(stat_of(store).resets, i);
     akl_store_leave(store);
@@ -314,8 +314,8 @@ counts_outlive_a_reset(void **state)
     evicted = stat_of(store).evicted[AKL_STORE_REFUSAL];
     assert_true(evicted > 800);
 
-    assert_int_equal(akl_store_enter(store), 0);
-    assert_int_equal(akl_store_enter(store), 1);
+    assert_int_equal(akl_store_enter(store, 0), 0);
+    assert_int_equal(akl_store_enter(store, 0), 1);
     akl_store_leave(store);
 
     assert_int_equal(stat_of(store).evicted[AKL_STORE_REFUSAL], evicted);

@@ -15,7 +15,7 @@ typedef struct {
     uint64_t  seed;                     /* of the content */
     size_t    len;
     int64_t   expires;
-    int64_t   life;
+    int64_t   until;                    /* by the steady clock */
 } item_t;
 
 
@@ -26,6 +26,7 @@ typedef struct {
 } line_t;
 
 
+static int64_t        steady;
 static line_t         lines[AKL_STORE_CLASSES];
 static unsigned char  blob[AKL_STORE_BLOB_MAX + 1];
 static unsigned char  copy[AKL_STORE_BLOB_MAX];
@@ -60,11 +61,14 @@ model_drop(unsigned cls, size_t i)
 static int
 model_live(unsigned cls, const item_t *item, int64_t now)
 {
-    if (now >= item->expires) {
-        return 0;
+    int64_t  left = item->expires - now;
+
+    if (cls == AKL_STORE_REVOKED) {
+        return left > 0 || item->until > steady;
     }
 
-    return cls == AKL_STORE_REVOKED || item->expires - now <= item->life + 2;
+    return left > 0 && item->until >= steady
+           && left <= item->until - steady + 2;
 }
 
 
@@ -177,7 +181,7 @@ model_set(akl_store_t *store, unsigned cls, item_t item, int64_t now)
 
     assert_true(lines[cls].count < ENTRIES);
 
-    item.life = item.expires - now;
+    item.until = steady + item.expires - now;
     lines[cls].items[lines[cls].count++] = item;
 
     return 0;
@@ -341,8 +345,10 @@ run(uint64_t seed, size_t size, uint64_t keys)
     memset(lines, 0, sizeof(lines));
 
     store = store_new(size);
+    store->steady = 10000;
     state = seed * 1000000007;
     now = NOW;
+    steady = 10000;
     hits = 0;
 
     for (i = 0; i < ROUNDS; i++) {
@@ -365,13 +371,18 @@ run(uint64_t seed, size_t size, uint64_t keys)
             break;
         }
 
-        /* time goes on, and now and then it is set back */
+        /* time goes on, and now and then a clock is set */
 
-        now += (rnd(&state) % 40 == 0);
+        if (rnd(&state) % 40 == 0) {
+            now++;
+            steady++;
+        }
 
         if (rnd(&state) % 5000 == 0) {
-            now -= (int64_t) (rnd(&state) % 40);
+            now += (int64_t) (rnd(&state) % 60) - 40;
         }
+
+        store->steady = (uint32_t) steady;
 
         if (i % 500 == 0) {
             compare(store);

@@ -379,13 +379,50 @@ no_blob_gains_life_by_a_clock_set_back(void **state)
 
         /* processes need not agree on the second */
 
-        assert_int_equal(look(store, classes[i], i, NOW - 2), 300);
-        assert_int_equal(look(store, classes[i], i, NOW - 3), -1);
-        assert_int_equal(look(store, classes[i], i, NOW), -1);
+        assert_int_equal(look_again(store, classes[i], i, NOW - 2), 300);
+        assert_int_equal(look_again(store, classes[i], i, NOW - 3), -1);
+        assert_int_equal(look_again(store, classes[i], i, NOW), -1);
+
+        /* set back by as much as has passed: it stands no longer for that */
+
+        assert_int_equal(put(store, classes[i], i, 300, NOW, NOW + 10), 0);
+        tell(store, NOW + 6);
+        assert_int_equal(look_again(store, classes[i], i, NOW + 6), 300);
+        assert_int_equal(look_again(store, classes[i], i, NOW + 4), 300);
+        tell(store, NOW + 8);
+        assert_int_equal(look_again(store, classes[i], i, NOW + 6), 300);
+        tell(store, NOW + 11);
+        assert_int_equal(look_again(store, classes[i], i, NOW + 9), -1);
     }
 
+    store_free(store);
+}
+
+
+static void
+a_revocation_ends_when_both_clocks_say_so(void **state)
+{
+    akl_store_t  *store;
+
+    (void) state;
+
+    store = store_new(SMALL);
+
+    /* the clock was set back */
+
     assert_int_equal(put(store, AKL_STORE_REVOKED, 9, 8, NOW, NOW + 10), 0);
-    assert_int_equal(look(store, AKL_STORE_REVOKED, 9, NOW - 3600), 8);
+    tell(store, NOW + 20);
+    assert_int_equal(look_again(store, AKL_STORE_REVOKED, 9, NOW - 3600), 8);
+
+    /* it was ahead for a while, in which others came */
+
+    assert_int_equal(put(store, AKL_STORE_REVOKED, 8, 8, NOW, NOW + 10), 0);
+    assert_int_equal(akl_store_set(store, AKL_STORE_REVOKED, key_of(7).data,
+                                   "", 1, NOW + 3600, NOW + 3610), 0);
+    assert_int_equal(look_again(store, AKL_STORE_REVOKED, 8, NOW + 3600), 8);
+    assert_int_equal(look(store, AKL_STORE_REVOKED, 8, NOW + 9), 8);
+
+    assert_int_equal(look(store, AKL_STORE_REVOKED, 8, NOW + 10), -1);
     assert_int_equal(look(store, AKL_STORE_REVOKED, 9, NOW + 10), -1);
 
     store_free(store);
@@ -482,8 +519,8 @@ what_goes_is_wiped(void **state)
         /* dropped with all others */
 
         put_secret(store, AKL_STORE_GUARD, 1, sizes[i]);
-        assert_int_equal(akl_store_enter(store), 0);
-        assert_int_equal(akl_store_enter(store), 1);
+        assert_int_equal(akl_store_enter(store, 0), 0);
+        assert_int_equal(akl_store_enter(store, 0), 1);
         akl_store_leave(store);
         assert_wiped(store, 1);
 
@@ -557,6 +594,7 @@ main(void)
         cmocka_unit_test(an_alias_outlives_what_it_names),
         cmocka_unit_test(a_blob_ends_to_the_second),
         cmocka_unit_test(no_blob_gains_life_by_a_clock_set_back),
+        cmocka_unit_test(a_revocation_ends_when_both_clocks_say_so),
         cmocka_unit_test(a_number_is_only_ever_raised),
         cmocka_unit_test(what_goes_is_wiped)
     };

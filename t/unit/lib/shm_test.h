@@ -122,6 +122,15 @@ store_free(akl_store_t *store)
 }
 
 
+/* both clocks go alike, unless a test says otherwise */
+
+static inline void
+tell(akl_store_t *store, int64_t now)
+{
+    store->steady = (uint32_t) (now - NOW + 10000);
+}
+
+
 static inline int
 put(akl_store_t *store, unsigned cls, uint64_t n, size_t len, int64_t now,
     int64_t expires)
@@ -130,15 +139,19 @@ put(akl_store_t *store, unsigned cls, uint64_t n, size_t len, int64_t now,
     static unsigned char  blob[AKL_STORE_BLOB_MAX + 1];
 
     fill(blob, len, n);
+    tell(store, now);
 
     return akl_store_set(store, cls, key.data, blob, len, now, expires);
 }
 
 
-/* the length of blob n, whose content must be what put() made it */
+/*
+ * The length of blob n, whose content must be what put() made it; the steady
+ * clock stands where it stood last.
+ */
 
 static inline ssize_t
-look(akl_store_t *store, unsigned cls, uint64_t n, int64_t now)
+look_again(akl_store_t *store, unsigned cls, uint64_t n, int64_t now)
 {
     ssize_t               len;
     test_key_t            key = key_of(n);
@@ -153,6 +166,15 @@ look(akl_store_t *store, unsigned cls, uint64_t n, int64_t now)
     }
 
     return len;
+}
+
+
+static inline ssize_t
+look(akl_store_t *store, unsigned cls, uint64_t n, int64_t now)
+{
+    tell(store, now);
+
+    return look_again(store, cls, n, now);
 }
 
 

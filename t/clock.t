@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""The clock is set while nginx runs: what is kept, what is taken back."""
+
+import os
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+import preload  # noqa: E402
+import tokens  # noqa: E402
+from akltest import Test, client, wait_for  # noqa: E402
+from minted import ISSUER, bearer, mint  # noqa: E402
+
+HTTP = '''
+    @revocations@
+    @valid@
+    @method@
+    @config@
+    server {
+        listen 127.0.0.1:@port@;
+        location = /v2/auth { akl_k8s_auth; }
+        location = /revoke { akl_k8s_revoke; }
+        location = /status { akl_k8s_status; }
+        location / { akl_k8s_guard k8s-conf; root @dir@/html; }
+    }
+'''
+
+t = Test(need_module=True)
+
+
+@t.shared
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
+
+
+class Gateway:
+    """An nginx whose clock can be set."""
+
+    def __init__(self, cluster, revocations='', valid=''):
+        self.cluster = cluster
+        self.clock = os.path.join(t.folder(), 'clock')
+        t.write(self.clock, bytes(8))
+        self.nginx = t.nginx(
+            HTTP, start=False, revocations=revocations, valid=valid,
+            method=cluster.method(), config=cluster.config(
+                kind='P-256', token_issuer=ISSUER),
+            env={'LD_PRELOAD': preload.build(t.dir, 'clock'),
+                 'AKL_CLOCK': self.clock})
+        os.makedirs(os.path.join(self.nginx.dir, 'html'))
+        t.write(os.path.join(self.nginx.dir, 'html', 'f'), 'file')
+        self.nginx.start()
+
+    def set(self, offset):
+        """Set its clock, to so many seconds off ours."""
+        with open(self.clock, 'r+b', buffering=0) as file:
+            file.write(struct.pack('q', offset))
+
+    def login(self, token):
+        """Log in; return the answer."""
+        return client.post(self.nginx.port, '/v2/auth',
+                           self.cluster.login(token))
+
+    def revoke(self, token):
+        """Take a minted token back; return the status."""
+        return client.post(self.nginx.port, '/revoke', {
+            'jti': tokens.decode(token)[1]['jti']}).status
+
+    def guard(self, token):
+        """Present a minted token; return the status."""
+        return client.get(self.nginx.port, '/f', bearer(token)).status
+
+
+def glitch(gateway):
+    """Take tokens back; then the clock runs an hour ahead, for a while."""
+    token, other = mint(), mint()
+    t.is_((gateway.guard(token), gateway.guard(other)), (200, 200),
+          'two good tokens')
+    t.is_((gateway.revoke(token), gateway.guard(token)), (200, 401),
+          'one is taken back')
+    gateway.set(3600)
+    t.is_((gateway.guard(token), gateway.guard(other)), (401, 401),
+          'an hour ahead, both are over')
+    now = time.time() + 3600
+    late = mint(now=now)
+    t.is_((gateway.guard(late), gateway.revoke(late), gateway.guard(late)),
+          (200, 200, 401), 'one of then is taken back')
+    for _ in range(50):
+        gateway.revoke(mint(now=now))
+    t.is_(gateway.guard(token), 401, 'still')
+    gateway.set(0)
+    t.is_((gateway.guard(other), gateway.guard(token)), (200, 401),
+          'back again: what was taken back stays so')
+
+
+@t.story
+def a_clock_that_was_ahead_for_a_while_brings_no_revoked_token_back(cluster):
+    glitch(Gateway(cluster))
+
+
+@t.story
+def a_clock_that_was_ahead_for_a_while_empties_no_journal(cluster):
+    os.makedirs(os.path.join(t.dir, 'journal'))
+    gateway = Gateway(cluster, 'akl_k8s_revocations '
+                      f'{os.path.join(t.dir, "journal", "j")} journal=8k;')
+    glitch(gateway)
+    t.ok(gateway.nginx.reload(wait_old=True), 'a reload')
+
+
+@t.story
+def a_verdict_stands_no_longer_since_the_clock_was_set_back(cluster):
+    gateway = Gateway(cluster, valid='akl_k8s_cache_valid 8s;')
+    api, token = cluster.api, cluster.issue(now=time.time() - 60)
+    answered = time.monotonic()
+    t.is_(gateway.login(token).status, 200, 'a login')
+    t.is_((gateway.login(token).status, api.stats()['review']), (200, 1),
+          'whose verdict is kept')
+    wait_for(lambda: time.monotonic() > answered + 6)
+    gateway.set(-6)
+    wait_for(lambda: time.monotonic() > answered + 10)
+    t.is_((gateway.login(token).status, api.stats()['review']), (200, 2),
+          'it stood for its eight seconds, not for fourteen')
+
+
+t.tell()
