@@ -69,7 +69,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
 		test-images fuzz \
-		interop e2e fixtures tools bench demo lint clean install dist \
+		interop e2e fixtures tools bench chaos demo lint clean install dist \
 		FORCE
 .DELETE_ON_ERROR:
 
@@ -307,6 +307,14 @@ tools:
 
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
+
+# what goes wrong around a gateway, under load; each story says --only
+
+chaos: all $(NGINX_BUILT)
+	rm -rf $(OBJS)/chaos
+	@export AKL_CHAOS="$(abspath $(OBJS))/chaos"; \
+	$(TEST_ENV) prove --timer --exec '' t/chaos/*.t; \
+	status=$$?; t/chaos/table.py && exit $$status
 
 demo: module $(NGINX_BUILT)
 	@$(TEST_ENV) t/demo/demo.py $(DEMO_FLAGS)

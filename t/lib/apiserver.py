@@ -12,6 +12,7 @@ import asyncio
 import ctypes
 import http.client
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -386,6 +387,8 @@ async def serve(options):
     print(json.dumps(ready), flush=True)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(complain)
+    # nor is it news that a connection was dropped in an answer's middle
+    logging.getLogger('asyncio').setLevel(logging.ERROR)
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, target.stopped.set)
     await target.stopped.wait()

@@ -232,7 +232,7 @@ def parallel(count, function):
     return out
 
 
-async def _exchange(reader, writer, data):
+async def exchange(reader, writer, data):
     """Send a request on a kept connection, read the answer."""
     started = time.monotonic()
     writer.write(data)
@@ -274,7 +274,7 @@ def crowd(port, requests, connections=50, context=None, timeout=PATIENCE):
                     streams = await asyncio.open_connection(
                         '127.0.0.1', port, ssl=context, limit=1 << 20)
                 out[number] = await asyncio.wait_for(
-                    _exchange(*streams, requests[number]), timeout)
+                    exchange(*streams, requests[number]), timeout)
                 close = out[number].header('connection') == 'close'
             except Exception as error:
                 out[number] = error
