@@ -117,6 +117,54 @@ def helm_and_kustomize_say_the_same():
             t.is_(theirs[key], ours[key], f'{name}: {" ".join(key)}')
 
 
+# which would be no test if all were the same
+
+@t.story
+def another_value_says_something_else():
+    if no_helm():
+        return
+    ours = manifests.plain(manifests.templated())
+    for setting, key in (
+            ('autoscaling.minReplicas=4',
+             ('HorizontalPodAutoscaler', 'akl-gateway')),
+            ('authMethods.p-kmx8x116z7j9km.token_ttl=16m',
+             ('ConfigMap', 'conf')),
+            ('secrets.tls=other', ('Deployment', 'akl-gateway')),
+            ('networkPolicy.apiPorts={443}',
+             ('NetworkPolicy', 'akl-gateway'))):
+        theirs = manifests.plain(manifests.templated(None, '--set', setting))
+        t.is_([one for one in ours if theirs[one] != ours[one]], [key],
+              setting)
+
+
+@t.story
+def helm_lint_finds_nothing():
+    if no_helm():
+        return
+    for name in manifests.overlays():
+        try:
+            said = manifests.run([
+                manifests.tool('helm'), 'lint', '--strict', '--kube-version',
+                '1.37.0', '--values', manifests.values_of(name),
+                manifests.CHART])
+        except manifests.Failed as failed:
+            said = str(failed)
+        t.like(said, '0 chart\\(s\\) failed', name)
+
+
+@t.story
+def the_readme_of_the_chart_tells_of_each_value():
+    with open(os.path.join(manifests.CHART, 'values.yaml'),
+              encoding='utf-8') as file:
+        values = yaml.safe_load(file)
+    with open(os.path.join(manifests.CHART, 'README.md'),
+              encoding='utf-8') as file:
+        told = {name.partition('.')[0] for row in re.findall(
+            r'^\| (.*?) \|', file.read(), re.M)
+            for name in re.findall(r'`([\w.]+)`', row)}
+    t.is_(sorted(told), sorted(values), 'the values of its table')
+
+
 @t.story
 def the_readme_tells_of_each_overlay_and_its_secrets():
     with open(os.path.join(os.path.dirname(manifests.OVERLAYS), 'README.md'),
