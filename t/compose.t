@@ -57,8 +57,7 @@ class Host:
         words = [self.local(word) for word in words]
         if words[0] == 'nginx':
             return [nginx.BINARY, '-p', self.dir, '-c', self.conf(),
-                    *[word.replace('/dev/stderr', self.path('error.log'))
-                      for word in words[1:]]]
+                    *words[1:]]
         if words[0] == 'akl-k8s':
             return [cli.BINARY, *words[1:]]
         if words[0] == 'python3':
@@ -85,7 +84,6 @@ class Host:
                                                     'listen 127.0.0.1:'))
         text = text.replace('/tmp/', self.dir + '/')
         text = text.replace('/etc/nginx/conf.d', self.path('conf.d'))
-        text = text.replace('/dev/stderr', self.path('error.log'))
         text = text.replace('/dev/stdout', self.path('access.log'))
         text = re.sub(r'^load_module .*\n', '' if nginx.MODULE == 'static'
                       else f'load_module {nginx.MODULE};\n', text, flags=re.M)

@@ -138,7 +138,7 @@ def the_images_have_what_module_and_program_need():
             t.like(build, rf'\b(lib)?{library}-dev\b',
                    f'{name}: {library} to build with')
             t.like(run, rf'\b{package}\b', f'{name}: {package} to run with')
-        t.like(run, r'nginx -t -e /dev/stderr && akl-k8s --version',
+        t.like(run, r'nginx -t -e stderr && akl-k8s --version',
                f'{name}: both are tried while it is built')
     needed = subprocess.run(['ldd', cli.BINARY], text=True, check=True,
                             stdout=subprocess.PIPE).stdout

@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 
 import tap
 
@@ -61,15 +62,20 @@ class Stage:
         inner = ('mount -t proc proc /proc && cd "$0" && exec setpriv '
                  f'--reuid {user} --regid {group or user} --clear-groups '
                  '"$@"')
-        done = subprocess.run(
-            ['unshare', '--mount', '--pid', '--fork', '--kill-child',
-             'chroot', self.root, '/bin/sh', '-c', inner, self.workdir,
-             *command], check=False, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={'HOME': '/root', **self.env, **self.args})
+        with tempfile.TemporaryFile('w+', encoding='utf-8') as said:
+            # /dev/stdout belongs to the user, as in a container
+            os.fchown(said.fileno(), int(user), int(group or user))
+            done = subprocess.run(
+                ['unshare', '--mount', '--pid', '--fork', '--kill-child',
+                 'chroot', self.root, '/bin/sh', '-c', inner, self.workdir,
+                 *command], check=False, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=subprocess.STDOUT,
+                env={'HOME': '/root', **self.env, **self.args})
+            said.seek(0)
+            text = said.read()
         if done.returncode:
-            raise Failed(done.stdout)
-        return done.stdout
+            raise Failed(text)
+        return text
 
 
 class Build:
