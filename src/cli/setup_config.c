@@ -160,8 +160,8 @@ akl_setup_server_name(akl_setup_block_t *b, akl_directive_t *d)
     cause = akl_check_server_name(akl_str_of(d->args[1]));
 
     if (cause) {
-        akl_setup_problem(b->setup, d, 1, "\"k8s_tls_server_name\" directive %s",
-                          cause);
+        akl_setup_problem(b->setup, d, 1, "\"k8s_tls_server_name\" directive "
+                          "%s", cause);
         return;
     }
 
