@@ -52,6 +52,7 @@ UNITS =		$(patsubst t/unit/%.c,$(OBJS)/unit/%,$(UNIT_SRCS))
 INTEROPS =	$(patsubst t/interop/%.c,$(OBJS)/interop/%,\
 		$(wildcard t/interop/*.c))
 FUZZERS =	$(patsubst t/fuzz/%.c,$(OBJS)/fuzz/%,$(FUZZ_SRCS))
+REPLAYS =	$(patsubst t/fuzz/%.c,$(OBJS)/replay/%,$(FUZZ_SRCS))
 
 PLAIN_LIBS =	-ljansson -lssl -lcrypto
 CLI_LIBS =	-lcurl -lyaml $(PLAIN_LIBS)
@@ -65,10 +66,11 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		AKL_CLI="$(abspath $(OBJS))/akl-k8s" \
 		AKL_CLI_ASAN="$(abspath $(OBJS))/akl-k8s-asan" \
 		AKL_INTEROP="$(abspath $(OBJS))/interop" \
+		AKL_REPLAY="$(abspath $(OBJS))/replay" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
-		test-images fuzz \
+		test-images fuzz replay \
 		interop e2e fixtures tools bench chaos demo lint clean install dist \
 		FORCE
 .DELETE_ON_ERROR:
@@ -160,7 +162,7 @@ $(OBJS)/$(1)/libakl.a: $(patsubst %.c,$(OBJS)/$(1)/%.o,$(PLAIN_SRCS))
 
 $(OBJS)/$(1)/%.o: %.c $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) -I. $(WARN) $(2) $(CFLAGS) -c -o $$@ $$<
+	$(or $(3),$(CC)) -I. $(WARN) $(2) $(CFLAGS) -c -o $$@ $$<
 endef
 
 $(eval $(call PLAIN_LIB,plain,$(OPT)))
@@ -189,7 +191,7 @@ $(OBJS)/unit/jose_starved: LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=calloc
 
 # Tests.
 
-test: all cli-asan $(FAULTY) $(INTEROPS) $(NGINX_BUILT)
+test: all cli-asan $(FAULTY) $(INTEROPS) $(REPLAYS) $(NGINX_BUILT)
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS) $(TESTS)
 
 test-login: all $(NGINX_BUILT)
@@ -250,28 +252,39 @@ FUZZ_LIB :=	$(shell test -n "$(FUZZ_CC)" \
 		| $(or $(FUZZ_CC),false) -fsanitize=fuzzer -xc - -o /dev/null \
 		2>/dev/null && echo yes)
 
+FUZZ_OPT =	-O1 -g -fno-omit-frame-pointer
+
 ifeq ($(FUZZ_LIB),yes)
-FUZZ_BUILD =	$(FUZZ_CC) -I. -std=gnu11 -O1 -g \
-		-fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS =	$(FUZZ_OPT) -fsanitize=fuzzer-no-link $(SANITIZE)
+FUZZ_LINK =	-fsanitize=fuzzer $(SANITIZE)
 FUZZ_MAIN =
-FUZZ_ARGS =	-artifact_prefix=$(OBJS)/ -verbosity=0 -print_final_stats=1
 else
-FUZZ_BUILD =	$(CC) -I. -std=gnu11 -O1 -g $(SANITIZE)
+override FUZZ_CC =
+FUZZ_FLAGS =	$(FUZZ_OPT) $(SANITIZE)
+FUZZ_LINK =	$(SANITIZE)
 FUZZ_MAIN =	t/fuzz/driver.c
 endif
 
-$(OBJS)/fuzz/%: t/fuzz/%.c $(FUZZ_MAIN) $(PLAIN_SRCS) $(HEADERS)
+$(eval $(call PLAIN_LIB,fuzzed,$(FUZZ_FLAGS),$(FUZZ_CC)))
+
+$(OBJS)/fuzz/%: t/fuzz/%.c $(FUZZ_MAIN) t/fuzz/fuzz.h $(HEADERS) \
+		$(OBJS)/fuzzed/libakl.a
 	@mkdir -p $(@D)
-	$(FUZZ_BUILD) -o $@ $< $(FUZZ_MAIN) $(PLAIN_SRCS) $(PLAIN_LIBS)
+	$(or $(FUZZ_CC),$(CC)) -I. $(WARN) $(FUZZ_FLAGS) $(FUZZ_LINK) -o $@ $< \
+	    $(FUZZ_MAIN) $(OBJS)/fuzzed/libakl.a $(PLAIN_LIBS)
 
 fuzz: $(FUZZERS)
-	@for f in $(FUZZERS); do \
-	    n=$$(basename $$f); c=$(OBJS)/corpus/$$n; mkdir -p $$c; \
-	    s=t/fuzz/corpus/$${n#fuzz_}; \
-	    echo "== $$n"; \
-	    $$f $(FUZZ_ARGS) -max_total_time=$(FUZZ_SECONDS) $$c \
-	        $$(test -d $$s && echo $$s) || exit 1; \
-	done
+	t/fuzz/run $(OBJS) $(FUZZ_SECONDS) $(FUZZERS)
+
+# the same targets, by any compiler, for what was collected only: t/fuzz.t
+
+$(OBJS)/replay/%: t/fuzz/%.c t/fuzz/driver.c t/fuzz/fuzz.h $(HEADERS) \
+		$(OBJS)/check/libakl.a
+	@mkdir -p $(@D)
+	$(CC) -I. $(WARN) $(CHECK) $(CFLAGS) $(LDFLAGS) -o $@ $< \
+	    t/fuzz/driver.c $(OBJS)/check/libakl.a $(PLAIN_LIBS)
+
+replay: $(REPLAYS)
 
 # other people's libraries and clients, where they can be had
 

@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+"""The parsers keep their promises for all that the fuzzers ever collected."""
+
+import glob
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, 'lib'), os.path.join(HERE, 'fuzz')]
+
+import nginx  # noqa: E402
+import seeds  # noqa: E402
+from akltest import Test  # noqa: E402
+
+REPLAY = os.environ.get('AKL_REPLAY',
+                        os.path.join(nginx.ROOT, 'objs', 'replay'))
+CORPUS = os.path.join(HERE, 'fuzz', 'corpus')
+
+t = Test()
+
+
+@t.shared
+def inputs():
+    """Directories of inputs by target: the corpus, and recorded answers."""
+    folders = {os.path.basename(path): [path]
+               for path in glob.glob(os.path.join(CORPUS, '*'))}
+    for target, name, data in seeds.everything():
+        folder = os.path.join(t.dir, 'seeds', target)
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            folders.setdefault(target, []).append(folder)
+        with open(os.path.join(folder, name), 'wb') as file:
+            file.write(data)
+    return folders
+
+
+def targets():
+    """Return the names of all targets that there are sources of."""
+    return sorted(os.path.basename(path)[len('fuzz_'):-len('.c')]
+                  for path in glob.glob(os.path.join(HERE, 'fuzz',
+                                                     'fuzz_*.c')))
+
+
+@t.story
+def each_target_takes_all_inputs_that_were_ever_collected(inputs):
+    if not os.path.isdir(REPLAY):
+        t.skip('the targets were not built')
+        return
+    for target in targets():
+        folders = inputs.get(target, [])
+        t.ok(folders, f'{target} has inputs')
+        number = sum(len(os.listdir(folder)) for folder in folders)
+        done = subprocess.run([os.path.join(REPLAY, f'fuzz_{target}'),
+                               *folders], stdout=subprocess.PIPE, cwd=t.dir,
+                              stderr=subprocess.STDOUT, check=False)
+        said = done.stdout.decode(errors='replace')
+        t.is_((done.returncode, said),
+              (0, f'{number} runs of {number} inputs\n'), target)
+
+
+@t.story
+def an_input_belongs_to_a_target_that_there_is(inputs):
+    t.is_(sorted(set(inputs) - set(targets())), [], 'nobody reads these')
+
+
+t.tell()
