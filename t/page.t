@@ -408,8 +408,10 @@ def keys_of_the_cluster_and_files_of_revocations_are_told(cluster):
     gateway = Gateway(cluster, k8s_jwks=cluster.jwks)
     page = gateway.page()
     t.is_(page.of(CONFIG, 'Credentials end')['k8s_jwks'], '1 key', 'keys')
+    room = gateway.status()['zone']['share']['revoked']
     t.is_(page.of('Revocations', 'In force'),
-          {'in the zone': 0, 'in files': 1}, 'revocations')
+          {'in the zone': 0, 'in files': 1, 'of its room':
+           f'0 KB of {(room + 1023) // 1024} KB'}, 'revocations')
     t.is_([row[1] for row in page.rows if row[0] == gateway.revocations],
           ['1'], 'by their file')
 

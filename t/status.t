@@ -25,6 +25,7 @@ EXPIRY = 'credential_expiry_timestamp_seconds'
 HTTP = '''
     akl_k8s_cache_valid 1h refused=1h;
     akl_k8s_revocations @revocations@;
+    akl_k8s_revocations @journal@ journal=1m;
     @method@
     @configs@
     server {
@@ -60,9 +61,10 @@ class Gateway:
                                      cluster.api.read('reviewer.jwt'))
         self.revocations = cluster.file(
             'revocations', '{"jti":"a","until":9000000000}\n')
+        self.journal = os.path.join(t.folder(), 'journal')
         self.nginx = t.nginx(
             HTTP, method=cluster.method(), config=CONFIG,
-            revocations=self.revocations,
+            revocations=self.revocations, journal=self.journal,
             configs=cluster.config(token_reviewer_jwt=self.reviewer,
                                    akl_k8s_max_reviews='1 queue=8')
             + cluster.config(
@@ -358,6 +360,42 @@ def revocations_are_told(gateway):
           'revocations_total')
     t.is_(gateway.status()['revocations']['files'][name]['entries'], 1,
           'in JSON')
+
+
+@t.story
+def the_room_for_revocations_is_told(gateway):
+    name = gateway.journal
+    t.is_((gateway.value('revocations_journal_bytes', file=name),
+           gateway.value('revocations_journal_max_bytes', file=name)),
+          (0, 1048576), 'a journal that is empty')
+    t.is_(client.post(gateway.nginx.port, '/revoke', {'jti': 'b'}).status, 200,
+          'a revocation')
+    size = os.path.getsize(name)
+    t.is_(gateway.value('revocations_journal_bytes', file=name), size,
+          'revocations_journal_bytes')
+    told = gateway.status()['revocations']['files'][name]
+    t.is_((told['bytes'], told['max_bytes']), (size, 1048576), 'in JSON')
+    t.is_(f'{PREFIX}revocations_journal_bytes{{file="{gateway.revocations}"}}'
+          in gateway.scrape(), False, 'none of a file that is only read')
+
+
+@t.story
+def the_share_of_each_class_is_told(cluster, gateway):
+    def room(name):
+        return [gateway.value(f'zone_{what}_bytes', **{'class': name})
+                for what in ('taken', 'share')]
+    before = room('verdict')
+    t.is_(gateway.login(cluster.issue()).status, 200, 'a login')
+    after = room('verdict')
+    t.ok(0 == before[0] < after[0] < after[1] == before[1],
+         'zone_taken_bytes and zone_share_bytes', before, after)
+    t.is_(room('guard'), after, 'verdicts share theirs with guarded tokens')
+    t.is_((room('revoked')[0], room('refusal')[0]), (0, 0), 'others do not')
+    shares = gateway.status()['zone']['share']
+    t.ok(shares['revoked'] < shares['refusal'] == shares['alias']
+         < shares['verdict'] < gateway.value('zone_size_bytes'),
+         'each has its own')
+    t.is_(gateway.status()['zone']['taken']['verdict'], after[0], 'in JSON')
 
 
 @t.story

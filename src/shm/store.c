@@ -156,6 +156,8 @@ akl_store_stat(akl_store_t *store, int64_t now, akl_store_stat_t *stat)
     for (i = 0; i < AKL_STORE_CLASSES; i++) {
         stat->entries[i] = store->lists[i].entries;
         stat->evicted[i] = store->lists[i].evicted;
+        stat->share[i] = (size_t) akl_store_share(store, i) * AKL_STORE_BLOCK;
+        stat->taken[i] = (size_t) akl_store_taken(store, i) * AKL_STORE_BLOCK;
     }
 
     flight = akl_store_flights(store);

@@ -44,6 +44,9 @@ typedef struct {
     size_t    used;
     size_t    entries[AKL_STORE_CLASSES];
     size_t    evicted[AKL_STORE_CLASSES];
+    size_t    share[AKL_STORE_CLASSES]; /* bytes in blocks at most */
+    size_t    taken[AKL_STORE_CLASSES]; /* of these; both of verdicts and
+                                           guarded tokens are those of both */
     size_t    flights;
     size_t    resets;
 } akl_store_stat_t;

@@ -23,8 +23,6 @@ static void akl_store_reap(akl_store_t *store, unsigned cls, int64_t now);
 static int akl_store_room(akl_store_t *store, unsigned cls, uint32_t need);
 static int akl_store_admit(akl_store_t *store, const unsigned char *key,
     uint32_t need, int64_t now);
-static uint32_t akl_store_share(const akl_store_t *store, unsigned cls);
-static uint32_t akl_store_taken(const akl_store_t *store, unsigned cls);
 
 
 ssize_t
@@ -466,7 +464,7 @@ akl_store_admit(akl_store_t *store, const unsigned char *key, uint32_t need,
 
 /* blocks that a class may take, in sixteenths of all */
 
-static uint32_t
+uint32_t
 akl_store_share(const akl_store_t *store, unsigned cls)
 {
     switch (cls) {
@@ -484,7 +482,7 @@ akl_store_share(const akl_store_t *store, unsigned cls)
 }
 
 
-static uint32_t
+uint32_t
 akl_store_taken(const akl_store_t *store, unsigned cls)
 {
     if (cls == AKL_STORE_VERDICT || cls == AKL_STORE_GUARD) {

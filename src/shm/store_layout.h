@@ -69,6 +69,11 @@ struct akl_store_s {
 };
 
 
+/* Blocks that a class may take at most, and those that it takes. */
+uint32_t akl_store_share(const akl_store_t *store, unsigned cls);
+uint32_t akl_store_taken(const akl_store_t *store, unsigned cls);
+
+
 #define AKL_STORE_FIRST  (AKL_STORE_BLOCK - sizeof(akl_entry_t))
 #define AKL_STORE_NEXT   (AKL_STORE_BLOCK - sizeof(uint32_t))
 

@@ -410,5 +410,7 @@ ngx_akl_zone_stat(ngx_akl_zone_t *zone, ngx_akl_zone_stat_t *stat)
     for (i = 0; i < NGX_AKL_CLASS_N; i++) {
         stat->entries[i] = s.entries[i];
         stat->evicted[i] = s.evicted[i];
+        stat->share[i] = s.share[i];
+        stat->taken[i] = s.taken[i];
     }
 }

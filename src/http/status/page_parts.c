@@ -13,6 +13,8 @@ static void ngx_http_akl_k8s_page_reason(ngx_http_akl_k8s_text_t *text,
     ngx_atomic_uint_t guards);
 static void ngx_http_akl_k8s_page_files(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text_t *text);
+static void ngx_http_akl_k8s_page_room(ngx_http_akl_k8s_text_t *text,
+    const char *name, size_t used, size_t size);
 static void ngx_http_akl_k8s_page_bytes(ngx_http_akl_k8s_text_t *text,
     size_t size);
 
@@ -175,8 +177,9 @@ ngx_http_akl_k8s_page_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
         "kept", "no room", "failed"
     };
 
-    ngx_uint_t           i;
-    ngx_akl_zone_stat_t  stat;
+    ngx_uint_t                           i;
+    ngx_akl_zone_stat_t                  stat;
+    ngx_http_akl_k8s_revocation_file_t  *file;
 
     ngx_akl_zone_stat(amcf->zone, &stat);
 
@@ -196,8 +199,22 @@ ngx_http_akl_k8s_page_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_page_group(text, "In force");
     ngx_http_akl_k8s_page_figure(text, "in the zone",
                                  stat.entries[NGX_AKL_REVOKED]);
+    ngx_http_akl_k8s_page_room(text, "of its room",
+                               stat.taken[NGX_AKL_REVOKED],
+                               stat.share[NGX_AKL_REVOKED]);
     ngx_http_akl_k8s_page_figure(text, "in files",
                                ngx_http_akl_k8s_revocation_files_count(amcf));
+
+    file = amcf->revocation_files ? amcf->revocation_files->elts : NULL;
+
+    for (i = 0; file && i < amcf->revocation_files->nelts; i++) {
+        if (file[i].journal) {
+            ngx_http_akl_k8s_page_room(text, "of the journal\xe2\x80\x99s room",
+                               ngx_http_akl_k8s_journal_size(file[i].journal),
+                               ngx_http_akl_k8s_journal_max(file[i].journal));
+        }
+    }
+
     ngx_http_akl_k8s_page_group_end(text);
 
     ngx_http_akl_k8s_text_literal(text, "</div>\n");
@@ -258,12 +275,9 @@ ngx_http_akl_k8s_page_zone(ngx_http_akl_k8s_main_conf_t *amcf,
                           "<div class=\"groups\">\n<div>\n"
                           "<h3 id=\"memory\">Memory</h3>\n"
                           "<meter min=\"0\" max=\"%uz\" value=\"%uz\" "
-                          "aria-labelledby=\"memory\"></meter>\n<dl>\n"
-                          "<div><dt>used</dt><dd>", stat.size, stat.used);
-    ngx_http_akl_k8s_page_bytes(text, stat.used);
-    ngx_http_akl_k8s_text_literal(text, " of ");
-    ngx_http_akl_k8s_page_bytes(text, stat.size);
-    ngx_http_akl_k8s_text_literal(text, "</dd></div>\n");
+                          "aria-labelledby=\"memory\"></meter>\n<dl>\n",
+                          stat.size, stat.used);
+    ngx_http_akl_k8s_page_room(text, "used", stat.used, stat.size);
     ngx_http_akl_k8s_page_figure(text, "resets", stat.resets);
     ngx_http_akl_k8s_page_group_end(text);
 
@@ -292,6 +306,18 @@ ngx_http_akl_k8s_page_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     }
 
     ngx_http_akl_k8s_text_literal(text, "</tbody>\n</table>\n</section>\n");
+}
+
+
+static void
+ngx_http_akl_k8s_page_room(ngx_http_akl_k8s_text_t *text, const char *name,
+    size_t used, size_t size)
+{
+    ngx_http_akl_k8s_text(text, "<div><dt>%s</dt><dd>", name);
+    ngx_http_akl_k8s_page_bytes(text, used);
+    ngx_http_akl_k8s_text_literal(text, " of ");
+    ngx_http_akl_k8s_page_bytes(text, size);
+    ngx_http_akl_k8s_text_literal(text, "</dd></div>\n");
 }
 
 

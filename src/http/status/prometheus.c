@@ -295,6 +295,32 @@ ngx_http_akl_k8s_status_text_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
                                           ngx_akl_zone_read(amcf->zone,
                                                            file[i].rejected));
     }
+
+    if (amcf->journal == NULL) {
+        return;
+    }
+
+    ngx_http_akl_k8s_text_head(text, "revocations_journal_bytes", "gauge",
+                               "Size of the journal.");
+
+    for (i = 0; i < n; i++) {
+        if (file[i].journal) {
+            ngx_http_akl_k8s_status_text_file(text,
+                               "revocations_journal_bytes", &file[i],
+                               ngx_http_akl_k8s_journal_size(file[i].journal));
+        }
+    }
+
+    ngx_http_akl_k8s_text_head(text, "revocations_journal_max_bytes", "gauge",
+                               "Size that the journal may have.");
+
+    for (i = 0; i < n; i++) {
+        if (file[i].journal) {
+            ngx_http_akl_k8s_status_text_file(text,
+                               "revocations_journal_max_bytes", &file[i],
+                               ngx_http_akl_k8s_journal_max(file[i].journal));
+        }
+    }
 }
 
 
@@ -366,6 +392,24 @@ ngx_http_akl_k8s_status_text_zone(ngx_http_akl_k8s_main_conf_t *amcf,
         ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
                               "zone_evicted_total{class=\"%s\"} %ui\n",
                               ngx_http_akl_k8s_classes[i], stat.evicted[i]);
+    }
+
+    ngx_http_akl_k8s_text_head(text, "zone_share_bytes", "gauge",
+                               "Memory that a class may take.");
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "zone_share_bytes{class=\"%s\"} %uz\n",
+                              ngx_http_akl_k8s_classes[i], stat.share[i]);
+    }
+
+    ngx_http_akl_k8s_text_head(text, "zone_taken_bytes", "gauge",
+                               "Memory that a class takes of its share.");
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                              "zone_taken_bytes{class=\"%s\"} %uz\n",
+                              ngx_http_akl_k8s_classes[i], stat.taken[i]);
     }
 }
 

@@ -288,6 +288,14 @@ ngx_http_akl_k8s_status_json_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
         akl_json_out_int(out, "age_seconds", ngx_time() - file[i].good);
         akl_json_out_int(out, "rejected", ngx_akl_zone_read(amcf->zone,
                                                            file[i].rejected));
+
+        if (file[i].journal) {
+            akl_json_out_int(out, "bytes",
+                             ngx_http_akl_k8s_journal_size(file[i].journal));
+            akl_json_out_int(out, "max_bytes",
+                             ngx_http_akl_k8s_journal_max(file[i].journal));
+        }
+
         akl_json_out_close(out, '}');
     }
 
@@ -324,6 +332,20 @@ ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
 
     for (i = 0; i < NGX_AKL_CLASS_N; i++) {
         akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.evicted[i]);
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_open(out, "share", '{');
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.share[i]);
+    }
+
+    akl_json_out_close(out, '}');
+    akl_json_out_open(out, "taken", '{');
+
+    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.taken[i]);
     }
 
     akl_json_out_close(out, '}');

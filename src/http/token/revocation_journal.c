@@ -219,6 +219,20 @@ ngx_http_akl_k8s_journal_look(ngx_http_akl_k8s_main_conf_t *amcf)
 }
 
 
+size_t
+ngx_http_akl_k8s_journal_size(ngx_http_akl_k8s_journal_t *journal)
+{
+    return akl_journal_size(&journal->file);
+}
+
+
+size_t
+ngx_http_akl_k8s_journal_max(ngx_http_akl_k8s_journal_t *journal)
+{
+    return journal->file.max;
+}
+
+
 akl_revocations_t *
 ngx_http_akl_k8s_journal_table(ngx_http_akl_k8s_journal_t *journal)
 {

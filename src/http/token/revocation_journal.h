@@ -52,6 +52,10 @@ ngx_int_t ngx_http_akl_k8s_journal_look(ngx_http_akl_k8s_main_conf_t *amcf);
 akl_revocations_t *ngx_http_akl_k8s_journal_table(
     ngx_http_akl_k8s_journal_t *journal);
 
+/* Bytes of it that this worker knows of, and that it may have at most. */
+size_t ngx_http_akl_k8s_journal_size(ngx_http_akl_k8s_journal_t *journal);
+size_t ngx_http_akl_k8s_journal_max(ngx_http_akl_k8s_journal_t *journal);
+
 /*
  * Has an entry kept with all others of this turn of the event loop, by one
  * write and one wait for the disk; "done" is called afterwards.  For a subject
