@@ -1,0 +1,501 @@
+#!/usr/bin/python3
+"""What monitoring is given: exposition, alert rules, dashboard, runbook.
+
+What needs promtool or a Prometheus is left out where there is none.
+"""
+
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'lib'))
+
+import certs  # noqa: E402
+import nginx as nginx_  # noqa: E402
+import procs  # noqa: E402
+from akltest import CONFIG, Test, client, wait_for  # noqa: E402
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+FOLDER = os.path.join(nginx_.ROOT, 'conf-examples', 'monitoring')
+RULES = os.path.join(FOLDER, 'alerts.yaml')
+DASHBOARD = os.path.join(FOLDER, 'grafana-dashboard.json')
+RUNBOOK = os.path.join(nginx_.ROOT, 'docs', 'operations.md')
+PREFIX = 'nginx_akl_k8s_'
+DAY = 86400
+
+t = Test(need_module=True)
+if yaml is None:
+    t.skip_all('no YAML for Python; Debian has it in python3-yaml')
+
+
+def text_of(path):
+    """Return the text of a file."""
+    with open(path, encoding='utf-8') as file:
+        return file.read()
+
+
+def alerts():
+    """Return the alert rules: name -> rule."""
+    return {rule['alert']: rule
+            for group in yaml.safe_load(text_of(RULES))['groups']
+            for rule in group['rules']}
+
+
+def dashboard():
+    """Return the expressions of the dashboard, without its variables."""
+    found = []
+
+    def walk(value):
+        if isinstance(value, dict):
+            for key, held in value.items():
+                if key in ('expr', 'definition') and isinstance(held, str):
+                    found.append(held)
+                walk(held)
+        elif isinstance(value, list):
+            for held in value:
+                walk(held)
+    walk(json.loads(text_of(DASHBOARD)))
+    for old, new in (('$__rate_interval', '5m'), ('$job', '.*'),
+                     ('$config', '.*')):
+        found = [one.replace(old, new) for one in found]
+    return found
+
+
+@t.shared
+def gateway():
+    """An nginx that has all kinds of figures, and its port."""
+    cluster = t.cluster()
+    pair = certs.Authority().client('akl', ['system:masters'])
+    soon = cluster.file('soon.jwt', cluster.api.issue(
+        'akl-system', account='reviewer', ttl=DAY * 3))
+    nginx = t.nginx('''
+        akl_k8s_revocations @list@;
+        akl_k8s_revocations @journal@ journal;
+        @method@
+        @config@
+        server {
+            listen 127.0.0.1:@port@;
+            location = /v2/auth { akl_k8s_auth; }
+            location = /metrics { akl_k8s_status; }
+        }
+    ''', method=cluster.method(),
+        config=cluster.config(k8s_jwks=cluster.jwks, token_reviewer_jwt=soon)
+        + cluster.config(
+            name='"we\\\\ird, \\"name\\""', k8s_auth_type='certificate',
+            token_reviewer_jwt=None,
+            k8s_client_certificate=cluster.file('own.crt', pair[0]),
+            k8s_client_key=cluster.file('own.key', pair[1])),
+        list=cluster.file('list', '{"jti":"a","until":9000000000}\n'),
+        journal=os.path.join(t.folder(), 'journal'))
+    for token in cluster.issue(), cluster.issue(ttl=7000), 'none':
+        client.post(nginx.port, '/v2/auth', cluster.login(token))
+    return nginx
+
+
+@t.shared
+def exposition(gateway):
+    """What a Prometheus reads there, by what it accepts."""
+    return client.get(gateway.port, '/metrics', {
+        'Accept': 'application/openmetrics-text;version=1.0.0;q=0.5,'
+                  'text/plain;version=0.0.4;q=0.3,*/*;q=0.2'}).text
+
+
+@t.shared
+def series(exposition):
+    """Series by name: the sets of labels that each has."""
+    found = {}
+    for line in exposition.splitlines():
+        match = re.match(r'(\w+)(?:\{(.*)\})? \S+$', line)
+        if match:
+            found.setdefault(match[1], []).append(dict(re.findall(
+                r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or '')))
+    return found
+
+
+def promtool(*args, text=None):
+    """Run promtool; return its code and all that it says."""
+    done = subprocess.run(['promtool', *args], input=text, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.strip()
+
+
+NO_PROMTOOL = None if shutil.which('promtool') else \
+    'no promtool; Debian has it in the package prometheus'
+
+
+# What is told
+
+@t.story
+def promtool_finds_no_fault_with_what_is_told(exposition):
+    if NO_PROMTOOL:
+        t.skip(NO_PROMTOOL, 2)
+        return
+    t.is_(promtool('check', 'metrics', text=exposition), (0, ''),
+          'promtool check metrics')
+    t.isnt(promtool('check', 'metrics', text=exposition.replace(
+        '# TYPE nginx_akl_k8s_guard_total counter',
+        '# TYPE nginx_akl_k8s_guard_total gauge'))[0], 0,
+        'which does find faults')
+
+
+def selectors(expression):
+    """Return the series that an expression asks for, with its matchers."""
+    bare = re.sub(r'label_values\((.*), \w+\)', r'\1', expression)
+    return [(name, re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', inside))
+            for name, inside in re.findall(
+                r'\b(' + PREFIX + r'\w+)(?:\{([^}]*)\})?', bare)]
+
+
+def asked_for():
+    """Return (where, name, matchers) of all series that are asked for."""
+    return [(where, *found) for where, expressions in (
+        ('alerts.yaml', [rule['expr'] for rule in alerts().values()]),
+        ('grafana-dashboard.json', dashboard()))
+        for expression in expressions for found in selectors(expression)]
+
+
+@t.story
+def each_metric_that_is_asked_for_is_told(series):
+    for where in 'alerts.yaml', 'grafana-dashboard.json':
+        names = {name for place, name, _ in asked_for() if place == where}
+        t.ok(len(names) > 8, f'{where} asks for metrics')
+        t.is_(sorted(names - set(series)), [], f'all of {where} are told')
+    t.is_(PREFIX + 'of_nobody' in series, False, 'another one is not')
+
+
+@t.story
+def each_label_that_is_asked_for_has_such_a_value(series):
+    missing = []
+    for where, name, matchers in asked_for():
+        for label, how, value in matchers:
+            if label == 'job':                      # Prometheus' own
+                continue
+            have = {labels.get(label) for labels in series[name]}
+            for one in value.split('|') if '~' in how else [value]:
+                if not any(known is not None and re.fullmatch(one, known)
+                           for known in have):
+                    missing.append((where, name, label, one))
+    t.is_(missing, [], 'each alternative of each matcher matches something')
+
+
+@t.story
+def the_dashboard_shows_all_that_is_told(series):
+    shown = {re.sub('_(bucket|sum|count)$', '', name)
+             for where, name, _ in asked_for() if 'grafana' in where}
+    told = {re.sub('_(bucket|sum|count)$', '', name)
+            if 'duration' in name else name for name in series}
+    t.is_(sorted(told - shown), [], 'nothing is left out')
+
+
+@t.story
+def each_panel_has_an_id_of_its_own_and_overlaps_no_other():
+    panels = json.loads(text_of(DASHBOARD))['panels']
+    t.is_(len({panel['id'] for panel in panels}), len(panels), 'ids')
+    taken = [(x, y) for panel in panels for place in [panel['gridPos']]
+             for x in range(place['x'], place['x'] + place['w'])
+             for y in range(place['y'], place['y'] + place['h'])]
+    t.is_(len(set(taken)), len(taken), 'places')
+    t.ok(max(x for x, _ in taken) == 23, 'in the width that there is')
+
+
+# Alerts and what to do
+
+@t.story
+def each_alert_has_a_section_of_the_runbook_and_each_section_an_alert():
+    headings = re.findall(r'^### (Akl\w+)$', text_of(RUNBOOK), re.M)
+    t.is_(sorted(headings), sorted(alerts()), 'by the same names')
+    for name, rule in alerts().items():
+        t.is_(rule['annotations']['runbook_url'],
+              'docs/operations.md#' + name.lower(), f'{name} leads there')
+        t.ok(rule['annotations']['summary'], f'{name} says what is wrong')
+        t.ok(rule['labels']['severity'] in ('page', 'ticket'),
+             f'{name} says who is to be woken')
+
+
+def counts(name, rate, start=0, **labels):
+    """Return a counter that goes up by so much a minute."""
+    told = ','.join(f'{key}="{value}"' for key, value in labels.items())
+    return {'series': f'{PREFIX}{name}{{{told}}}',
+            'values': f'{start}+{rate}x1500'}
+
+
+def stays(name, value, **labels):
+    """Return a gauge."""
+    return counts(name, 0, value, **labels)
+
+
+def jumps(name, before, after, **labels):
+    """Return a counter that goes faster from the 25th hour on."""
+    return {**counts(name, 0, **labels),
+            'values': f'0+{before}x1439 {before * 1440}+{after}x120'}
+
+
+def refused(reason, rate, name='logins_total'):
+    """Return a config's logins: mostly good, some with a reason."""
+    return [counts(name, 600, config='c', reason='ok'),
+            counts(name, rate, config='c', reason=reason)]
+
+
+def ends(credential, days):
+    """Return when a credential ends; time starts at 0, it is looked at 40."""
+    return stays('credential_expiry_timestamp_seconds',
+                 round(days * DAY) + 2400, config='c', credential=credential)
+
+
+def reviews(quick, slow):
+    """Return a histogram that goes up by so many reviews a minute."""
+    return [counts('review_duration_seconds_bucket',
+                   quick if le in ('0.500', '1.000') else quick + slow,
+                   config='c', le=le)
+            for le in ('0.500', '1.000', '2.500', '+Inf')]
+
+
+def revoked(taken, used):
+    """Return how full zone and journal are, in percent."""
+    return [stays('zone_taken_bytes', taken, **{'class': 'revoked'}),
+            stays('zone_taken_bytes', 100, **{'class': 'verdict'}),
+            stays('zone_share_bytes', 100, **{'class': 'revoked'}),
+            stays('zone_share_bytes', 100, **{'class': 'verdict'}),
+            stays('revocations_journal_bytes', used, file='j'),
+            stays('revocations_journal_max_bytes', 100, file='j')]
+
+
+def jump(name, before, after, reason, **labels):
+    """Return refusals that jump beside logins that do not."""
+    return [jumps(name, before, after, reason=reason, **labels),
+            jumps(name, 600, 600, reason='ok', **labels)]
+
+
+# alert: what it fires at, with the labels that it has; what it is quiet at
+
+CASES = {
+    'AklReviewerRefused': (
+        [(refused('reviewer_unauthorized', 6), {'config': 'c'}),
+         (refused('reviewer_forbidden', 1), {'config': 'c'})],
+        [refused('token_rejected', 60), refused('reviewer_forbidden', 0)]),
+    'AklApiUnreachable': (
+        [(refused(reason, 60), {'config': 'c'}) for reason in (
+            'api_unreachable', 'api_timeout', 'api_tls', 'api_error',
+            'api_not_found', 'api_throttled')],
+        [refused('api_unreachable', 6), refused('token_rejected', 600)]),
+    'AklOverloaded': (
+        [(refused('overloaded', 3), {'config': 'c'})],
+        [refused('overloaded', 0), refused('api_timeout', 60)]),
+    'AklInternalError': (
+        [(refused('internal_error', 1)
+          + refused('internal_error', 0, 'guard_total'), {'config': 'c'}),
+         (refused('internal_error', 0)
+          + refused('internal_error', 1, 'guard_total'), {'config': 'c'})],
+        [refused('internal_error', 0)
+         + refused('internal_error', 0, 'guard_total')]),
+    'AklReviewsSlow': (
+        [(reviews(90, 10), {'config': 'c'})], [reviews(10000, 10)]),
+    'AklRefusalsJump': (
+        [(jump('logins_total', 1, 60, 'token_rejected', config='c'),
+          {'config': 'c', 'reason': 'token_rejected'})],
+        [jump('logins_total', 60, 60, 'token_rejected', config='c'),
+         jump('logins_total', 0, 3, 'token_rejected', config='c'),
+         jump('logins_total', 1, 60, 'api_timeout', config='c')]),
+    'AklGuardRefusalsJump': (
+        [(jump('guard_total', 1, 60, 'claim_not_allowed', config='c'),
+          {'config': 'c', 'reason': 'claim_not_allowed'})],
+        [jump('guard_total', 60, 60, 'claim_not_allowed', config='c'),
+         jump('guard_total', 0, 3, 'claim_not_allowed', config='c')]),
+    'AklUnknownConfigs': (
+        [(jump('refused_requests_total', 1, 60, 'config_unknown'),
+          {'reason': 'config_unknown'})],
+        [jump('refused_requests_total', 60, 60, 'config_unknown'),
+         jump('refused_requests_total', 0, 3, 'request_malformed')]),
+    'AklReviewerEndsSoon': (
+        [([ends(name, 6), ends('k8s_ca_cert', 1)],
+          {'config': 'c', 'credential': name})
+         for name in ('token_reviewer_jwt', 'k8s_client_certificate')],
+        [[ends('token_reviewer_jwt', 8)], [ends('k8s_ca_cert', 6)]]),
+    'AklReviewerEnds': (
+        [([ends(name, days)], {'config': 'c', 'credential': name})
+         for name in ('token_reviewer_jwt', 'k8s_client_certificate')
+         for days in (0.5, -1)],
+        [[ends('token_reviewer_jwt', 2)]]),
+    'AklCaEndsSoon': (
+        [([ends('k8s_ca_cert', 20)], {'config': 'c'})],
+        [[ends('k8s_ca_cert', 40)], [ends('token_reviewer_jwt', 3)]]),
+    'AklKeysMissing': (
+        [([stays('jwks_keys', 0, config='c', instance='a'),
+           stays('jwks_keys', 2, config='c', instance='b')],
+          {'config': 'c'})],
+        [[stays('jwks_keys', 1, config='c')]]),
+    'AklRevocationLost': (
+        [([counts('revocations_total', 1, result=lost),
+           counts('revocations_total', 1, result='kept')], {'result': lost})
+         for lost in ('full', 'failed')],
+        [[counts('revocations_total', 0, result='full'),
+          counts('revocations_total', 9, result='kept')]]),
+    'AklRevocationsNearFull': (
+        [(revoked(81, 10), {}), (revoked(10, 81), {'file': 'j'})],
+        [revoked(79, 79)]),
+    'AklRevocationsStale': (
+        [([stays('revocations_age_seconds', 70, file='f')], {'file': 'f'})],
+        [[stays('revocations_age_seconds', 20, file='f')]]),
+    'AklNoFigures': (
+        [([stays('build_infos', 1, version='1', nginx='2')], {})],
+        [[stays('build_info', 1, version='1', nginx='2')]]),
+    'AklZoneEvictsVerdicts': (
+        [([counts('zone_evicted_total', 1, **{'class': 'verdict'})], {})],
+        [[counts('zone_evicted_total', 0, **{'class': 'verdict'}),
+          counts('zone_evicted_total', 9, **{'class': 'refusal'})]]),
+    'AklWorkerDied': (
+        [([counts('zone_resets_total', 1)], {})],
+        [[stays('zone_resets_total', 7)]]),
+    'AklVersionsDiffer': (
+        [([stays('build_info', 1, version='1', nginx='2', instance='a'),
+           stays('build_info', 1, version='2', nginx='2', instance='b')],
+          {})],
+        [[stays('build_info', 1, version='1', nginx='2', instance='a'),
+          stays('build_info', 1, version='1', nginx='2', instance='b')]]),
+}
+
+
+def rule_test(name, held, labels):
+    """Return a test of promtool's: who fires, or nobody (None)."""
+    jump_ = ' ' in held[0]['values']
+    told = ', '.join(f'{key}="{value}"' for key, value in sorted(
+        {'alertname': name, **(labels or {})}.items()))
+    return {
+        'interval': '1m', 'input_series': held, 'promql_expr_test': [{
+            'expr': 'count without (alertstate, severity) (ALERTS'
+                    f'{{alertname="{name}", alertstate="firing"}})',
+            'eval_time': '1460m' if jump_ else
+            '40m' if name != 'AklVersionsDiffer' else '90m',
+            'exp_samples': [] if labels is None else
+            [{'labels': '{' + told + '}', 'value': 1}]}]}
+
+
+def run_rules(tests):
+    """Run tests of rules; return promtool's code and words."""
+    path = os.path.join(t.folder(), 'rules.json')     # which is YAML as well
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump({'rule_files': [RULES], 'evaluation_interval':
+                   '5m' if ' ' in tests[0]['input_series'][0]['values']
+                   else '1m', 'tests': tests}, file)
+    return promtool('test', 'rules', path)
+
+
+@t.story
+def each_alert_fires_when_it_should_and_is_quiet_otherwise():
+    t.is_(sorted(CASES), sorted(alerts()), 'each alert has cases of both')
+    if NO_PROMTOOL:
+        t.skip(NO_PROMTOOL, 2 * len(CASES) + 1)
+        return
+    t.is_(promtool('check', 'rules', RULES)[0], 0, 'promtool takes the rules')
+    for name, (loud, quiet) in CASES.items():
+        for tests, what in (
+                ([rule_test(name, held, labels) for held, labels in loud],
+                 'fires'),
+                ([rule_test(name, held, None) for held in quiet],
+                 'is quiet')):
+            code, said = run_rules(tests)
+            t.ok(code == 0, f'{name} {what}', said[:2000])
+
+
+@t.story
+def a_test_of_a_rule_can_fail():
+    if NO_PROMTOOL:
+        t.skip(NO_PROMTOOL, 2)
+        return
+    (held, labels), *_ = CASES['AklCaEndsSoon'][0]
+    t.isnt(run_rules([rule_test('AklCaEndsSoon', held, None)])[0], 0,
+           'where an alert fires')
+    t.isnt(run_rules([rule_test('AklCaEndsSoon', CASES['AklCaEndsSoon'][1][0],
+                                labels)])[0], 0, 'where none does')
+
+
+# A Prometheus
+
+class Prometheus:
+    """A Prometheus that scrapes a gateway, by Accept alone, with our rules."""
+
+    def __init__(self, gateway):
+        folder = t.folder()
+        self.port = procs.free_port()
+        with open(os.path.join(folder, 'prometheus.yml'), 'w',
+                  encoding='utf-8') as file:
+            json.dump({
+                'global': {'scrape_interval': '1s',
+                           'evaluation_interval': '1s'},
+                'rule_files': [RULES], 'scrape_configs': [{
+                    'job_name': 'akl', 'static_configs': [
+                        {'targets': [f'127.0.0.1:{gateway.port}']}]}]}, file)
+        with open(os.path.join(folder, 'log'), 'w', encoding='utf-8') as log:
+            self.process = procs.spawn([
+                'prometheus', f'--config.file={folder}/prometheus.yml',
+                f'--storage.tsdb.path={folder}/data',
+                f'--web.listen-address=127.0.0.1:{self.port}'],
+                stdout=log, stderr=log)
+
+    def ask(self, path, **query):
+        """Ask its API; None where it does not answer yet."""
+        try:
+            answer = client.get(self.port, f'/api/v1/{path}?'
+                                + urllib.parse.urlencode(query))
+        except OSError:
+            return None
+        return answer.json() if answer.body[:1] == b'{' else None
+
+    def value(self, query):
+        """Return the result of a query."""
+        told = self.ask('query', query=query)
+        return told and told['data']['result']
+
+    def close(self):
+        """End it."""
+        procs.end(self.process)
+
+
+@t.story
+def a_prometheus_reads_it_and_knows_what_is_wrong(gateway):
+    if shutil.which('prometheus') is None:
+        t.skip('no Prometheus; Debian has it in the package prometheus', 4)
+        return
+    prometheus = Prometheus(gateway)
+    try:
+        t.ok(wait_for(lambda: prometheus.value(PREFIX + 'build_info')),
+             'it scrapes the page, without being told of a format')
+        t.is_(sorted({one['metric']['config'] for one in prometheus.value(
+            PREFIX + 'logins_total')}), [CONFIG, 'we\\ird, "name"'],
+              'with names as they are')
+
+        def pending():
+            told = prometheus.ask('alerts')
+            return told and [
+                (alert['labels']['alertname'], alert['labels']['config'])
+                for alert in told['data']['alerts']
+                if alert['labels']['alertname'] == 'AklReviewerEndsSoon']
+        t.is_(wait_for(pending), [('AklReviewerEndsSoon', CONFIG)],
+              'and knows whose reviewer ends soon')
+        wrong = {query: told for query in dashboard()
+                 if not query.startswith('label_values')
+                 for told in [prometheus.ask('query', query=query)]
+                 if told['status'] != 'success'}
+        t.is_(wrong, {}, 'all queries of the dashboard are understood')
+    finally:
+        prometheus.close()
+
+
+@t.story
+def the_files_are_named_in_the_documentation():
+    for path in glob.glob(os.path.join(FOLDER, '*')):
+        name = os.path.relpath(path, nginx_.ROOT)
+        t.ok(name in text_of(RUNBOOK), name)
+
+
+t.tell()
