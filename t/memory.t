@@ -249,6 +249,27 @@ def an_exchange_ends_well_wherever_memory_is_short(gateway):
 
 
 @t.story
+def the_status_page_ends_well_in_each_format_wherever_memory_is_short(
+        gateway):
+    for name in 'html', 'json', 'prometheus':
+        statuses, nth = [], 0
+        for nth in range(1, MOST):
+            gateway.fail(nth=nth)
+            try:
+                status = client.get(gateway.nginx.port,
+                                    f'/status?format={name}').status
+            except (OSError, ValueError):
+                status = None       # no memory for the connection
+            if not gateway.allow():
+                break
+            statuses.append(status)
+        t.ok(1 < nth < MOST - 1, f'{name}: each place was tried', nth)
+        t.is_(set(statuses) - {200, 500, None}, set(), f'{name}: no other')
+        t.is_(client.get(gateway.nginx.port, f'/status?format={name}').status,
+              200, f'{name}: and it goes on')
+
+
+@t.story
 def a_review_that_cannot_be_asked_when_its_turn_comes_is_told(gateway):
     gateway.api.fault('hold')
     first = client.Background(gateway.login, 'narrow')
