@@ -28,7 +28,7 @@ t = Test()
 DOCKER = os.path.join(nginx.ROOT, 'docker')
 IMAGE = 'nginx:1.22.1@sha256:' + '0' * 64
 SUITE = 'bookworm'
-PACKAGES = 'nginx', 'nginx-dev', 'ca-certificates'
+PACKAGES = 'nginx', 'ca-certificates'
 
 if not os.environ.get('AKL_IMAGES'):
     t.skip_all('takes minutes; "make test-images" runs it')
@@ -74,6 +74,8 @@ def base_of_debian(root):
     t.note('apt-get install ' + ' '.join(PACKAGES))
     stage.chroot(['sh', '-c', 'apt-get update -q && apt-get install -q -y '
                   '--no-install-recommends ' + ' '.join(PACKAGES)])
+    stage.chroot(['sh', '-c', 'cd /tmp && apt-get download -q nginx-dev && '
+                  'dpkg-deb -x nginx-dev_*.deb /nginx-dev'])
     stage.chroot(['sh', '-c', 'groupadd --system --gid 101 nginx || true; '
                   'useradd --system --gid 101 --no-create-home --uid 101 '
                   'nginx || true; rm -rf /etc/nginx/sites-enabled '
@@ -101,7 +103,7 @@ def sources(debian):
     os.makedirs(mirror)
     path = os.path.join(mirror, 'nginx-1.22.1.tar.gz')
     with tarfile.open(path, 'w:gz') as tar:
-        tar.add(os.path.join(debian, 'usr/share/nginx/src'), 'nginx-1.22.1')
+        tar.add(os.path.join(debian, 'nginx-dev/usr/share/nginx/src'), 'nginx-1.22.1')
     with open(path, 'rb') as file:
         return hashlib.sha256(file.read()).hexdigest()
 
