@@ -64,9 +64,10 @@ const ngx_str_t  ngx_http_akl_k8s_page_style = ngx_string(
 "    section { padding: .7rem .8rem .8rem; }\n"
 "    #live { margin-left: 0; }\n"
 "    table { table-layout: auto; font-size: .85rem; }\n"
+"    thead th { font-size: .8rem; }\n"
 "    th, td { padding-right: .4rem; }\n"
-"    th:first-child { width: auto; min-width: 6.5rem; }\n"
-"    td:not(.n) { min-width: 5rem; overflow-wrap: anywhere; }\n"
+"    th:first-child { width: auto; min-width: 5.5rem; }\n"
+"    td:not(.n) { min-width: 4rem; overflow-wrap: anywhere; }\n"
 "}\n"
 );
 
