@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The clock is set while nginx runs: what is kept, what is taken back."""
 
+import json
 import os
 import struct
 import sys
@@ -108,6 +109,25 @@ def a_clock_that_was_ahead_for_a_while_empties_no_journal(cluster):
                       f'{os.path.join(t.dir, "journal", "j")} journal=8k;')
     glitch(gateway)
     t.ok(gateway.nginx.reload(wait_old=True), 'a reload')
+
+
+@t.story
+def a_file_that_was_read_while_the_clock_was_ahead_is_read_again(cluster):
+    path = os.path.join(t.folder(), 'revoked')
+    token, late = mint(), mint(now=time.time() + 3600)
+    entries = [json.dumps({'jti': tokens.decode(one)[1]['jti'],
+                           'until': tokens.decode(one)[1]['exp']}) + '\n'
+               for one in (token, late)]
+    t.write(path, entries[0])
+    gateway = Gateway(cluster, f'akl_k8s_revocations {path};')
+    t.is_(gateway.guard(token), 401, 'a token in a file of revocations')
+    gateway.set(3600)
+    t.write(path, ''.join(entries))
+    t.ok(wait_for(lambda: gateway.guard(late) == 401),
+         'the file is replaced, and read an hour ahead')
+    gateway.set(0)
+    t.ok(wait_for(lambda: gateway.guard(token) == 401),
+         'back again, the token is taken back still')
 
 
 @t.story

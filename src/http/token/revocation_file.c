@@ -55,6 +55,12 @@ ngx_http_akl_k8s_revocation_file_look(ngx_http_akl_k8s_revocation_file_t *file,
         return NGX_ERROR;
     }
 
+    /* what was over by a clock that has been set back since was left out */
+
+    if (ngx_time() < file->good) {
+        file->mtime = 0;
+    }
+
     if (ngx_file_uniq(&fi) == file->uniq && ngx_file_mtime(&fi) == file->mtime
         && ngx_file_size(&fi) == file->size)
     {
