@@ -71,7 +71,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
 		test-images fuzz replay \
-		interop e2e fixtures tools bench chaos demo lint clean install dist \
+		interop e2e fixtures tools bench chaos soak demo lint clean install dist \
 		FORCE
 .DELETE_ON_ERROR:
 
@@ -321,13 +321,20 @@ tools:
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run
 
-# what goes wrong around a gateway, under load; each story says --only
+# what goes wrong around a gateway, under load; each story says --only; what
+# grows in a long time, in seconds
+
+SOAK_SECONDS ?=	1800
 
 chaos: all $(NGINX_BUILT)
 	rm -rf $(OBJS)/chaos
 	@export AKL_CHAOS="$(abspath $(OBJS))/chaos"; \
-	$(TEST_ENV) prove --timer --exec '' t/chaos/*.t; \
+	$(TEST_ENV) AKL_TIMEOUT=1800 prove --timer --exec '' t/chaos/*.t; \
 	status=$$?; t/chaos/table.py && exit $$status
+
+soak: all $(NGINX_BUILT)
+	$(TEST_ENV) AKL_CHAOS="$(abspath $(OBJS))/chaos" \
+	    nice -n 19 t/chaos/soak $(SOAK_SECONDS)
 
 demo: module $(NGINX_BUILT)
 	@$(TEST_ENV) t/demo/demo.py $(DEMO_FLAGS)

@@ -27,7 +27,8 @@ GONE = 'api_unreachable', 'api_timeout', 'overloaded'
 UNUSABLE = ('api_error', 'api_throttled', 'api_not_found', 'api_tls',
             'reviewer_unauthorized', 'reviewer_forbidden', *GONE)
 # what is an answer, if another one; t/answers.t holds what each of them means
-MEANT = re.compile('null_|name_|no_group|error_and_authenticated|hold')
+MEANT = re.compile('audiences_|null_|name_|no_group|error_and_authenticated|'
+                   'hold')
 
 t = Test(need_module=True)
 

@@ -241,7 +241,10 @@ async def exchange(reader, writer, data):
     headers = [tuple(part.strip() for part in line.split(':', 1))
                for line in lines[1:] if line]
     held = {name.lower(): value for name, value in headers}
-    if 'chunked' in held.get('transfer-encoding', ''):
+    words = lines[0].split(' ', 2)
+    if words[1] in ('204', '304'):
+        body = b''
+    elif 'chunked' in held.get('transfer-encoding', ''):
         body = b''
         while True:
             size = int((await reader.readline()).split(b';')[0], 16)
@@ -252,7 +255,6 @@ async def exchange(reader, writer, data):
         body = await reader.readexactly(int(held['content-length']))
     else:
         body = await reader.read()
-    words = lines[0].split(' ', 2)
     return Response(int(words[1]), words[2] if len(words) > 2 else '',
                     headers, body, time.monotonic() - started)
 
