@@ -161,7 +161,8 @@ ngx_http_akl_k8s_page_reason(ngx_http_akl_k8s_text_t *text,
         ngx_http_akl_k8s_text_html(text, config);
 
     } else {
-        ngx_http_akl_k8s_text_literal(text, "<small>none that is known</small>");
+        ngx_http_akl_k8s_text_literal(text,
+                                      "<small>none that is known</small>");
     }
 
     ngx_http_akl_k8s_text(text, "</td><td class=\"n\">%uA</td>"
