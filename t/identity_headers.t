@@ -145,7 +145,9 @@ def auth_request_conf_passes_no_identity_but_its_own(example):
 
 
 @t.story
-def full_conf_passes_no_identity_but_its_own(example):
+def full_conf_passes_no_identity_but_its_own(cluster, example):
+    cluster.api.namespace('my-namespace-a', {'example.com/team': 'payments'})
+    cluster.api.read_namespaces('system:serviceaccount:akl-system:reviewer')
     server = example('full.conf')
     server.check('/items/x', ['X-Pod'], OURS[1:], server.login())
     server.check('/items/x', ['X-Pod'], None, None)
