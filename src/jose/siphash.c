@@ -11,6 +11,7 @@ typedef struct {
 
 
 static uint64_t akl_sip_word(const unsigned char *p, size_t n);
+static void akl_sip_mix(akl_sip_t *s, uint64_t word);
 static void akl_sip_round(akl_sip_t *s);
 
 
@@ -20,9 +21,10 @@ static void akl_sip_round(akl_sip_t *s);
 uint64_t
 akl_siphash(const unsigned char *key, akl_str_t text)
 {
-    size_t     i, whole;
-    uint64_t   k0, k1, m;
-    akl_sip_t  s;
+    size_t                i, left;
+    uint64_t              k0, k1, m;
+    akl_sip_t             s;
+    const unsigned char  *p;
 
     k0 = akl_sip_word(key, 8);
     k1 = akl_sip_word(key + 8, 8);
@@ -32,21 +34,19 @@ akl_siphash(const unsigned char *key, akl_str_t text)
     s.v2 = k0 ^ 0x6c7967656e657261ull;
     s.v3 = k1 ^ 0x7465646279746573ull;
 
-    whole = text.len - text.len % 8;
+    p = text.data;
+    left = text.len;
 
-    for (i = 0; i <= whole; i += 8) {
-
-        /* the last word has what is left, and the length in its top byte */
-
-        m = (i < whole) ? akl_sip_word(text.data + i, 8)
-                        : akl_sip_word(text.data + i, text.len - i)
-                          | (uint64_t) text.len << 56;
-
-        s.v3 ^= m;
-        akl_sip_round(&s);
-        akl_sip_round(&s);
-        s.v0 ^= m;
+    while (left >= 8) {
+        akl_sip_mix(&s, akl_sip_word(p, 8));
+        p += 8;
+        left -= 8;
     }
+
+    /* the last word has what is left, and the length in its top byte */
+
+    m = akl_sip_word(p, left) | (uint64_t) text.len << 56;
+    akl_sip_mix(&s, m);
 
     s.v2 ^= 0xff;
 
@@ -73,6 +73,16 @@ akl_sip_word(const unsigned char *p, size_t n)
     }
 
     return word;
+}
+
+
+static void
+akl_sip_mix(akl_sip_t *s, uint64_t word)
+{
+    s->v3 ^= word;
+    akl_sip_round(s);
+    akl_sip_round(s);
+    s->v0 ^= word;
 }
 
 

@@ -15,7 +15,10 @@
 #define AKL_SIPHASH_KEY  16
 
 
-/* The hash of "text" under a key of AKL_SIPHASH_KEY random bytes. */
+/*
+ * The hash of "text", which may be {0, NULL}, under a key of
+ * AKL_SIPHASH_KEY random bytes.
+ */
 uint64_t akl_siphash(const unsigned char *key, akl_str_t text);
 
 

@@ -11,7 +11,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "../../src/jose/jwk.h"
 #include "../../src/jose/jws.h"
 #include "../../src/k8s/credential.h"
 #include "../../src/k8s/look.h"
@@ -46,7 +45,6 @@ static void
 pem(akl_str_t text)
 {
     int          n;
-    akl_jwk_t    key, public;
     const char  *cause, *warn;
 
     n = certificates(text);
@@ -63,22 +61,6 @@ pem(akl_str_t text)
     if (n == 0) {
         check(akl_credential_expires(AKL_CREDENTIAL_PEM, text) == 0);
     }
-
-    /* a private key's public half is what the other reader finds there */
-
-    if (akl_jwk_private_from_pem(&key, text, &cause) == 0) {
-
-        if (akl_jwk_public_from_pem(&public, text, &cause) == 0) {
-            check(n > 0 || akl_jwk_same_public(&key, &public));
-            akl_jwk_clear(&public);
-        }
-
-    } else {
-        check(cause != NULL && cause[0] != '\0');
-    }
-
-    akl_jwk_clear(&key);
-    check(ERR_peek_error() == 0);
 }
 
 

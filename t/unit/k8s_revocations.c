@@ -67,6 +67,11 @@ the_hash_is_siphash(void **state)
                 == 0x726fdb47dd0e0e31ull);
     assert_true(akl_siphash(key, (akl_str_t) { 8, text })
                 == 0x93f5f5799a932462ull);
+
+    /* a claim that is not there */
+
+    assert_true(akl_siphash(key, (akl_str_t) { 0, NULL })
+                == 0x726fdb47dd0e0e31ull);
 }
 
 
