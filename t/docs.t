@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
+import cli  # noqa: E402
 import nginx  # noqa: E402
 from akltest import Test  # noqa: E402
 
@@ -80,24 +81,139 @@ def each_file_that_the_walk_through_a_login_names_is_there():
 
 
 @t.story
-def each_directive_is_in_the_manual(source, manual):
+def the_manual_has_a_section_for_each_directive_and_for_nothing_else(
+        source, manual):
     directives, members = directives_of(source)
     t.ok(len(directives) > 10, 'the directives are found')
     t.ok(len(members) > 20, 'those of the blocks too')
-    t.is_(sorted(name for name in directives | members
-                 if not re.search(rf'(`|\*\*|## ){name}\b', manual)), [],
-          'those that are not in it')
+    t.is_(sorted(set(re.findall(r'^### `(\w+)`$', manual, re.M))),
+          sorted(directives | members), 'the sections')
+
+
+def variables():
+    """Return the names of variables, without the dollar sign."""
+    return set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\)',
+                          read('src', 'http', 'variables.c')))
 
 
 @t.story
-def each_variable_is_in_the_manual(source, manual):
-    directives, members = directives_of(source)
-    variables = set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\),', source)) \
-        - directives - members
-    t.ok(len(variables) > 10, 'the variables are found')
-    t.is_(sorted(name for name in variables
-                 if not re.search(rf'\${name}(?<=_)|\${name}\b', manual)),
-          [], 'those that are not in it')
+def the_manual_has_a_row_for_each_variable_and_for_nothing_else(manual):
+    t.ok(len(variables()) > 10, 'the variables are found')
+    t.is_({re.sub('NAME$', '', name) for name in re.findall(
+        r'^\| `\$(akl_k8s_\w+)` \|', manual, re.M)}, variables(), 'the rows')
+
+
+@t.story
+def no_page_names_a_directive_or_a_variable_that_is_none(source):
+    directives, _ = directives_of(source)
+    # what the example has its autoscaler look at is called by it
+    own = set(re.findall(r'as: "?(akl_k8s_\w+)', read(
+        'conf-examples', 'kubernetes', 'components', 'monitoring',
+        'prometheus-adapter.yaml')))
+    for page in pages():
+        if page in ('CHANGELOG.md', 'CONTRIBUTING.md', 'docs/login.md'):
+            continue            # of the past; of functions
+        text = re.sub(r'(?:ngx_http_|nginx_)akl_k8s_\w*', '', read(page))
+        named = set(re.findall(r'(?<![\w$"/-])akl_k8s_[a-z_]+\b', text))
+        t.is_(sorted(named - directives - own), [],
+              f'{page}: directives')
+        named = set(re.findall(r'\$\{?(akl_k8s_[a-z_]+)', text))
+        t.is_(sorted(name for name in named - variables()
+                     if not name.startswith('akl_k8s_claim_')), [],
+              f'{page}: variables')
+
+
+@t.shared
+def metrics():
+    """The metrics, with those that make up a histogram, by their type."""
+    text = '\n'.join(read(os.path.relpath(path, ROOT)) for path in glob.glob(
+        os.path.join(ROOT, 'src', 'http', 'status', '*.c')))
+    return {f'nginx_akl_k8s_{name}': kind for name, kind in re.findall(
+        r'"([a-z_]+)",\s*"(counter|gauge|histogram)"', text)}
+
+
+@t.story
+def the_manual_has_a_row_for_each_metric_and_for_nothing_else(
+        manual, metrics):
+    t.ok(len(metrics) > 20, 'the metrics are found')
+    t.is_(sorted(re.findall(r'^\| `(nginx_akl_k8s_\w+)` \|', manual, re.M)),
+          sorted(metrics), 'the rows')
+
+
+@t.story
+def no_page_or_example_names_a_metric_that_is_none(metrics):
+    known = set(metrics)
+    for name, kind in metrics.items():
+        if kind == 'histogram':
+            known |= {f'{name}_{end}' for end in ('bucket', 'sum', 'count')}
+    places = pages() + sorted(
+        os.path.relpath(path, ROOT) for path in glob.glob(
+            os.path.join(ROOT, 'conf-examples', '**', '*.*'), recursive=True)
+        if path.endswith(('.yaml', '.json', '.conf', '.tpl')))
+    seen = 0
+    for place in places:
+        # a name that goes on with "*" stands for several
+        named = set(re.findall(r'\bnginx_akl_k8s_[a-z_]*[a-z]\b(?!_?\*)',
+                               read(place)))
+        if place != 'CHANGELOG.md' and named:
+            seen += 1
+            t.is_(sorted(named - known), [], place)
+    t.ok(seen > 2, 'places that name metrics')
+
+
+@t.story
+def parameters_of_directives_are_those_of_their_syntax(source, manual):
+    syntax = '\n'.join(re.findall(r'^\| (?:Syntax)? +\| `(.*)` \|$', manual,
+                                  re.M))
+    code = set(re.findall(r'"([a-z_]+)="', source))
+    told = set(re.findall(r'\[([a-z_]+)\[?=', syntax))
+    t.ok(len(code) > 5, 'parameters are found')
+    t.is_(sorted(code - told), [], 'those in no syntax')
+    t.is_(sorted(name for name in told
+                 if not re.search(rf'"{name}=?"', source)), [],
+          'those in no code')
+
+
+@t.story
+def members_of_logins_are_those_of_the_manual(manual):
+    code = '\n'.join(read('src', 'http', 'login', f'{name}.c')
+                     for name in ('akeyless', 'vault', 'oauth'))
+    taken = set(re.findall(r'akl_doc_string\(doc, doc->nodes,\s*"([^"]+)"',
+                           code))
+    taken |= set(re.findall(r'ngx_string\("(\w+)"\), &?args\.', code))
+    t.ok(len(taken) > 10, 'members are found')
+    told = set(re.findall(r'`([a-z0-9_-]+)`', manual))
+    t.is_(sorted(taken - told), [], 'those that are not in the manual')
+    rows = re.search(r'^\| dialect \| request \|.*?^$', manual,
+                     re.M | re.S)[0]
+    named = set(re.findall(r'`([a-z0-9_-]+)`', rows)) \
+        - {'akeyless', 'vault', 'oauth'}
+    t.is_(sorted(named - taken), [], 'those that no dialect reads')
+
+
+@t.story
+def each_command_line_that_is_shown_has_options_that_its_command_takes():
+    if not os.path.exists(cli.BINARY):
+        t.skip('no akl-k8s: make cli')
+        return
+    commands = {name: set(re.findall(r'--([a-z0-9-]+)', cli.run(
+        name, '--help').out)) for name in re.findall(
+            r'^  ([a-z0-9-]+)  ', cli.run('--help').out, re.M)}
+    t.ok(len(commands) > 6, 'commands are found', sorted(commands))
+    shown = 0
+    for page in pages():
+        if page == 'CHANGELOG.md':
+            continue
+        text = re.sub(r'\\\n\s*', '', read(page))
+        for line in re.findall(r'akl-k8s [^\n`]*', text):
+            name = line.split()[1].strip('`')
+            if name not in commands:
+                continue
+            named = set(re.findall(r'(?<=\s)--([a-z0-9-]+)', line))
+            shown += len(named)
+            t.is_(sorted(named - commands[name]), [],
+                  f'{page}: {line.strip()[:60]}')
+    t.ok(shown > 30, 'options that are shown', shown)
 
 
 def broken_links(page):
