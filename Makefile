@@ -71,7 +71,8 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
 		test-images fuzz replay \
-		interop e2e fixtures tools bench chaos soak demo lint clean install dist \
+		interop e2e fixtures tools bench chaos soak demo lint clean install dist deb \
+		test-packages \
 		FORCE
 .DELETE_ON_ERROR:
 
@@ -359,6 +360,17 @@ install: module cli
 
 dist:
 	packaging/dist $(OBJS)
+
+# Debian packages of it
+
+deb:
+	packaging/deb $(OBJS)/deb
+
+# built, installed, upgraded and purged in roots of their own: takes minutes,
+# root, debootstrap and Debian's archive
+
+test-packages:
+	$(TEST_ENV) AKL_TIMEOUT=3600 prove --exec '' $(wildcard t/packages/*.t)
 
 clean:
 	rm -rf $(OBJS)

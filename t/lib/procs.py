@@ -25,17 +25,18 @@ def become_subreaper():
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def die_with_parent():
-    """Run in a child: end with SIGTERM when the parent ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+def die_with_parent(number=signal.SIGTERM):
+    """Run in a child: end by that signal when the parent ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
-def spawn(command, **kw):
-    """Start a process that ends when this one does.
+def spawn(command, number=signal.SIGTERM, **kw):
+    """Start a process that ends by a signal when this one ends.
 
     To be called from the main thread: the kernel looks at the thread.
     """
-    return subprocess.Popen(command, preexec_fn=die_with_parent, **kw)
+    return subprocess.Popen(
+        command, preexec_fn=lambda: die_with_parent(number), **kw)
 
 
 def free_port(host='127.0.0.1'):
