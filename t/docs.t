@@ -163,9 +163,11 @@ def no_page_or_example_names_a_metric_that_is_none(metrics):
 
 @t.story
 def parameters_of_directives_are_those_of_their_syntax(source, manual):
+    conf = '\n'.join(read(os.path.relpath(path, ROOT)) for path in glob.glob(
+        os.path.join(ROOT, 'src', 'http', 'conf', '*.c')))
     syntax = '\n'.join(re.findall(r'^\| (?:Syntax)? +\| `(.*)` \|$', manual,
                                   re.M))
-    code = set(re.findall(r'"([a-z_]+)="', source))
+    code = set(re.findall(r'"([a-z_]+)="', conf))
     told = set(re.findall(r'\[([a-z_]+)\[?=', syntax))
     t.ok(len(code) > 5, 'parameters are found')
     t.is_(sorted(code - told), [], 'those in no syntax')
