@@ -103,7 +103,8 @@ def sources(debian):
     os.makedirs(mirror)
     path = os.path.join(mirror, 'nginx-1.22.1.tar.gz')
     with tarfile.open(path, 'w:gz') as tar:
-        tar.add(os.path.join(debian, 'nginx-dev/usr/share/nginx/src'), 'nginx-1.22.1')
+        tar.add(os.path.join(debian, 'nginx-dev/usr/share/nginx/src'),
+                'nginx-1.22.1')
     with open(path, 'rb') as file:
         return hashlib.sha256(file.read()).hexdigest()
 
@@ -214,7 +215,8 @@ def prebuild_of_the_official_image_brings_what_the_module_needs(debian,
     stage.chroot(['sh', '-c', 'mkdir /build && tar xzf /mirror/*.tar.gz -C '
                   '/build --strip-components=1 && cd /build && ./configure '
                   '--with-compat --add-dynamic-module='
-                  '$(cat /modules/aklk8s/source) && make -f objs/Makefile modules'])
+                  '$(cat /modules/aklk8s/source) '
+                  '&& make -f objs/Makefile modules'])
     t.like(stage.chroot(['ldd', '/build/objs/ngx_http_akl_k8s_module.so']),
            'libcurl', 'the module is there')
 
