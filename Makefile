@@ -22,8 +22,14 @@ PREFIX ?=	/usr/local
 MODULES_DIR ?=	/usr/lib/nginx/modules
 DESTDIR ?=
 
-OPT ?=		-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OPT ?=		-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+		-Wformat -Werror=format-security
+HARDEN ?=	-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 WARN =		-std=gnu11 -Wall -Wextra -Werror
+
+# two builds in two directories are the same bytes
+
+HERE =		-ffile-prefix-map=$(CURDIR)=.
 SANITIZE ?=	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_SECONDS ?=	20
 PROVE_JOBS ?=	2
@@ -70,7 +76,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
-		test-images fuzz replay \
+		test-images fuzz replay valgrind nginx-tests reproducible \
 		interop e2e fixtures tools bench chaos soak demo lint clean install dist deb \
 		test-packages \
 		FORCE
@@ -104,9 +110,9 @@ NGX_CONFIGURE =	$$(test -x ./configure && echo ./configure \
 
 $(OBJS)/module.stamp: FORCE
 	@mkdir -p $(OBJS)
-	@{ printf '%s\n' '$(NGX_FROM)' '$(OPT) $(CFLAGS) $(LDFLAGS)' \
+	@{ printf '%s\n' '$(NGX_FROM)' '$(OPT) $(CFLAGS) $(HARDEN) $(LDFLAGS)' \
 	    $(MODULE_SRCS) $(HEADERS); \
-	    cksum config $(wildcard t/event/*) $(NGX_FROM)/src/core/nginx.h; } > $@.new
+	    cksum config src/module.map $(wildcard t/event/*) $(NGX_FROM)/src/core/nginx.h; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
@@ -119,8 +125,8 @@ $(NGX_TREE)/objs/Makefile: $(OBJS)/module.stamp
 	    | tar xf - -C $(NGX_TREE)
 	cd $(NGX_TREE) && $(NGX_FLAGS) && \
 	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" \
-	    --with-cc='$(CC)' --with-cc-opt='$(OPT) -fPIC $(CFLAGS)' \
-	    --with-ld-opt='$(LDFLAGS)' \
+	    --with-cc='$(CC)' --with-cc-opt='$(OPT) -fPIC $(HERE) $(CFLAGS)' \
+	    --with-ld-opt='$(HARDEN) $(LDFLAGS)' \
 	    --add-dynamic-module=$(CURDIR) \
 	    $(EVENT:%=--add-dynamic-module=$(CURDIR)/%) > configure.out 2>&1 \
 	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
@@ -166,12 +172,22 @@ $(OBJS)/$(1)/%.o: %.c $(HEADERS)
 	$(or $(3),$(CC)) -I. $(WARN) $(2) $(CFLAGS) -c -o $$@ $$<
 endef
 
-$(eval $(call PLAIN_LIB,plain,$(OPT)))
+$(eval $(call PLAIN_LIB,plain,$(OPT) $(HERE) -fPIE))
 $(eval $(call PLAIN_LIB,check,$(CHECK) -fno-omit-frame-pointer))
+
+# other flags are another program
+
+$(OBJS)/flags.stamp: FORCE
+	@mkdir -p $(OBJS)
+	@echo '$(OPT) $(CFLAGS) $(HARDEN) $(LDFLAGS)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(patsubst %.c,$(OBJS)/plain/%.o,$(PLAIN_SRCS) $(CLI_SRCS)): \
+		$(OBJS)/flags.stamp
 
 $(OBJS)/akl-k8s: $(patsubst %.c,$(OBJS)/plain/%.o,$(CLI_SRCS)) \
 		$(OBJS)/plain/libakl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(CC) -pie $(CFLAGS) $(HARDEN) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 # the same with a sanitizer, for strange tokens and answers
 
@@ -201,39 +217,90 @@ test-login: all $(NGINX_BUILT)
 test-unit: unit
 	$(TEST_ENV) prove -j$(PROVE_JOBS) --exec '' $(UNITS)
 
-# the same files under an nginx with the module and a sanitizer built in
+# the same files under an nginx with the module and a sanitizer built in, whose
+# pools take each allocation from malloc(), so that what reads past the end of
+# one is seen
 
-test-asan: unit cli $(INTEROPS)
-ifeq ($(NGINX_SRC),)
-	@echo "test-asan needs nginx's own sources: make test-asan" \
-	    "NGINX_SRC=DIR" >&2; exit 1
-else
-	$(MAKE) $(OBJS)/asan/objs/nginx
-	$(TEST_ENV) AKL_NGINX="$(abspath $(OBJS))/asan/objs/nginx" AKL_MODULE=static \
-	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
-	    UBSAN_OPTIONS=print_stacktrace=1 AKL_SANITIZER=1 \
+ASAN =		$(OBJS)/asan
+
+test-asan: cli cli-asan $(INTEROPS) $(ASAN)/objs/nginx
+	$(TEST_ENV) AKL_NGINX="$(abspath $(ASAN))/objs/nginx" AKL_MODULE=static \
+	    AKL_EVENT_MODULE= \
+	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=0 \
+	    UBSAN_OPTIONS=print_stacktrace=1 \
 	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)
-endif
 
-$(OBJS)/asan/objs/nginx: $(OBJS)/module.stamp $(MODULE_SRCS) $(HEADERS)
-	rm -rf $(OBJS)/asan
-	mkdir -p $(OBJS)/asan
+$(OBJS)/asan.stamp: FORCE
+	@mkdir -p $(OBJS)
+	@{ printf '%s\n' '$(NGX_FROM)' '$(ASAN_FLAGS)' $(MODULE_SRCS) $(HEADERS); \
+	    cksum config $(NGX_FROM)/src/core/nginx.h; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(ASAN)/objs/Makefile: $(OBJS)/asan.stamp
+ifeq ($(NGINX_SRC),)
+	@echo "a sanitizer needs nginx's own sources: ./run asan gets them," \
+	    "or say make test-asan NGINX_SRC=DIR" >&2; exit 1
+endif
+	rm -rf $(ASAN)
+	mkdir -p $(ASAN)
 	tar cf - -C $(NGX_FROM) --exclude=./objs --exclude=./.git . \
-	    | tar xf - -C $(OBJS)/asan
-	cd $(OBJS)/asan && $(NGX_FLAGS) && \
-	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" \
+	    | tar xf - -C $(ASAN)
+	cd $(ASAN) && $(NGX_FLAGS) && \
+	    $(NGX_CONFIGURE) "$${NGX_CONF_FLAGS[@]}" --with-poll_module \
 	    --with-cc='$(CC)' \
 	    --with-cc-opt='-O1 -fno-omit-frame-pointer $(ASAN_FLAGS)' \
 	    --with-ld-opt='$(ASAN_FLAGS)' \
 	    --add-module=$(CURDIR) > configure.out 2>&1 \
-	    || { cat configure.out; exit 1; }
-	$(MAKE) -s -C $(OBJS)/asan -f objs/Makefile binary
+	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
+
+$(ASAN)/objs/nginx: $(ASAN)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
+	$(MAKE) -s -C $(ASAN) -f objs/Makefile binary
 
 # nginx itself passes NULL with a length of 0 to memcpy() and shifts into the
 # sign: not what these tests are after
 
 ASAN_FLAGS =	-fsanitize=address,undefined \
-		-fno-sanitize=nonnull-attribute,shift,alignment,pointer-overflow
+		-fno-sanitize=nonnull-attribute,shift,alignment,pointer-overflow \
+		-DNGX_DEBUG_PALLOC=1
+
+
+# ten reloads, and so many logins, each process under valgrind
+
+VALGRIND_LOGINS ?=	10000
+
+valgrind: module $(NGINX_BUILT)
+	$(TEST_ENV) VALGRIND_LOGINS=$(VALGRIND_LOGINS) AKL_TIMEOUT=3600 \
+	    prove --exec '' t/valgrind/leaks.py
+
+# nginx's own tests, with the module loaded and without: NGINX_TESTS names a
+# checkout of nginx-tests, and NGINX_TESTS_FLAGS says how many at once
+
+NGINX_TESTS ?=
+NGINX_TESTS_FLAGS ?=
+
+nginx-tests: module $(NGINX_BUILT)
+	@test -n "$(NGINX_TESTS)" || { echo "say where nginx's tests are:" \
+	    "make nginx-tests NGINX_TESTS=DIR" >&2; exit 1; }
+	$(TEST_ENV) t/nginx-tests/run.py $(NGINX_TESTS_FLAGS) $(NGINX_TESTS)
+
+# module and program, built in two directories: the same bytes
+
+TWICE =		$(abspath $(OBJS))/twice
+
+reproducible:
+	rm -rf $(TWICE)
+	for dir in one another/and/deeper; do \
+	    mkdir -p $(TWICE)/$$dir && \
+	    tar cf - config ngx_http_akl_k8s_module.c Makefile src t/event \
+	        | tar xf - -C $(TWICE)/$$dir && \
+	    $(MAKE) -C $(TWICE)/$$dir OBJS=objs EVENT= module cli \
+	        NGINX_SRC=$(if $(NGINX_SRC),$(abspath $(NGINX_SRC))) \
+	        > $(TWICE)/$${dir%%/*}.log 2>&1 \
+	        || { cat $(TWICE)/$${dir%%/*}.log; exit 1; }; \
+	done
+	cd $(TWICE)/one/objs && sha256sum ngx_http_akl_k8s_module.so akl-k8s \
+	    | tee $(TWICE)/sums
+	cd $(TWICE)/another/and/deeper/objs && sha256sum -c $(TWICE)/sums
 
 
 # the steps of the Dockerfiles, in root file systems: needs root, debootstrap

@@ -245,11 +245,14 @@ class Nginx:
         return [p for p in self.ports.values() if str(p) in wanted]
 
     def workers(self, old=True):
-        """Return the ids of the workers; old ones shutting down too."""
+        """Return the ids of the workers; old ones shutting down too.
+
+        Under valgrind no process has a title of its own: all children count.
+        """
         out = []
         for pid in procs.children(self.process.pid):
             name = procs.title(pid)
-            if 'worker process' in name \
+            if ('worker process' in name or 'valgrind' in name) \
                     and (old or 'shutting down' not in name):
                 out.append(pid)
         return sorted(out)
