@@ -271,6 +271,23 @@ def each_client_of_a_lock_file_is_told_of_with_its_version():
 
 
 @t.story
+def each_test_that_the_threat_model_names_is_there():
+    page = read('docs', 'security.md')
+    named = re.findall(r'`([a-z0-9_]+)\.([tc])::(\w+)`', page)
+    t.ok(len(named) > 100, 'the threat model names tests')
+    text = {(file, kind): read(*(['t'] if kind == 't' else ['t', 'unit']),
+                               f'{file}.{kind}')
+            for file, kind, _ in named}
+    t.is_([f'{file}.{kind}::{story}' for file, kind, story in named
+           if not re.search(
+               rf'^{"def " if kind == "t" else ""}{story}\(', text[file, kind], re.M)], [],
+          'those that are not there')
+    rows = re.search(r'## Threat model.*?\n## ', page, re.S)[0]
+    t.is_([row for row in re.findall(r'^\| (?!attack|---|\*\*).*', rows, re.M)
+           if '::' not in row], [], 'attacks that no test holds')
+
+
+@t.story
 def no_link_between_pages_or_into_the_code_is_broken():
     for page in pages():
         t.is_(broken_links(page), [], page)
