@@ -86,7 +86,6 @@ class Connection(asyncio.Protocol):
         self.cert = transport.get_extra_info('peercert')
         self.sni = getattr(transport.get_extra_info('ssl_object'), 'sni', None)
         self.ident = self.server.opened(self)
-        self.idle()
 
     def connection_lost(self, exc):
         self.gone.set()
@@ -103,7 +102,11 @@ class Connection(asyncio.Protocol):
             self.work()
 
     def idle(self):
-        """Start the idle clock, where one is set."""
+        """Start the idle clock, where one is set.
+
+        As in Go's server, a connection is idle between two requests; before
+        the first one another clock runs, of half a minute.
+        """
         limit = self.server.idle_ms
         if limit is not None:
             self.idle_timer = self.server.loop.call_later(
