@@ -226,7 +226,7 @@ ASAN =		$(OBJS)/asan
 test-asan: cli cli-asan $(INTEROPS) $(ASAN)/objs/nginx
 	$(TEST_ENV) AKL_NGINX="$(abspath $(ASAN))/objs/nginx" AKL_MODULE=static \
 	    AKL_EVENT_MODULE= \
-	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=0 \
+	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:verify_asan_link_order=0 \
 	    UBSAN_OPTIONS=print_stacktrace=1 \
 	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)
 
