@@ -71,6 +71,13 @@ def each_example_is_accepted_without_a_warning(files):
 # which would be no test if nginx -t accepted anything
 
 @t.story
+def no_example_lets_a_worker_leave_a_core():
+    t.is_([name for name, text in examples().items()
+           if not re.search(r'^worker_rlimit_core 0;', text, re.M)], [],
+          'those without worker_rlimit_core')
+
+
+@t.story
 def a_mistyped_directive_is_not_accepted_and_named(files):
     code, output = run('broken', readme_conf().replace(
         'signing_key ', 'singing_key '), files)
