@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """akl-k8s doctor: the right cause, and the right cure."""
 
-import base64
-import glob
 import json
 import os
 import re
@@ -15,13 +13,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import certs  # noqa: E402
-import faults  # noqa: E402
 import gates  # noqa: E402
-import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, Test, free_port  # noqa
-from cli import (ASAN, BINARY, TERMINALS, Desk, run,  # noqa: E402
-                 run_on_terminal)
+from cli import BINARY, TERMINALS, Desk, run, run_on_terminal  # noqa: E402
 
 DAY = 86400
 USER = 'user root;\n' if os.geteuid() == 0 else ''
@@ -551,42 +546,6 @@ def an_outage_is_3(cluster, desk):
     cluster.api.unlisten()
     cluster.api.drop()
     t.is_(desk.doctor().code, 3, 'the API server is away')
-
-
-def judged(desk, pod, name):
-    """Test that doctor outlives what the API server answers now."""
-    done = desk.doctor('--k8s-token-path', pod, '--timeout', '2',
-                       json=False, binary=ASAN, k8s_jwks='auto')
-    desk.cluster.api.clear()
-    t.ok(done.code in (0, 1, 3) and 'anitizer' not in done.err, name,
-         done.code, done.err)
-
-
-@t.story
-def whatever_goes_wrong_at_the_api_server_is_judged(cluster, desk, pod):
-    if not os.path.exists(ASAN):
-        t.skip('no akl-k8s with a sanitizer: make cli-asan')
-        return
-    for preset in sorted(faults.PRESETS):
-        fault = faults.PRESETS[preset]
-        if fault.get('hold') or fault.get('stall'):
-            continue        # these take as long as the time limit
-        cluster.api.fault(preset, kind='any', count=100)
-        judged(desk, pod, preset)
-
-
-@t.story
-def whatever_the_fuzzers_found_is_judged_as_an_answer(cluster, desk, pod):
-    if not os.path.exists(ASAN):
-        t.skip('no akl-k8s with a sanitizer: make cli-asan')
-        return
-    for path in glob.glob(os.path.join(nginx_.ROOT, 't', 'fuzz', 'corpus',
-                                       '*', '*')):
-        with open(path, 'rb') as file:
-            answer = base64.b64encode(file.read()).decode()
-        cluster.api.fault(kind='any', count=100, status=201,
-                          body={'base64': answer})
-        judged(desk, pod, os.path.basename(path))
 
 
 # Usage

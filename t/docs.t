@@ -280,7 +280,8 @@ def each_test_that_the_threat_model_names_is_there():
             for file, kind, _ in named}
     t.is_([f'{file}.{kind}::{story}' for file, kind, story in named
            if not re.search(
-               rf'^{"def " if kind == "t" else ""}{story}\(', text[file, kind], re.M)], [],
+               rf'^{"def " if kind == "t" else ""}{story}\(',
+               text[file, kind], re.M)], [],
           'those that are not there')
     rows = re.search(r'## Threat model.*?\n## ', page, re.S)[0]
     t.is_([row for row in re.findall(r'^\| (?!attack|---|\*\*).*', rows, re.M)

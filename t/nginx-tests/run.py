@@ -5,10 +5,10 @@
 
 DIRECTORY is a checkout of nginx-tests; FILE is a name in it, else all suites
 of http are run.  nginx is best one with all of its modules built in, as of
-"make nginx-tests NGINX_SRC=DIR NGINX_FLAGS=...".  Each runs twice under the nginx of AKL_NGINX: as it is, and
-with the module of AKL_MODULE loaded and an auth config at the top of each http
-block.  What fails with the module alone is run again, to tell it from what
-fails now and then.  The table is printed, and the exit code is 1 if anything
+"make nginx-tests NGINX_SRC=DIR NGINX_FLAGS=...".  Each runs twice under the
+nginx of AKL_NGINX: as it is, and with the module of AKL_MODULE loaded and an
+auth config at the top of each http block.  What fails with the module alone is
+run again, to tell it from what fails now and then.  The table is printed, and the exit code is 1 if anything
 failed with the module alone.
 """
 
@@ -104,7 +104,7 @@ def read(text):
     count, failures = 0, {}
     for line in re.findall(r'^(?:not )?ok \d+.*', text, re.M):
         count += 1
-        if line.startswith('not ok') and not re.search(r'# *TODO', line):
+        if line.startswith('not ok') and not re.search(r'# *(?i:todo)', line):
             failures[re.sub(r'^not ok ', '', line)] = FAILED
     if not plan or int(plan[1]) != count:
         failures[NOTHING] = NOTHING

@@ -82,7 +82,8 @@ class Crowd:
         """Log in so often, each token in all dialects."""
         issue = self.cluster.issue
         tokens = [issue() for _ in range(min(DISTINCT, count))]
-        tokens += [issue(pod=None, account='builder'), 'x.y.z', tokens[0][:-20] + 'A' * 20]
+        tokens += [issue(pod=None, account='builder'), 'x.y.z',
+                   tokens[0][:-20] + 'A' * 20]
         ways = (
             lambda pod: build('/v2/auth', self.cluster.login(pod)),
             lambda pod: build('/v2/auth', self.cluster.login(pod, 'fresh')),
