@@ -8,8 +8,8 @@ of http are run.  nginx is best one with all of its modules built in, as of
 "make nginx-tests NGINX_SRC=DIR NGINX_FLAGS=...".  Each runs twice under the
 nginx of AKL_NGINX: as it is, and with the module of AKL_MODULE loaded and an
 auth config at the top of each http block.  What fails with the module alone is
-run again, to tell it from what fails now and then.  The table is printed, and the exit code is 1 if anything
-failed with the module alone.
+run again, to tell it from what fails now and then.  The table is printed, and
+the exit code is 1 if anything failed with the module alone.
 """
 
 import argparse
