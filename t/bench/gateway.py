@@ -158,10 +158,11 @@ class Ground:
     def start_gateway(self, workers=1, port=None, valid='1h', zone='64m',
                       timeout='10s', name='gateway', connections=8192,
                       kinds=('P-256', 'RSA-2048'), pinned=True, files='',
-                      beside=False, **members):
+                      beside=False, load=True, master=True, **members):
         """Start the gateway against the API server (or another port).
 
         files are directives of http; the former gateway stays with beside.
+        load and master are those of Nginx.
         """
         if self.gateway is not None and not beside:
             self.gateway.stop()
@@ -173,7 +174,7 @@ class Ground:
             for kind in kinds)
         self.gateway = self.test.nginx(
             CONF, start=False, workers=workers, level='error', name=name,
-            connections=connections,
+            connections=connections, load=load, master=master,
             zone=zone, valid=valid, files=files,
             timeout=timeout, method=self.cluster.method(token_ttl='1h'),
             configs=configs, api=self.api.port if self.api else port,
