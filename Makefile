@@ -41,13 +41,15 @@ MODULE =	$(OBJS)/ngx_http_akl_k8s_module.so
 FAULTY =	$(OBJS)/ngx_http_akl_k8s_module_faulty.so
 
 # every directory of src but that of the command line tool; the plain half is
-# what includes no header of nginx's
+# what includes no header of nginx's, with the tool's JSON reader, which is the
+# oracle of tests
 
 MODULE_SRCS =	ngx_http_akl_k8s_module.c \
 		$(sort $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*/*.c)))
 HEADERS =	$(sort $(wildcard src/*/*.h src/*/*/*.h))
-PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/store*.c))
-CLI_SRCS =	$(sort $(wildcard src/cli/*.c))
+PLAIN_SRCS =	$(sort $(wildcard src/jose/*.c src/k8s/*.c src/shm/store*.c)) \
+		src/cli/json.c
+CLI_SRCS =	$(sort $(filter-out $(PLAIN_SRCS),$(wildcard src/cli/*.c)))
 UNIT_SRCS =	$(sort $(wildcard t/unit/*.c))
 UNIT_HELP =	$(sort $(wildcard t/unit/lib/*.c))
 UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h t/unit/lib/*.h))

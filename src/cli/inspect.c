@@ -8,6 +8,7 @@
 #include "../jose/base64.h"
 #include "commands.h"
 #include "inspect.h"
+#include "json.h"
 #include "login.h"
 #include "out.h"
 #include "words.h"

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "../jose/json.h"
+#include "json.h"
 #include "kube.h"
 #include "out.h"
 

@@ -11,6 +11,7 @@
 #include "../jose/jws.h"
 #include "../k8s/time.h"
 #include "file.h"
+#include "json.h"
 #include "keypair.h"
 #include "login.h"
 #include "out.h"

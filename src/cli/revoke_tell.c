@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 
 #include "../jose/json.h"
+#include "json.h"
 #include "out.h"
 #include "revoke.h"
 

@@ -1,6 +1,6 @@
 /*
  * What the files of this directory share among themselves; users take
- * akl_jwk.h and akl_jws.h.
+ * jwk.h and jws.h.
  */
 
 #ifndef AKL_JOSE_H

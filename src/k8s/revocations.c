@@ -9,8 +9,8 @@
 #include <openssl/rand.h>
 
 #include "../jose/doc.h"
-#include "../jose/siphash.h"
 #include "revocations.h"
+#include "siphash.h"
 
 
 #define AKL_REVOCATIONS_CHUNK  65536

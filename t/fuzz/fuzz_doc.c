@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/cli/json.h"
 #include "../../src/jose/doc.h"
-#include "../../src/jose/json.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

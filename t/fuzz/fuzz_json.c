@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "../../src/cli/json.h"
 #include "../../src/jose/json.h"
 
 

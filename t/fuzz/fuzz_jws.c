@@ -8,8 +8,8 @@
 
 #include <openssl/err.h>
 
+#include "../../src/cli/json.h"
 #include "../../src/jose/base64.h"
-#include "../../src/jose/json.h"
 #include "../../src/jose/jws.h"
 #include "../unit/vectors/rfc.h"
 

@@ -6,7 +6,7 @@
  * An input is a line of labels, a line "200 my-namespace-a", and the body.
  */
 
-#include "../../src/jose/json.h"
+#include "../../src/cli/json.h"
 #include "../../src/k8s/namespace.h"
 #include "fuzz.h"
 

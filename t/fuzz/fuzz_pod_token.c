@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "../../src/cli/json.h"
 #include "../../src/jose/base64.h"
 #include "../../src/k8s/pod_token.h"
 #include "fuzz.h"

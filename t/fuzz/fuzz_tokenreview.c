@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "../../src/jose/json.h"
+#include "../../src/cli/json.h"
 #include "../../src/k8s/names.h"
 #include "../../src/k8s/tokenreview.h"
 #include "fuzz.h"

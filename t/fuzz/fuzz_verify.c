@@ -17,8 +17,8 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
+#include "../../src/cli/json.h"
 #include "../../src/jose/base64.h"
-#include "../../src/jose/json.h"
 #include "../../src/jose/jws.h"
 #include "../unit/vectors/rfc.h"
 #include "fuzz.h"

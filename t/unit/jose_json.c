@@ -4,7 +4,7 @@
  */
 
 #include "lib/jose_test.h"
-#include "../../src/jose/json.h"
+#include "../../src/cli/json.h"
 
 
 static int

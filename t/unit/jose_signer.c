@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "lib/jose_test.h"
-#include "../../src/jose/json.h"
+#include "../../src/cli/json.h"
 #include "vectors/pem.h"
 
 

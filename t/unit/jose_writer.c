@@ -3,6 +3,7 @@
  */
 
 #include "lib/jose_test.h"
+#include "../../src/cli/json.h"
 #include "../../src/jose/json.h"
 
 

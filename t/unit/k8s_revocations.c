@@ -1,7 +1,7 @@
 /* Tables of revocations: what a line is, what a table finds. */
 
 #include "lib/k8s_test.h"
-#include "../../src/jose/siphash.h"
+#include "../../src/k8s/siphash.h"
 #include "../../src/k8s/revocations.h"
 
 

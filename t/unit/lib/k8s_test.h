@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../../src/cli/json.h"
 #include "../../../src/jose/base64.h"
-#include "../../../src/jose/json.h"
 #include "../../../src/k8s/tokenreview.h"
 
 

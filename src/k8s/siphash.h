@@ -9,7 +9,7 @@
 #define AKL_SIPHASH_H
 
 #include <stdint.h>
-#include "str.h"
+#include "../jose/str.h"
 
 
 #define AKL_SIPHASH_KEY  16
