@@ -2,19 +2,24 @@
  * Forms.
  */
 
+#include "../jose/urlencoded.h"
 #include "form.h"
+#include "module.h"
 
 
 static const char *ngx_http_akl_k8s_form_assign(
-    const ngx_http_akl_k8s_param_t *params, ngx_str_t *name, ngx_str_t *value);
+    const ngx_http_akl_k8s_param_t *params, akl_str_t *name,
+    akl_str_t *value);
 
 
 ngx_int_t
 ngx_http_akl_k8s_form_decode(ngx_pool_t *pool, ngx_str_t *body,
     const ngx_http_akl_k8s_param_t *params, const char **cause)
 {
-    u_char     *p, *amp, *eq, *last;
-    ngx_str_t   name, value;
+    int               rc;
+    u_char           *p;
+    akl_str_t         name, value;
+    akl_urlencoded_t  form;
 
     /* a copy, to be decoded: the body itself may yet be of use to others */
 
@@ -23,47 +28,30 @@ ngx_http_akl_k8s_form_decode(ngx_pool_t *pool, ngx_str_t *body,
         return NGX_ERROR;
     }
 
-    last = p + body->len;
+    form.p = p;
+    form.last = p + body->len;
 
-    for ( /* void */ ; p < last; p = amp + 1) {
+    for ( ;; ) {
+        rc = akl_urlencoded_next(&form, &name, &value);
 
-        amp = ngx_strlchr(p, last, '&');
-        if (amp == NULL) {
-            amp = last;
+        if (rc == 0) {
+            return NGX_OK;
         }
 
-        eq = ngx_strlchr(p, amp, '=');
-        if (eq == NULL) {
-            eq = amp;
-        }
-
-        name.data = p;
-        name.len = eq - p;
-
-        value.data = (eq < amp) ? eq + 1 : amp;
-        value.len = amp - value.data;
-
-        if (ngx_http_akl_k8s_form_unescape(&name) != NGX_OK
-            || ngx_http_akl_k8s_form_unescape(&value) != NGX_OK)
-        {
-            *cause = "the form is not well encoded";
-            return NGX_DECLINED;
-        }
-
-        *cause = ngx_http_akl_k8s_form_assign(params, &name, &value);
+        *cause = (rc == 1)
+                 ? ngx_http_akl_k8s_form_assign(params, &name, &value)
+                 : "the form is not well encoded";
 
         if (*cause) {
             return NGX_DECLINED;
         }
     }
-
-    return NGX_OK;
 }
 
 
 static const char *
 ngx_http_akl_k8s_form_assign(const ngx_http_akl_k8s_param_t *params,
-    ngx_str_t *name, ngx_str_t *value)
+    akl_str_t *name, akl_str_t *value)
 {
     const ngx_http_akl_k8s_param_t  *param;
 
@@ -83,7 +71,7 @@ ngx_http_akl_k8s_form_assign(const ngx_http_akl_k8s_param_t *params,
                 return "a parameter was sent twice";
             }
 
-            *param->value = *value;
+            *param->value = ngx_http_akl_k8s_ngx_str(value);
 
             return NULL;
         }
@@ -96,7 +84,7 @@ ngx_http_akl_k8s_form_assign(const ngx_http_akl_k8s_param_t *params,
             return "a parameter was sent too often";
         }
 
-        param->value[(*param->n)++] = *value;
+        param->value[(*param->n)++] = ngx_http_akl_k8s_ngx_str(value);
 
         return NULL;
     }
@@ -108,41 +96,15 @@ ngx_http_akl_k8s_form_assign(const ngx_http_akl_k8s_param_t *params,
 ngx_int_t
 ngx_http_akl_k8s_form_unescape(ngx_str_t *s)
 {
-    u_char     *src, *dst, *last;
-    ngx_int_t   n;
+    ssize_t  n;
 
-    src = s->data;
-    dst = src;
-    last = src + s->len;
+    n = akl_urlencoded_decode(s->data, s->len);
 
-    while (src < last) {
-
-        if (*src == '+') {
-            *dst++ = ' ';
-            src++;
-            continue;
-        }
-
-        if (*src != '%') {
-            *dst++ = *src++;
-            continue;
-        }
-
-        if (last - src < 3) {
-            return NGX_ERROR;
-        }
-
-        n = ngx_hextoi(src + 1, 2);
-
-        if (n == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        *dst++ = (u_char) n;
-        src += 3;
+    if (n < 0) {
+        return NGX_ERROR;
     }
 
-    s->len = dst - s->data;
+    s->len = n;
 
     return NGX_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * The one decoder of forms, application/x-www-form-urlencoded as RFC 6749
- * appendix B has it.
+ * Forms, application/x-www-form-urlencoded: the parameters that somebody
+ * looks for; their decoder is in jose/urlencoded.h.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_FORM_H

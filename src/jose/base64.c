@@ -1,6 +1,7 @@
 #include <stdint.h>
 
 #include "base64.h"
+#include "count.h"
 
 
 #define AKL_B64_NOT_URL    0x40         /* none of base64url */
@@ -100,6 +101,8 @@ akl_base64url_decode(unsigned char *dst, akl_str_t src)
     unsigned char        *p;
     const unsigned char  *s;
 
+    akl_count(src.len);
+
     p = dst;
     s = src.data;
     tail = src.len % 4;
@@ -175,6 +178,8 @@ akl_base64_decode(unsigned char *dst, akl_str_t src)
     unsigned        n, pad, v;
     uint32_t        acc;
     unsigned char  *p;
+
+    akl_count(src.len);
 
     p = dst;
     n = 0;

@@ -125,16 +125,4 @@ int akl_doc_number(akl_str_t number, uint32_t type);
 int akl_doc_index(akl_doc_t *doc, const akl_node_t *object, uint32_t members);
 
 
-/*
- * Bytes looked at, of the text or of what was made from it, more than once
- * where they are looked at more than once.  Counted in unit tests only.
- */
-#ifdef AKL_COUNT
-extern uint64_t  akl_looked;
-#define akl_count(n)  (akl_looked += (n))
-#else
-#define akl_count(n)  ((void) (n))
-#endif
-
-
 #endif /* AKL_DOC_H */

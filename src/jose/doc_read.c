@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "count.h"
 #include "doc.h"
 #include "json.h"
 

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "count.h"
 #include "doc.h"
 #include "json.h"
 

@@ -5,6 +5,7 @@
 #include <openssl/rsa.h>
 
 #include "base64.h"
+#include "count.h"
 #include "jose.h"
 #include "jws.h"
 
@@ -92,6 +93,8 @@ akl_jws_parse(akl_jws_t *jws, akl_str_t token)
     if (token.len == 0) {
         return AKL_JWS_MALFORMED;
     }
+
+    akl_count(token.len);
 
     last = token.data + token.len;
 
@@ -182,8 +185,6 @@ akl_jws_object(akl_doc_t *doc, unsigned char *buf, akl_str_t text)
     akl_str_t  json;
 
     akl_doc_init(doc);
-    akl_count(text.len);
-
     n = akl_base64url_decode(buf, text);
     if (n < 0) {
         return AKL_JWS_MALFORMED;

@@ -5,6 +5,7 @@
 
 #include "lib/jose_test.h"
 #include "lib/json_shapes.h"
+#include "../../src/jose/count.h"
 #include "../../src/jose/json.h"
 #include "../../src/k8s/pod_token.h"
 #include "../../src/k8s/tokenreview.h"
