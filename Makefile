@@ -78,7 +78,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
-		test-images fuzz replay valgrind nginx-tests reproducible \
+		test-images fuzz replay cost valgrind nginx-tests reproducible \
 		interop e2e fixtures tools bench chaos soak demo lint clean install dist deb \
 		test-packages \
 		FORCE
@@ -322,7 +322,7 @@ FUZZ_LIB :=	$(shell test -n "$(FUZZ_CC)" \
 		| $(or $(FUZZ_CC),false) -fsanitize=fuzzer -xc - -o /dev/null \
 		2>/dev/null && echo yes)
 
-FUZZ_OPT =	-O1 -g -fno-omit-frame-pointer
+FUZZ_OPT =	-O1 -g -fno-omit-frame-pointer -DAKL_COUNT
 
 ifeq ($(FUZZ_LIB),yes)
 FUZZ_FLAGS =	$(FUZZ_OPT) -fsanitize=fuzzer-no-link $(SANITIZE)
@@ -337,24 +337,30 @@ endif
 
 $(eval $(call PLAIN_LIB,fuzzed,$(FUZZ_FLAGS),$(FUZZ_CC)))
 
-$(OBJS)/fuzz/%: t/fuzz/%.c $(FUZZ_MAIN) t/fuzz/fuzz.h $(HEADERS) \
+$(OBJS)/fuzz/%: t/fuzz/%.c t/fuzz/cost.c $(FUZZ_MAIN) t/fuzz/fuzz.h $(HEADERS) \
 		$(OBJS)/fuzzed/libakl.a
 	@mkdir -p $(@D)
 	$(or $(FUZZ_CC),$(CC)) -I. $(WARN) $(FUZZ_FLAGS) $(FUZZ_LINK) -o $@ $< \
-	    $(FUZZ_MAIN) $(OBJS)/fuzzed/libakl.a $(PLAIN_LIBS)
+	    t/fuzz/cost.c $(FUZZ_MAIN) $(OBJS)/fuzzed/libakl.a $(PLAIN_LIBS)
 
 fuzz: $(FUZZERS)
 	t/fuzz/run $(OBJS) $(FUZZ_SECONDS) $(FUZZERS)
 
 # the same targets, by any compiler, for what was collected only: t/fuzz.t
 
-$(OBJS)/replay/%: t/fuzz/%.c t/fuzz/driver.c t/fuzz/fuzz.h $(HEADERS) \
+$(OBJS)/replay/%: t/fuzz/%.c t/fuzz/cost.c t/fuzz/driver.c t/fuzz/fuzz.h \
+		$(HEADERS) \
 		$(OBJS)/check/libakl.a
 	@mkdir -p $(@D)
 	$(CC) -I. $(WARN) $(CHECK) $(CFLAGS) $(LDFLAGS) -o $@ $< \
-	    t/fuzz/driver.c $(OBJS)/check/libakl.a $(PLAIN_LIBS)
+	    t/fuzz/cost.c t/fuzz/driver.c $(OBJS)/check/libakl.a $(PLAIN_LIBS)
 
 replay: $(REPLAYS)
+
+# bytes that each parser looks at, for each byte of its text
+
+cost: $(OBJS)/unit/parser_cost
+	@$< | sed -n 's/^# *\([0-9].* a byte:\)/\1/p'
 
 # other people's libraries and clients, where they can be had
 

@@ -1,15 +1,7 @@
 /* base64: what decodes encodes back to itself, and the other way round. */
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "../../src/jose/base64.h"
-
-
-#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 
 static unsigned char *

@@ -3,15 +3,9 @@
  * value in it.
  */
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "../../src/cli/json.h"
 #include "../../src/jose/doc.h"
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 
 static void

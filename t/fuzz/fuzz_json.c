@@ -1,16 +1,8 @@
 /* JSON: what is accepted, and what the writer makes of any bytes. */
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "../../src/cli/json.h"
 #include "../../src/jose/json.h"
-
-
-#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 
 /* levels of nesting; strings and names must not hold a NUL */

@@ -1,17 +1,9 @@
 /* Keys: what a JWK set or a PEM file yields can be exported and read back. */
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include <openssl/err.h>
 
 #include "../../src/jose/jwk.h"
-
-
-#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 
 static void

@@ -3,21 +3,13 @@
  * once touched, and what the signer makes of a payload comes back unchanged.
  */
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include <openssl/err.h>
 
 #include "../../src/cli/json.h"
 #include "../../src/jose/base64.h"
 #include "../../src/jose/jws.h"
 #include "../unit/vectors/rfc.h"
-
-
-#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 
 static akl_jwk_t      key;
@@ -25,22 +17,16 @@ static akl_jwks_t     sets[3];
 static akl_signer_t  *signer;
 
 
-static akl_str_t
-str(const char *text)
-{
-    return (akl_str_t) { strlen(text), (const unsigned char *) text };
-}
-
-
 static void
 setup(void)
 {
     const char  *err;
 
-    check(akl_jwks_parse(&sets[0], str(rfc7515_a2_jwks), &err) == 0);
-    check(akl_jwks_parse(&sets[1], str(rfc7515_a3_jwks), &err) == 0);
-    check(akl_jwks_parse(&sets[2], str(rfc8037_jwks), &err) == 0);
-    check(akl_jwk_private_from_pem(&key, str(rfc8037_private_pem), &err) == 0);
+    check(akl_jwks_parse(&sets[0], fuzz_str(rfc7515_a2_jwks), &err) == 0);
+    check(akl_jwks_parse(&sets[1], fuzz_str(rfc7515_a3_jwks), &err) == 0);
+    check(akl_jwks_parse(&sets[2], fuzz_str(rfc8037_jwks), &err) == 0);
+    check(akl_jwk_private_from_pem(&key, fuzz_str(rfc8037_private_pem), &err)
+          == 0);
 
     signer = akl_signer_create(&key);
     check(signer != NULL);

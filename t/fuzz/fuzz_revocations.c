@@ -3,18 +3,11 @@
  * what it is written as reads as the same table.
  */
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "../../src/k8s/revocations.h"
+#include "fuzz.h"
 
 
 #define NOW  1000
-
-#define check(condition)  do { if (!(condition)) { abort(); } } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static akl_revocations_t *

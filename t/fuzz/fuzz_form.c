@@ -1,0 +1,153 @@
+/*
+ * Forms, against a second decoder that goes through the text byte by byte and
+ * knows nothing of the first.
+ */
+
+#include "../../src/jose/urlencoded.h"
+#include "fuzz.h"
+
+
+#define PAIRS  4096
+
+
+typedef struct {
+    unsigned char  *name;
+    unsigned char  *value;
+    size_t          name_len;
+    size_t          value_len;
+} pair_t;
+
+
+/*
+ * Decodes a form into "text", which has room for all of it, and "pairs".
+ * Returns how many there are, or -1 where it is not well encoded or has more.
+ */
+
+static int
+plainly(const uint8_t *data, size_t size, unsigned char *text, pair_t *pairs)
+{
+    int             n, value;
+    char            hex[3];
+    size_t          i;
+    unsigned char   ch;
+
+    static const char  digits[] = "0123456789abcdefABCDEF";
+
+    n = -1;
+    value = 0;
+
+    for (i = 0; i < size; i++) {
+
+        if (i == 0 || data[i - 1] == '&') {
+
+            if (++n == PAIRS) {
+                return -1;
+            }
+
+            pairs[n].name = text;
+            pairs[n].name_len = 0;
+            pairs[n].value = NULL;
+            pairs[n].value_len = 0;
+            value = 0;
+        }
+
+        ch = data[i];
+
+        if (ch == '&') {
+            continue;
+        }
+
+        if (ch == '=' && !value) {
+            value = 1;
+            pairs[n].value = text;
+            continue;
+        }
+
+        if (ch == '+') {
+            ch = ' ';
+
+        } else if (ch == '%') {
+
+            if (size - i < 3 || data[i + 1] == '\0' || data[i + 2] == '\0'
+                || strchr(digits, data[i + 1]) == NULL
+                || strchr(digits, data[i + 2]) == NULL)
+            {
+                return -1;
+            }
+
+            hex[0] = (char) data[i + 1];
+            hex[1] = (char) data[i + 2];
+            hex[2] = '\0';
+
+            ch = (unsigned char) strtol(hex, NULL, 16);
+            i += 2;
+        }
+
+        *text++ = ch;
+
+        if (value) {
+            pairs[n].value_len++;
+
+        } else {
+            pairs[n].name_len++;
+        }
+    }
+
+    return n + 1;
+}
+
+
+static int
+same(akl_str_t got, const unsigned char *data, size_t len)
+{
+    return got.len == len && (len == 0 || memcmp(got.data, data, len) == 0);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int               i, n, rc;
+    akl_str_t         name, value;
+    unsigned char    *text, *copy;
+    akl_urlencoded_t  form;
+
+    static pair_t  pairs[PAIRS];
+
+    text = malloc(size + 1);
+    copy = malloc(size + !size);
+    check(text != NULL && copy != NULL);
+
+    n = plainly(data, size, text, pairs);
+
+    if (size) {
+        memcpy(copy, data, size);
+    }
+
+    form.p = copy;
+    form.last = copy + size;
+
+    for (i = 0; ; i++) {
+        rc = akl_urlencoded_next(&form, &name, &value);
+
+        if (rc != 1) {
+            break;
+        }
+
+        check(name.data >= copy && name.data + name.len <= copy + size);
+        check(value.data >= copy && value.data + value.len <= copy + size);
+
+        if (n != -1) {
+            check(i < n);
+            check(same(name, pairs[i].name, pairs[i].name_len));
+            check(same(value, pairs[i].value, pairs[i].value_len));
+        }
+    }
+
+    check(rc == 0 ? (n == i || i >= PAIRS) : n == -1);
+
+    free(text);
+    free(copy);
+
+    return 0;
+}
