@@ -72,6 +72,19 @@ def each_reason_has_its_section_and_each_section_its_status():
 
 
 @t.story
+def the_table_of_costs_is_that_of_the_test_that_counts_them():
+    held = re.findall(r'\{ "([^"]+)", (\d+), \w+ \}',
+                      read('t', 'unit', 'parser_cost.c'))
+    section = read('docs', 'security.md').split('## Cost\n')[1]
+    told = re.findall(r'^\| (.+) \| (\d+) \| ([\d.]+) \|$',
+                      section.split('\n## ')[0], re.M)
+    t.ok(len(held) > 10, 'the limits are found')
+    t.is_([row[:2] for row in told], held, 'parsers and their limits')
+    t.is_([row for row in told if float(row[2]) > int(row[1])], [],
+          'what was counted is within them')
+
+
+@t.story
 def each_file_that_the_walk_through_a_login_names_is_there():
     named = set(re.findall(r'`(src/[a-z0-9_./]*)`', read('docs', 'login.md')))
     t.ok(len(named) > 10, 'docs/login.md names files')

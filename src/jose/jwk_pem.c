@@ -3,6 +3,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "count.h"
 #include "jose.h"
 
 
@@ -126,6 +127,8 @@ akl_pem_open(akl_str_t pem, const char **err)
         *err = "PEM is larger than 256 KB";
         return NULL;
     }
+
+    akl_count(pem.len);
 
     bio = BIO_new_mem_buf(pem.data, (int) pem.len);
     if (bio == NULL) {

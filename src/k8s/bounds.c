@@ -2,6 +2,7 @@
  * Globs, lists of them, and the looks of an access id.
  */
 
+#include "../jose/count.h"
 #include "bounds.h"
 
 
@@ -33,6 +34,8 @@ akl_glob_match(akl_str_t glob, akl_str_t value, int icase)
     star = 0;
 
     while (v < value.len) {
+
+        akl_count(1);
 
         if (g < glob.len && glob.data[g] == '*') {
             star = 1;

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "../jose/base64.h"
+#include "../jose/count.h"
 #include "../jose/jws.h"
 #include "credential.h"
 #include "look.h"
@@ -130,6 +131,8 @@ akl_credential_ca(akl_str_t pem, const char **warn)
     X509        *x509;
     size_t       n, expired;
 
+    akl_count(pem.len);
+
     bio = BIO_new_mem_buf(pem.data, (int) pem.len);
     if (bio == NULL) {
         ERR_clear_error();
@@ -241,6 +244,8 @@ akl_credential_pair(akl_str_t cert, akl_str_t key, const char **warn)
     pkey = NULL;
     cause = NULL;
 
+    akl_count(cert.len + key.len);
+
     bio = BIO_new_mem_buf(cert.data, (int) cert.len);
 
     if (bio) {
@@ -304,6 +309,8 @@ akl_credential_expires(akl_credential_type_t type, akl_str_t text)
         break;
 
     case AKL_CREDENTIAL_PEM:
+
+        akl_count(text.len);
 
         bio = BIO_new_mem_buf(text.data, (int) text.len);
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "../jose/count.h"
 #include "judgement.h"
 
 
@@ -177,6 +178,9 @@ akl_judgement_says(akl_str_t text, const char *what)
     len = strlen(what);
 
     for (i = 0; i + len <= text.len; i++) {
+
+        akl_count((text.data[i] == (unsigned char) what[0]) ? len : 1);
+
         if (memcmp(text.data + i, what, len) == 0) {
             return 1;
         }

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "../jose/base64.h"
+#include "../jose/count.h"
 #include "look.h"
 
 
@@ -101,6 +102,9 @@ akl_look_pem(akl_str_t text)
     }
 
     for (i = 1; i < text.len; i++) {
+
+        akl_count(1);
+
         if (text.data[i - 1] == '\n'
             && (text.data[i] == ' ' || text.data[i] == '\t'))
         {
@@ -182,6 +186,9 @@ akl_look_holds(akl_str_t text, const char *what)
     len = strlen(what);
 
     for (i = 0; i + len <= text.len; i++) {
+
+        akl_count((text.data[i] == (unsigned char) what[0]) ? len : 1);
+
         if (memcmp(text.data + i, what, len) == 0) {
             return 1;
         }

@@ -4,6 +4,7 @@
  * errors of etcd's client and Go's net/http that they hand on as they are.
  */
 
+#include "../jose/count.h"
 #include "review_error.h"
 
 
@@ -13,7 +14,7 @@ typedef struct {
 } akl_review_error_t;
 
 
-static int akl_review_says(akl_str_t error, const char *text);
+static int akl_review_says(akl_str_t error, size_t i, const char *text);
 static int akl_review_alnum(unsigned char ch);
 static unsigned char akl_review_lower(unsigned char ch);
 
@@ -86,65 +87,87 @@ static const akl_review_error_t  akl_review_errors[] = {
     { "tls: failed to verify certificate", AKL_API_ERROR },
     { "x509:", AKL_API_ERROR },
     { "goaway", AKL_API_ERROR },
-    { "eof", AKL_API_ERROR },
-
-    { NULL, AKL_TOKEN_REJECTED }
+    { "eof", AKL_API_ERROR }
 };
 
+#define AKL_REVIEW_ERRORS                                                     \
+    (sizeof(akl_review_errors) / sizeof(akl_review_errors[0]))
+
+
+/*
+ * The error is a stranger's text, and there are dozens of phrases: at each of
+ * its bytes only those are tried that begin with it, and that would come
+ * before what was found.
+ */
 
 akl_reason_t
 akl_review_error(akl_str_t error)
 {
-    const akl_review_error_t  *row;
+    size_t         i, row, found;
+    unsigned char  ch;
 
-    for (row = akl_review_errors; row->text; row++) {
-        if (akl_review_says(error, row->text)) {
-            break;
-        }
+    /* the first row that begins with that character, and the one after it */
+
+    unsigned char  first[256], next[AKL_REVIEW_ERRORS];
+
+    memset(first, AKL_REVIEW_ERRORS, sizeof(first));
+
+    for (row = AKL_REVIEW_ERRORS; row-- > 0; ) {
+        ch = (unsigned char) akl_review_errors[row].text[0];
+        next[row] = first[ch];
+        first[ch] = (unsigned char) row;
     }
 
-    return row->reason;
-}
+    found = AKL_REVIEW_ERRORS;
 
+    for (i = 0; i < error.len; i++) {
 
-/* whole words: what looks like "eof" may stand within a name */
+        akl_count(1);
 
-static int
-akl_review_says(akl_str_t error, const char *text)
-{
-    size_t  i, n, len;
-
-    len = strlen(text);
-
-    for (i = 0; i + len <= error.len; i++) {
-
-        for (n = 0; n < len; n++) {
-            if (akl_review_lower(error.data[i + n]) != (unsigned char) text[n])
-            {
+        for (row = first[akl_review_lower(error.data[i])];
+             row < found;
+             row = next[row])
+        {
+            if (akl_review_says(error, i, akl_review_errors[row].text)) {
+                found = row;
                 break;
             }
         }
-
-        if (n < len) {
-            continue;
-        }
-
-        if (i && akl_review_alnum(text[0])
-            && akl_review_alnum(error.data[i - 1]))
-        {
-            continue;
-        }
-
-        if (i + len < error.len && akl_review_alnum(text[len - 1])
-            && akl_review_alnum(error.data[i + len]))
-        {
-            continue;
-        }
-
-        return 1;
     }
 
-    return 0;
+    return (found < AKL_REVIEW_ERRORS) ? akl_review_errors[found].reason
+                                       : AKL_TOKEN_REJECTED;
+}
+
+
+/* at "i", in whole words: what looks like "eof" may stand within a name */
+
+static int
+akl_review_says(akl_str_t error, size_t i, const char *text)
+{
+    size_t  n, len;
+
+    len = strlen(text);
+
+    for (n = 0; n < len; n++) {
+
+        akl_count(1);
+
+        if (i + n == error.len
+            || akl_review_lower(error.data[i + n]) != (unsigned char) text[n])
+        {
+            return 0;
+        }
+    }
+
+    if (i && akl_review_alnum(text[0])
+        && akl_review_alnum(error.data[i - 1]))
+    {
+        return 0;
+    }
+
+    return !(i + len < error.len && akl_review_alnum(text[len - 1])
+             && akl_review_alnum(error.data[i + len]));
 }
 
 

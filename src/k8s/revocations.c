@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include "../jose/count.h"
 #include "../jose/doc.h"
 #include "revocations.h"
 #include "siphash.h"
@@ -128,6 +129,7 @@ akl_revocations_feed(akl_revocations_t *table, akl_str_t piece, int64_t now,
         p = piece.data;
         end = memchr(p, '\n', piece.len);
         len = end ? (size_t) (end - p) + 1 : piece.len;
+        akl_count(len);
 
         if (table->held + len > AKL_REVOCATION_LINE) {
             *cause = "is too long";
@@ -141,6 +143,7 @@ akl_revocations_feed(akl_revocations_t *table, akl_str_t piece, int64_t now,
         line.len = len;
 
         if (table->held || end == NULL) {
+            akl_count(len);
             memcpy(table->line + table->held, p, len);
             table->held += len;
 
@@ -502,6 +505,9 @@ akl_revocations_blank(akl_str_t line)
     size_t  i;
 
     for (i = 0; i < line.len; i++) {
+
+        akl_count(1);
+
         if (memchr(" \t\r\n", line.data[i], 4) == NULL) {
             return 0;
         }
