@@ -140,13 +140,13 @@ void ngx_akl_zone_lift(ngx_akl_zone_t *zone, ngx_uint_t series,
 
 
 typedef struct {
-    size_t      size;
-    size_t      used;                       /* bytes of live blobs */
+    ngx_uint_t  size;                       /* bytes */
+    ngx_uint_t  used;                       /* bytes of live blobs */
     ngx_uint_t  entries[NGX_AKL_CLASS_N];
     ngx_uint_t  evicted[NGX_AKL_CLASS_N];   /* since the zone was made */
-    size_t      share[NGX_AKL_CLASS_N];     /* bytes it may take; verdicts and
+    ngx_uint_t  share[NGX_AKL_CLASS_N];     /* bytes it may take; verdicts and
                                                guarded tokens: both together */
-    size_t      taken[NGX_AKL_CLASS_N];
+    ngx_uint_t  taken[NGX_AKL_CLASS_N];
     ngx_uint_t  flights;
     ngx_uint_t  resets;                     /* after a worker died in it */
 } ngx_akl_zone_stat_t;

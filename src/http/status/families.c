@@ -1,8 +1,9 @@
 /*
  * What the formats of the status page have in common: families of series,
- * classes of the zone, what expires.
+ * figures of files and of the zone, what expires.
  */
 
+#include "../token/revocations.h"
 #include "families.h"
 
 
@@ -50,6 +51,72 @@ const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[] = {
 };
 
 
+#define ngx_http_akl_k8s_file_offset(member)                                  \
+    offsetof(ngx_http_akl_k8s_file_stat_t, member)
+
+
+const ngx_http_akl_k8s_figure_t  ngx_http_akl_k8s_file_figures[] = {
+
+    { "entries", "revocations_entries", "gauge",
+      "Revocations that were read from a file.",
+      ngx_http_akl_k8s_file_offset(entries), 0, 0 },
+
+    { "age_seconds", "revocations_age_seconds", "gauge",
+      "Time since the file was found good.",
+      ngx_http_akl_k8s_file_offset(age), 0, 0 },
+
+    { "rejected", "revocations_rejected_total", "counter",
+      "Contents of the file that were not taken.",
+      ngx_http_akl_k8s_file_offset(rejected), 0, 0 },
+
+    { "bytes", "revocations_journal_bytes", "gauge", "Size of the journal.",
+      ngx_http_akl_k8s_file_offset(bytes), 0, 1 },
+
+    { "max_bytes", "revocations_journal_max_bytes", "gauge",
+      "Size that the journal may have.",
+      ngx_http_akl_k8s_file_offset(max_bytes), 0, 1 },
+
+    { NULL, NULL, NULL, NULL, 0, 0, 0 }
+};
+
+
+#define ngx_http_akl_k8s_zone_offset(member)                                  \
+    offsetof(ngx_akl_zone_stat_t, member)
+
+
+const ngx_http_akl_k8s_figure_t  ngx_http_akl_k8s_zone_figures[] = {
+
+    { "size", "zone_size_bytes", "gauge", "Memory for entries.",
+      ngx_http_akl_k8s_zone_offset(size), 0, 0 },
+
+    { "used", "zone_used_bytes", "gauge", "Memory of live entries.",
+      ngx_http_akl_k8s_zone_offset(used), 0, 0 },
+
+    { "flights", "zone_flights", "gauge", "Reviews marked as under way.",
+      ngx_http_akl_k8s_zone_offset(flights), 0, 0 },
+
+    { "resets", "zone_resets_total", "counter",
+      "Times a worker died inside the zone.",
+      ngx_http_akl_k8s_zone_offset(resets), 0, 0 },
+
+    { "entries", "zone_entries", "gauge", "Entries by class.",
+      ngx_http_akl_k8s_zone_offset(entries), 1, 0 },
+
+    { "evicted", "zone_evicted_total", "counter",
+      "Live entries evicted by class.",
+      ngx_http_akl_k8s_zone_offset(evicted), 1, 0 },
+
+    { "share", "zone_share_bytes", "gauge", "Memory that a class may take.",
+      ngx_http_akl_k8s_zone_offset(share), 1, 0 },
+
+    { "taken", "zone_taken_bytes", "gauge",
+      "Memory that a class takes of its share.",
+      ngx_http_akl_k8s_zone_offset(taken), 1, 0 },
+
+    { NULL, NULL, NULL, NULL, 0, 0, 0 }
+};
+
+
 const ngx_http_akl_k8s_expiry_t
     ngx_http_akl_k8s_expiries[NGX_HTTP_AKL_K8S_CREDENTIALS] =
 {
@@ -79,6 +146,23 @@ ngx_http_akl_k8s_expires(ngx_http_akl_k8s_config_t *config,
 
     return ((ngx_http_akl_k8s_credential_t *)
             ((u_char *) cluster + expiry->offset))->expires;
+}
+
+
+void
+ngx_http_akl_k8s_file_stat(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_revocation_file_t *file,
+    ngx_http_akl_k8s_file_stat_t *stat)
+{
+    stat->entries = akl_revocations_count(
+                                     ngx_http_akl_k8s_revocation_table(file));
+    stat->age = ngx_time() - file->good;
+    stat->rejected = ngx_akl_zone_read(amcf->zone, file->rejected);
+
+    if (file->journal) {
+        stat->bytes = ngx_http_akl_k8s_journal_size(file->journal);
+        stat->max_bytes = ngx_http_akl_k8s_journal_max(file->journal);
+    }
 }
 
 

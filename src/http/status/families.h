@@ -7,6 +7,7 @@
 
 #include "../cluster/cluster.h"
 #include "../metrics.h"
+#include "../token/revocation_files.h"
 
 
 /* a family of series: an array of indices in each config's metrics */
@@ -24,6 +25,41 @@ typedef struct {
 
 /* ends with an entry without a name */
 extern const ngx_http_akl_k8s_family_t  ngx_http_akl_k8s_families[];
+
+/* what a worker knows of a file of revocations */
+
+typedef struct {
+    ngx_uint_t                      entries;
+    ngx_uint_t                      age;        /* since it was good, s */
+    ngx_uint_t                      rejected;
+    ngx_uint_t                      bytes;      /* these of the journal only */
+    ngx_uint_t                      max_bytes;
+} ngx_http_akl_k8s_file_stat_t;
+
+void ngx_http_akl_k8s_file_stat(ngx_http_akl_k8s_main_conf_t *amcf,
+    ngx_http_akl_k8s_revocation_file_t *file,
+    ngx_http_akl_k8s_file_stat_t *stat);
+
+
+/* one of these figures, or of ngx_akl_zone_stat_t */
+
+typedef struct {
+    const char                     *name;       /* in JSON */
+    const char                     *metric;
+    const char                     *type;
+    const char                     *help;
+    size_t                          offset;
+    ngx_uint_t                      classes;    /* one of each class */
+    ngx_uint_t                      journal;    /* of the journal only */
+} ngx_http_akl_k8s_figure_t;
+
+/* both end with an entry without a name */
+extern const ngx_http_akl_k8s_figure_t  ngx_http_akl_k8s_file_figures[];
+extern const ngx_http_akl_k8s_figure_t  ngx_http_akl_k8s_zone_figures[];
+
+#define ngx_http_akl_k8s_figure(stat, figure)                                 \
+    ((const ngx_uint_t *) ((const u_char *) (stat) + (figure)->offset))
+
 
 /* what expires: labels, and this worker's credential in a cluster */
 

@@ -247,7 +247,7 @@ ngx_http_akl_k8s_page_files(ngx_http_akl_k8s_main_conf_t *amcf,
     for (i = 0; i < amcf->revocation_files->nelts; i++) {
         ngx_http_akl_k8s_text_literal(text, "<tr><th scope=\"row\"><code>");
         ngx_http_akl_k8s_text_html(text, &file[i].path);
-        ngx_http_akl_k8s_text(text, "</code></th><td class=\"n\">%uz</td>"
+        ngx_http_akl_k8s_text(text, "</code></th><td class=\"n\">%ui</td>"
                               "<td class=\"n\">",
                               akl_revocations_count(
                                 ngx_http_akl_k8s_revocation_table(&file[i])));
@@ -275,7 +275,7 @@ ngx_http_akl_k8s_page_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text(text, "<section>\n<h2>Zone</h2>\n"
                           "<div class=\"groups\">\n<div>\n"
                           "<h3 id=\"memory\">Memory</h3>\n"
-                          "<meter min=\"0\" max=\"%uz\" value=\"%uz\" "
+                          "<meter min=\"0\" max=\"%ui\" value=\"%ui\" "
                           "aria-labelledby=\"memory\"></meter>\n<dl>\n",
                           stat.size, stat.used);
     ngx_http_akl_k8s_page_room(text, "used", stat.used, stat.size);
@@ -326,10 +326,10 @@ static void
 ngx_http_akl_k8s_page_bytes(ngx_http_akl_k8s_text_t *text, size_t size)
 {
     if (size < 1024 * 1024) {
-        ngx_http_akl_k8s_text(text, "%uz KB", (size + 1023) / 1024);
+        ngx_http_akl_k8s_text(text, "%ui KB", (size + 1023) / 1024);
         return;
     }
 
-    ngx_http_akl_k8s_text(text, "%uz.%uz MB", size / (1024 * 1024),
+    ngx_http_akl_k8s_text(text, "%ui.%ui MB", size / (1024 * 1024),
                           size % (1024 * 1024) * 10 / (1024 * 1024));
 }

@@ -3,7 +3,6 @@
  */
 
 #include "../cluster/keys.h"
-#include "../token/revocation_files.h"
 #include "../token/revocations.h"
 #include "families.h"
 #include "prometheus.h"
@@ -24,9 +23,6 @@ static void ngx_http_akl_k8s_status_text_revocations(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_status_text_config(ngx_http_akl_k8s_text_t *text,
     const char *name, ngx_str_t *config);
-static void ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
-    const char *name, ngx_http_akl_k8s_revocation_file_t *file,
-    ngx_uint_t value);
 static void ngx_http_akl_k8s_status_text_zone(
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_text_t *text);
 static void ngx_http_akl_k8s_text_head(ngx_http_akl_k8s_text_t *text,
@@ -244,8 +240,9 @@ static void
 ngx_http_akl_k8s_status_text_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text_t *text)
 {
-    ngx_uint_t                           i, n;
-    akl_revocations_t                   *table;
+    ngx_uint_t                           i;
+    ngx_http_akl_k8s_file_stat_t         stat;
+    const ngx_http_akl_k8s_figure_t     *figure;
     ngx_http_akl_k8s_revocation_file_t  *file;
 
     ngx_http_akl_k8s_text_head(text, "revocations_total", "counter",
@@ -264,61 +261,29 @@ ngx_http_akl_k8s_status_text_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
     }
 
     file = amcf->revocation_files->elts;
-    n = amcf->revocation_files->nelts;
 
-    ngx_http_akl_k8s_text_head(text, "revocations_entries", "gauge",
-                               "Revocations that were read from a file.");
+    for (figure = ngx_http_akl_k8s_file_figures; figure->name; figure++) {
 
-    for (i = 0; i < n; i++) {
-        table = ngx_http_akl_k8s_revocation_table(&file[i]);
-
-        ngx_http_akl_k8s_status_text_file(text, "revocations_entries",
-                                          &file[i],
-                                          akl_revocations_count(table));
-    }
-
-    ngx_http_akl_k8s_text_head(text, "revocations_age_seconds", "gauge",
-                               "Time since the file was found good.");
-
-    for (i = 0; i < n; i++) {
-        ngx_http_akl_k8s_status_text_file(text, "revocations_age_seconds",
-                                          &file[i],
-                                          ngx_time() - file[i].good);
-    }
-
-    ngx_http_akl_k8s_text_head(text, "revocations_rejected_total", "counter",
-                               "Contents of the file that were not taken.");
-
-    for (i = 0; i < n; i++) {
-        ngx_http_akl_k8s_status_text_file(text, "revocations_rejected_total",
-                                          &file[i],
-                                          ngx_akl_zone_read(amcf->zone,
-                                                           file[i].rejected));
-    }
-
-    if (amcf->journal == NULL) {
-        return;
-    }
-
-    ngx_http_akl_k8s_text_head(text, "revocations_journal_bytes", "gauge",
-                               "Size of the journal.");
-
-    for (i = 0; i < n; i++) {
-        if (file[i].journal) {
-            ngx_http_akl_k8s_status_text_file(text,
-                               "revocations_journal_bytes", &file[i],
-                               ngx_http_akl_k8s_journal_size(file[i].journal));
+        if (figure->journal && amcf->journal == NULL) {
+            continue;
         }
-    }
 
-    ngx_http_akl_k8s_text_head(text, "revocations_journal_max_bytes", "gauge",
-                               "Size that the journal may have.");
+        ngx_http_akl_k8s_text_head(text, figure->metric, figure->type,
+                                   figure->help);
 
-    for (i = 0; i < n; i++) {
-        if (file[i].journal) {
-            ngx_http_akl_k8s_status_text_file(text,
-                               "revocations_journal_max_bytes", &file[i],
-                               ngx_http_akl_k8s_journal_max(file[i].journal));
+        for (i = 0; i < amcf->revocation_files->nelts; i++) {
+
+            if (figure->journal && file[i].journal == NULL) {
+                continue;
+            }
+
+            ngx_http_akl_k8s_file_stat(amcf, &file[i], &stat);
+
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{file=\"",
+                                  figure->metric);
+            ngx_http_akl_k8s_text_label(text, &file[i].path);
+            ngx_http_akl_k8s_text(text, "\"} %ui\n",
+                                  *ngx_http_akl_k8s_figure(&stat, figure));
         }
     }
 }
@@ -337,79 +302,34 @@ ngx_http_akl_k8s_status_text_config(ngx_http_akl_k8s_text_t *text,
 
 
 static void
-ngx_http_akl_k8s_status_text_file(ngx_http_akl_k8s_text_t *text,
-    const char *name, ngx_http_akl_k8s_revocation_file_t *file,
-    ngx_uint_t value)
-{
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s{file=\"", name);
-    ngx_http_akl_k8s_text_label(text, &file->path);
-    ngx_http_akl_k8s_text(text, "\"} %ui\n", value);
-}
-
-
-static void
 ngx_http_akl_k8s_status_text_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_http_akl_k8s_text_t *text)
 {
-    ngx_uint_t           i;
-    ngx_akl_zone_stat_t  stat;
+    ngx_uint_t                        i;
+    const ngx_uint_t                 *value;
+    ngx_akl_zone_stat_t               stat;
+    const ngx_http_akl_k8s_figure_t  *figure;
 
     ngx_akl_zone_stat(amcf->zone, &stat);
 
-    ngx_http_akl_k8s_text_head(text, "zone_size_bytes", "gauge",
-                               "Memory for entries.");
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                          "zone_size_bytes %uz\n", stat.size);
+    for (figure = ngx_http_akl_k8s_zone_figures; figure->name; figure++) {
 
-    ngx_http_akl_k8s_text_head(text, "zone_used_bytes", "gauge",
-                               "Memory of live entries.");
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                          "zone_used_bytes %uz\n", stat.used);
+        ngx_http_akl_k8s_text_head(text, figure->metric, figure->type,
+                                   figure->help);
 
-    ngx_http_akl_k8s_text_head(text, "zone_flights", "gauge",
-                               "Reviews marked as under way.");
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "zone_flights %ui\n",
-                          stat.flights);
+        value = ngx_http_akl_k8s_figure(&stat, figure);
 
-    ngx_http_akl_k8s_text_head(text, "zone_resets_total", "counter",
-                               "Times a worker died inside the zone.");
-    ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                          "zone_resets_total %ui\n", stat.resets);
+        if (!figure->classes) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX "%s %ui\n",
+                                  figure->metric, *value);
+            continue;
+        }
 
-    ngx_http_akl_k8s_text_head(text, "zone_entries", "gauge",
-                               "Entries by class.");
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                              "zone_entries{class=\"%s\"} %ui\n",
-                              ngx_http_akl_k8s_classes[i], stat.entries[i]);
-    }
-
-    ngx_http_akl_k8s_text_head(text, "zone_evicted_total", "counter",
-                               "Live entries evicted by class.");
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                              "zone_evicted_total{class=\"%s\"} %ui\n",
-                              ngx_http_akl_k8s_classes[i], stat.evicted[i]);
-    }
-
-    ngx_http_akl_k8s_text_head(text, "zone_share_bytes", "gauge",
-                               "Memory that a class may take.");
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                              "zone_share_bytes{class=\"%s\"} %uz\n",
-                              ngx_http_akl_k8s_classes[i], stat.share[i]);
-    }
-
-    ngx_http_akl_k8s_text_head(text, "zone_taken_bytes", "gauge",
-                               "Memory that a class takes of its share.");
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
-                              "zone_taken_bytes{class=\"%s\"} %uz\n",
-                              ngx_http_akl_k8s_classes[i], stat.taken[i]);
+        for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+            ngx_http_akl_k8s_text(text, NGX_HTTP_AKL_K8S_PREFIX
+                                  "%s{class=\"%s\"} %ui\n", figure->metric,
+                                  ngx_http_akl_k8s_classes[i], value[i]);
+        }
     }
 }
 

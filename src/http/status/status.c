@@ -11,7 +11,6 @@
 #include "../headers.h"
 #include "../request.h"
 #include "../respond.h"
-#include "../token/revocation_files.h"
 #include "../token/revocations.h"
 #include "families.h"
 #include "page.h"
@@ -268,6 +267,8 @@ ngx_http_akl_k8s_status_json_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_t *out)
 {
     ngx_uint_t                           i;
+    ngx_http_akl_k8s_file_stat_t         stat;
+    const ngx_http_akl_k8s_figure_t     *figure;
     ngx_http_akl_k8s_revocation_file_t  *file;
 
     akl_json_out_open(out, "revocations", '{');
@@ -283,17 +284,14 @@ ngx_http_akl_k8s_status_json_revocations(ngx_http_akl_k8s_main_conf_t *amcf,
 
     for (i = 0; file && i < amcf->revocation_files->nelts; i++) {
         akl_json_out_open(out, (char *) file[i].path.data, '{');
-        akl_json_out_int(out, "entries", akl_revocations_count(
-                              ngx_http_akl_k8s_revocation_table(&file[i])));
-        akl_json_out_int(out, "age_seconds", ngx_time() - file[i].good);
-        akl_json_out_int(out, "rejected", ngx_akl_zone_read(amcf->zone,
-                                                           file[i].rejected));
 
-        if (file[i].journal) {
-            akl_json_out_int(out, "bytes",
-                             ngx_http_akl_k8s_journal_size(file[i].journal));
-            akl_json_out_int(out, "max_bytes",
-                             ngx_http_akl_k8s_journal_max(file[i].journal));
+        ngx_http_akl_k8s_file_stat(amcf, &file[i], &stat);
+
+        for (figure = ngx_http_akl_k8s_file_figures; figure->name; figure++) {
+            if (!figure->journal || file[i].journal) {
+                akl_json_out_int(out, figure->name,
+                                 *ngx_http_akl_k8s_figure(&stat, figure));
+            }
         }
 
         akl_json_out_close(out, '}');
@@ -308,47 +306,35 @@ static void
 ngx_http_akl_k8s_status_json_zone(ngx_http_akl_k8s_main_conf_t *amcf,
     akl_json_out_t *out)
 {
-    ngx_uint_t              i;
-    ngx_akl_zone_stat_t     stat;
-    ngx_akl_client_stat_t   client;
+    ngx_uint_t                        i;
+    const ngx_uint_t                 *value;
+    ngx_akl_zone_stat_t               stat;
+    ngx_akl_client_stat_t             client;
+    const ngx_http_akl_k8s_figure_t  *figure;
 
     ngx_akl_zone_stat(amcf->zone, &stat);
     ngx_akl_client_stat(&client);
 
     akl_json_out_open(out, "zone", '{');
-    akl_json_out_int(out, "size", stat.size);
-    akl_json_out_int(out, "used", stat.used);
-    akl_json_out_int(out, "flights", stat.flights);
-    akl_json_out_int(out, "resets", stat.resets);
 
-    akl_json_out_open(out, "entries", '{');
+    for (figure = ngx_http_akl_k8s_zone_figures; figure->name; figure++) {
 
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.entries[i]);
+        value = ngx_http_akl_k8s_figure(&stat, figure);
+
+        if (!figure->classes) {
+            akl_json_out_int(out, figure->name, *value);
+            continue;
+        }
+
+        akl_json_out_open(out, figure->name, '{');
+
+        for (i = 0; i < NGX_AKL_CLASS_N; i++) {
+            akl_json_out_int(out, ngx_http_akl_k8s_classes[i], value[i]);
+        }
+
+        akl_json_out_close(out, '}');
     }
 
-    akl_json_out_close(out, '}');
-    akl_json_out_open(out, "evicted", '{');
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.evicted[i]);
-    }
-
-    akl_json_out_close(out, '}');
-    akl_json_out_open(out, "share", '{');
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.share[i]);
-    }
-
-    akl_json_out_close(out, '}');
-    akl_json_out_open(out, "taken", '{');
-
-    for (i = 0; i < NGX_AKL_CLASS_N; i++) {
-        akl_json_out_int(out, ngx_http_akl_k8s_classes[i], stat.taken[i]);
-    }
-
-    akl_json_out_close(out, '}');
     akl_json_out_close(out, '}');
 
     akl_json_out_open(out, "worker", '{');
