@@ -10,68 +10,34 @@
 #define AKL_PEM_MAX  (256 * 1024)
 
 
+static int akl_jwk_from_pem(akl_jwk_t *jwk, akl_str_t pem,
+    unsigned private_key, const char **err);
 static BIO *akl_pem_open(akl_str_t pem, const char **err);
 static EVP_PKEY *akl_pem_private(BIO *bio, const char **err);
 static EVP_PKEY *akl_pem_public(BIO *bio, const char **err);
 static EVP_PKEY *akl_pem_certificate(const unsigned char *data, long len,
     const char **err);
 static int akl_pem_no_password(char *buf, int size, int rwflag, void *data);
-static int akl_pem_pair(EVP_PKEY *pkey, const akl_jwk_members_t *m);
+static int akl_pem_pair(EVP_PKEY *pkey, EVP_PKEY *public);
 
 
 int
 akl_jwk_private_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err)
 {
-    int                rc;
-    BIO               *bio;
-    EVP_PKEY          *pkey;
-    akl_jwk_members_t  m;
-
-    rc = -1;
-    pkey = NULL;
-    memset(jwk, 0, sizeof(akl_jwk_t));
-
-    bio = akl_pem_open(pem, err);
-    if (bio == NULL) {
-        goto done;
-    }
-
-    pkey = akl_pem_private(bio, err);
-
-    if (pkey == NULL || akl_jwk_members_get(&m, pkey, err) != 0) {
-        goto done;
-    }
-
-    if (m.alg == AKL_ALG_ES512) {
-        *err = "P-521 keys verify, but do not sign";
-        goto done;
-    }
-
-    if (!akl_pem_pair(pkey, &m)) {
-        *err = "private key does not match its public half";
-        goto done;
-    }
-
-    rc = akl_jwk_fill(jwk, pkey, &m, AKL_ALG_NONE, (akl_str_t) { 0, NULL },
-                      err);
-    pkey = NULL;
-
-    if (rc == 0) {
-        jwk->private_key = 1;
-    }
-
-done:
-
-    EVP_PKEY_free(pkey);
-    BIO_free(bio);
-    ERR_clear_error();
-
-    return rc;
+    return akl_jwk_from_pem(jwk, pem, 1, err);
 }
 
 
 int
 akl_jwk_public_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err)
+{
+    return akl_jwk_from_pem(jwk, pem, 0, err);
+}
+
+
+static int
+akl_jwk_from_pem(akl_jwk_t *jwk, akl_str_t pem, unsigned private_key,
+    const char **err)
 {
     int                rc;
     BIO               *bio;
@@ -80,6 +46,7 @@ akl_jwk_public_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err)
 
     rc = -1;
     pkey = NULL;
+    public = NULL;
     memset(jwk, 0, sizeof(akl_jwk_t));
 
     bio = akl_pem_open(pem, err);
@@ -87,7 +54,7 @@ akl_jwk_public_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err)
         goto done;
     }
 
-    pkey = akl_pem_public(bio, err);
+    pkey = private_key ? akl_pem_private(bio, err) : akl_pem_public(bio, err);
 
     if (pkey == NULL || akl_jwk_members_get(&m, pkey, err) != 0) {
         goto done;
@@ -100,11 +67,32 @@ akl_jwk_public_from_pem(akl_jwk_t *jwk, akl_str_t pem, const char **err)
         goto done;
     }
 
-    rc = akl_jwk_fill(jwk, public, &m, AKL_ALG_NONE, (akl_str_t) { 0, NULL },
-                      err);
+    if (!private_key) {
+        rc = akl_jwk_fill(jwk, public, &m, AKL_ALG_NONE, akl_str(""), err);
+        public = NULL;
+        goto done;
+    }
+
+    if (m.alg == AKL_ALG_ES512) {
+        *err = "P-521 keys verify, but do not sign";
+        goto done;
+    }
+
+    if (!akl_pem_pair(pkey, public)) {
+        *err = "private key does not match its public half";
+        goto done;
+    }
+
+    rc = akl_jwk_fill(jwk, pkey, &m, AKL_ALG_NONE, akl_str(""), err);
+    pkey = NULL;
+
+    if (rc == 0) {
+        jwk->private_key = 1;
+    }
 
 done:
 
+    EVP_PKEY_free(public);
     EVP_PKEY_free(pkey);
     BIO_free(bio);
     ERR_clear_error();
@@ -132,7 +120,7 @@ akl_pem_open(akl_str_t pem, const char **err)
 
     bio = BIO_new_mem_buf(pem.data, (int) pem.len);
     if (bio == NULL) {
-        *err = "out of memory";
+        *err = akl_out_of_memory;
     }
 
     return bio;
@@ -259,12 +247,10 @@ akl_pem_no_password(char *buf, int size, int rwflag, void *data)
  */
 
 static int
-akl_pem_pair(EVP_PKEY *pkey, const akl_jwk_members_t *m)
+akl_pem_pair(EVP_PKEY *pkey, EVP_PKEY *public)
 {
     int             ok;
     size_t          len;
-    EVP_PKEY       *public;
-    const char     *err;
     EVP_MD_CTX     *ctx;
     unsigned char   sig[AKL_RSA_BYTES_MAX];
     const EVP_MD   *md;
@@ -273,12 +259,11 @@ akl_pem_pair(EVP_PKEY *pkey, const akl_jwk_members_t *m)
 
     ok = 0;
     len = sizeof(sig);
-    md = (m->alg == AKL_ALG_EDDSA) ? NULL : EVP_sha256();
+    md = (EVP_PKEY_base_id(pkey) == EVP_PKEY_ED25519) ? NULL : EVP_sha256();
 
-    public = akl_jwk_members_pkey(m, &err);
     ctx = EVP_MD_CTX_new();
 
-    if (public != NULL && ctx != NULL
+    if (ctx != NULL
         && EVP_DigestSignInit(ctx, NULL, md, NULL, pkey) == 1
         && EVP_DigestSign(ctx, sig, &len, probe, sizeof(probe)) == 1
         && EVP_MD_CTX_reset(ctx) == 1
@@ -289,7 +274,6 @@ akl_pem_pair(EVP_PKEY *pkey, const akl_jwk_members_t *m)
     }
 
     EVP_MD_CTX_free(ctx);
-    EVP_PKEY_free(public);
 
     return ok;
 }
