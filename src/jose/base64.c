@@ -91,46 +91,91 @@ akl_base64_four(unsigned char *dst, unsigned bad, const unsigned char *s)
 }
 
 
-ssize_t
-akl_base64url_decode(unsigned char *dst, akl_str_t src)
+/*
+ * Either alphabet: "bad" is the bit of what it lacks.  Padding and white space
+ * belong to the standard one; what is base64url is canonical, without them.
+ */
+
+static inline ssize_t
+akl_base64_read(unsigned char *dst, akl_str_t src, unsigned bad)
 {
-    size_t                i, tail;
-    ssize_t               n;
-    unsigned              v;
-    uint32_t              acc;
-    unsigned char        *p;
-    const unsigned char  *s;
+    size_t          i;
+    ssize_t         tail;
+    unsigned        n, pad, v;
+    uint32_t        acc;
+    unsigned char  *p;
 
     akl_count(src.len);
 
     p = dst;
-    s = src.data;
-    tail = src.len % 4;
-
-    for (i = src.len / 4; i > 0; i--) {
-        if (!akl_base64_four(p, AKL_B64_NOT_URL, s)) {
-            return -1;
-        }
-
-        p += 3;
-        s += 4;
-    }
-
+    n = 0;
+    pad = 0;
     acc = 0;
 
-    for (i = 0; i < tail; i++) {
-        v = akl_base64_value(s[i]);
+    for (i = 0; i < src.len; i++) {
 
-        if (v & AKL_B64_NOT_URL) {
+        if (n == 0 && pad == 0 && src.len - i >= 4
+            && akl_base64_four(p, bad, src.data + i))
+        {
+            p += 3;
+            i += 3;
+            continue;
+        }
+
+        if (bad == AKL_B64_NOT_PLAIN) {
+
+            if (src.data[i] == '=') {
+                pad++;
+                continue;
+            }
+
+            if (src.data[i] == ' '
+                || (src.data[i] >= '\t' && src.data[i] <= '\r'))
+            {
+                continue;
+            }
+        }
+
+        v = akl_base64_value(src.data[i]);
+
+        if ((v & bad) || pad) {
             return -1;
         }
 
         acc = acc << 6 | (v & AKL_B64_BITS);
+
+        if (++n == 4) {
+            p[0] = (unsigned char) (acc >> 16);
+            p[1] = (unsigned char) (acc >> 8);
+            p[2] = (unsigned char) acc;
+
+            p += 3;
+            n = 0;
+            acc = 0;
+        }
     }
 
-    n = akl_base64_tail(p, acc, (unsigned) tail);
+    if (pad && (n == 0 || n + pad != 4)) {
+        return -1;
+    }
 
-    return (n < 0) ? -1 : (p - dst) + n;
+    tail = akl_base64_tail(p, acc, n);
+
+    return (tail < 0) ? -1 : (p - dst) + tail;
+}
+
+
+ssize_t
+akl_base64url_decode(unsigned char *dst, akl_str_t src)
+{
+    return akl_base64_read(dst, src, AKL_B64_NOT_URL);
+}
+
+
+ssize_t
+akl_base64_decode(unsigned char *dst, akl_str_t src)
+{
+    return akl_base64_read(dst, src, AKL_B64_NOT_PLAIN);
 }
 
 
@@ -167,70 +212,4 @@ akl_base64url_encode(unsigned char *dst, akl_str_t src)
     }
 
     return (size_t) (p - dst);
-}
-
-
-ssize_t
-akl_base64_decode(unsigned char *dst, akl_str_t src)
-{
-    size_t          i;
-    ssize_t         tail;
-    unsigned        n, pad, v;
-    uint32_t        acc;
-    unsigned char  *p;
-
-    akl_count(src.len);
-
-    p = dst;
-    n = 0;
-    pad = 0;
-    acc = 0;
-
-    for (i = 0; i < src.len; i++) {
-
-        if (n == 0 && pad == 0 && src.len - i >= 4
-            && akl_base64_four(p, AKL_B64_NOT_PLAIN, src.data + i))
-        {
-            p += 3;
-            i += 3;
-            continue;
-        }
-
-        if (src.data[i] == '=') {
-            pad++;
-            continue;
-        }
-
-        if (src.data[i] == ' '
-            || (src.data[i] >= '\t' && src.data[i] <= '\r'))
-        {
-            continue;
-        }
-
-        v = akl_base64_value(src.data[i]);
-
-        if ((v & AKL_B64_NOT_PLAIN) || pad) {
-            return -1;
-        }
-
-        acc = acc << 6 | (v & AKL_B64_BITS);
-
-        if (++n == 4) {
-            p[0] = (unsigned char) (acc >> 16);
-            p[1] = (unsigned char) (acc >> 8);
-            p[2] = (unsigned char) acc;
-
-            p += 3;
-            n = 0;
-            acc = 0;
-        }
-    }
-
-    if (pad && (n == 0 || n + pad != 4)) {
-        return -1;
-    }
-
-    tail = akl_base64_tail(p, acc, n);
-
-    return (tail < 0) ? -1 : (p - dst) + tail;
 }
