@@ -1,8 +1,7 @@
 #include "jose.h"
 
 
-static size_t akl_der_put_uint(unsigned char *p, const unsigned char *n,
-    size_t len);
+static size_t akl_der_put_uint(unsigned char *p, akl_str_t n);
 static int akl_der_get_uint(akl_str_t *in, unsigned char *n, size_t len);
 static int akl_scalar_valid(const unsigned char *n, const akl_curve_t *curve);
 
@@ -84,25 +83,36 @@ akl_der_put_head(unsigned char *p, unsigned char tag, size_t len)
 
 
 size_t
+akl_der_put_pair(unsigned char *der, akl_str_t a, akl_str_t b)
+{
+    size_t  n;
+
+    n = akl_der_put_uint(NULL, a) + akl_der_put_uint(NULL, b);
+    n = akl_der_put_head(der, 0x30, n);
+
+    n += akl_der_put_uint(der + n, a);
+
+    return n + akl_der_put_uint(der + n, b);
+}
+
+
+size_t
 akl_ecdsa_to_der(unsigned char *der, const unsigned char *raw,
     const akl_curve_t *curve)
 {
-    size_t         len, head;
-    unsigned char  body[AKL_ECDSA_DER_MAX];
+    akl_str_t  r, s;
 
-    if (!akl_scalar_valid(raw, curve)
-        || !akl_scalar_valid(raw + curve->size, curve))
-    {
+    r.data = raw;
+    r.len = curve->size;
+
+    s.data = raw + curve->size;
+    s.len = curve->size;
+
+    if (!akl_scalar_valid(r.data, curve) || !akl_scalar_valid(s.data, curve)) {
         return 0;
     }
 
-    len = akl_der_put_uint(body, raw, curve->size);
-    len += akl_der_put_uint(body + len, raw + curve->size, curve->size);
-
-    head = akl_der_put_head(der, 0x30, len);
-    memcpy(der + head, body, len);
-
-    return head + len;
+    return akl_der_put_pair(der, r, s);
 }
 
 
@@ -124,23 +134,27 @@ akl_ecdsa_from_der(unsigned char *raw, akl_str_t der, const akl_curve_t *curve)
 }
 
 
+/* an INTEGER of these bytes, big-endian; "p" may be NULL to measure */
+
 static size_t
-akl_der_put_uint(unsigned char *p, const unsigned char *n, size_t len)
+akl_der_put_uint(unsigned char *p, akl_str_t n)
 {
     size_t  pad, head;
 
-    while (len > 1 && *n == 0) {
-        n++;
-        len--;
+    while (n.len > 1 && *n.data == 0) {
+        n.data++;
+        n.len--;
     }
 
-    pad = *n >> 7;
-    head = akl_der_put_head(p, 0x02, len + pad);
+    pad = *n.data >> 7;
+    head = akl_der_put_head(p, 0x02, n.len + pad);
 
-    p[head] = 0;
-    memcpy(p + head + pad, n, len);
+    if (p != NULL) {
+        p[head] = 0;
+        memcpy(p + head + pad, n.data, n.len);
+    }
 
-    return head + pad + len;
+    return head + pad + n.len;
 }
 
 

@@ -97,6 +97,13 @@ int akl_der_get(akl_str_t *in, unsigned char tag, akl_str_t *value);
 size_t akl_der_put_head(unsigned char *p, unsigned char tag, size_t len);
 
 /*
+ * A SEQUENCE of two INTEGERs, unsigned and big-endian: a signature, or an RSA
+ * key (RFC 8017 appendix A.1.1).  "der" has room for both and for 14 bytes
+ * more.  Returns the length.
+ */
+size_t akl_der_put_pair(unsigned char *der, akl_str_t a, akl_str_t b);
+
+/*
  * The members of a public or private key, checked for strength.  0, or -1
  * and *err.
  */

@@ -5,12 +5,6 @@
 #include "jose.h"
 
 
-static const unsigned char  akl_rsa_algorithm[] = {
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
-    0x01, 0x05, 0x00
-};
-
-
 static const unsigned char  akl_ec_oid[] = {
     0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01
 };
@@ -23,7 +17,6 @@ static int akl_members_ec(akl_jwk_members_t *m, akl_str_t algorithm,
 static int akl_members_check(const akl_jwk_members_t *m, const char **err);
 static int akl_ec_normalise(const akl_curve_t *curve, akl_str_t point,
     unsigned char *out);
-static size_t akl_spki_rsa(unsigned char *der, const akl_jwk_members_t *m);
 static size_t akl_spki_ec(unsigned char *der, const akl_jwk_members_t *m);
 
 
@@ -315,22 +308,18 @@ akl_jwk_members_pkey(const akl_jwk_members_t *m, const char **err)
             return NULL;
         }
 
-        len = akl_spki_ec(der, m);
-
-    } else if (m->alg == AKL_ALG_EDDSA) {
-        len = 0;
-
-    } else {
-        len = akl_spki_rsa(der, m);
-    }
-
-    if (len) {
         p = der;
+        len = akl_spki_ec(der, m);
         pkey = d2i_PUBKEY(NULL, &p, (long) len);
 
-    } else {
+    } else if (m->alg == AKL_ALG_EDDSA) {
         pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
                                            m->first.data, m->first.len);
+
+    } else {
+        p = der;
+        len = akl_der_put_pair(der, m->first, m->second);
+        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long) len);
     }
 
     if (pkey == NULL) {
@@ -340,48 +329,6 @@ akl_jwk_members_pkey(const akl_jwk_members_t *m, const char **err)
     ERR_clear_error();
 
     return pkey;
-}
-
-
-static size_t
-akl_spki_rsa(unsigned char *der, const akl_jwk_members_t *m)
-{
-    size_t          n, e, key, bits, pad_n, pad_e;
-    unsigned char  *p;
-
-    pad_n = m->first.data[0] >> 7;
-    pad_e = m->second.data[0] >> 7;
-
-    n = m->first.len + pad_n;
-    e = m->second.len + pad_e;
-
-    key = akl_der_put_head(NULL, 0x02, n) + n
-          + akl_der_put_head(NULL, 0x02, e) + e;
-    bits = 1 + akl_der_put_head(NULL, 0x30, key) + key;
-
-    p = der;
-    p += akl_der_put_head(p, 0x30,
-                          sizeof(akl_rsa_algorithm)
-                          + akl_der_put_head(NULL, 0x03, bits) + bits);
-
-    memcpy(p, akl_rsa_algorithm, sizeof(akl_rsa_algorithm));
-    p += sizeof(akl_rsa_algorithm);
-
-    p += akl_der_put_head(p, 0x03, bits);
-    *p++ = 0;
-    p += akl_der_put_head(p, 0x30, key);
-
-    p += akl_der_put_head(p, 0x02, n);
-    *p = 0;
-    memcpy(p + pad_n, m->first.data, m->first.len);
-    p += n;
-
-    p += akl_der_put_head(p, 0x02, e);
-    *p = 0;
-    memcpy(p + pad_e, m->second.data, m->second.len);
-    p += e;
-
-    return (size_t) (p - der);
 }
 
 
