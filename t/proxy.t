@@ -2,6 +2,7 @@
 """k8s_proxy: an API server that is reached through an HTTP proxy alone."""
 
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -145,11 +146,34 @@ def a_proxy_that_does_not_connect_is_named_in_the_log(gateway):
 
 
 @t.story
-def a_proxy_that_says_nothing_is_a_timeout(gateway):
+def a_proxy_that_says_nothing_is_away(gateway):
     gateway.proxy.mute = True
-    gateway.start(akl_k8s_review_timeout='500ms')
-    t.is_(gateway.login(), (504, 'api_timeout'), 'a login')
-    gateway.says('the proxy, or TLS beyond it, timed out')
+    gateway.start(akl_k8s_review_timeout='60s connect=500ms')
+    t.is_(gateway.login(), AWAY, 'a login')
+    gateway.says('the proxy did not connect in time '
+                 rf'\(by proxy 127\.0\.0\.1:{gateway.proxy.port}, '
+                 rf'https://{NAME}:6443\)')
+    gateway.proxy.mute = False
+    t.is_(gateway.login(), OK, 'and when it speaks again')
+
+
+@t.story
+def the_next_host_is_asked_where_the_proxy_says_nothing_of_the_first(gateway):
+    gateway.proxy.mute = {'mute.example:6443'}
+    gateway.start(k8s_host=f'https://mute.example:6443 https://{NAME}:6443',
+                  akl_k8s_review_timeout='60s connect=500ms')
+    t.is_(gateway.login(), OK, 'a login')
+    t.is_(gateway.proxy.connects(), ['mute.example:6443', f'{NAME}:6443'],
+          'both in turn')
+
+
+@t.story
+def a_server_beyond_the_proxy_that_says_nothing_is_a_timeout(gateway):
+    with socket.create_server(('127.0.0.1', 0)) as deaf:
+        gateway.proxy.hosts = {f'{NAME}:6443': deaf.getsockname()}
+        gateway.start(akl_k8s_review_timeout='1s connect=500ms')
+        t.is_(gateway.login(), (504, 'api_timeout'), 'a login')
+    gateway.says('TLS handshake timed out')
 
 
 @t.story

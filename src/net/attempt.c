@@ -8,6 +8,7 @@
 static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
 static u_char *ngx_akl_attempt_authority(u_char *p, ngx_str_t *name,
     in_port_t port);
+static CURLcode ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg);
 static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
     void *arg);
 static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
@@ -110,6 +111,7 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
 
     a->looks = 0;
     a->connecting = 0;
+    a->tunneled = 0;
     a->begun = 0;
     a->headed = 0;
     a->no_memory = 0;
@@ -140,6 +142,12 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, a);
     rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) call->max_answer);
     rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) a->fresh);
+
+    if (target->proxy) {
+        rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION,
+                               ngx_akl_attempt_tunneled);
+        rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, a);
+    }
 
     if (call->body.len) {
         rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -316,6 +324,19 @@ ngx_akl_attempt_authority(u_char *p, ngx_str_t *name, in_port_t port)
 {
     return ngx_sprintf(p, ngx_strlchr(name->data, name->data + name->len, ':')
                           ? "[%V]:%ui" : "%V:%ui", name, (ngx_uint_t) port);
+}
+
+
+/* libcurl makes TLS ready when it has a way to the host, not before */
+
+static CURLcode
+ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg)
+{
+    ngx_akl_attempt_t  *a = arg;
+
+    a->tunneled = 1;
+
+    return CURLE_OK;
 }
 
 

@@ -27,6 +27,7 @@ typedef struct {
     unsigned              running:1;    /* the handle is with libcurl */
     unsigned              connecting:1; /* over a socket of its own making */
     unsigned              fresh:1;      /* on a connection of its own now */
+    unsigned              tunneled:1;   /* a proxy has connected, TLS begins */
     unsigned              begun:1;      /* a line of an answer has come */
     unsigned              headed:1;     /* all header lines have */
     unsigned              no_memory:1;  /* for what has come */

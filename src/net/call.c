@@ -24,6 +24,7 @@ static void ngx_akl_attempt_overdue(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter);
 static void ngx_akl_attempt_post(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_timer(ngx_event_t *ev);
+static ngx_uint_t ngx_akl_attempt_connected(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_later(ngx_akl_attempt_t *a,
     ngx_akl_outcome_e outcome, const char *error);
 static void ngx_akl_attempt_finish(ngx_akl_attempt_t *a,
@@ -380,10 +381,13 @@ ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
 
     a->looks = 0;
 
-    if (a->connecting && !ngx_akl_socket_established(a->socket)) {
+    if (a->connecting && !ngx_akl_attempt_connected(a)) {
         ngx_akl_attempt_silent(a);
 
-        ngx_akl_attempt_say(a, "connect timed out", CURLE_OK);
+        ngx_akl_attempt_say(a, ngx_akl_socket_established(a->socket)
+                               ? "the proxy did not connect in time"
+                               : "connect timed out",
+                            CURLE_OK);
         ngx_akl_attempt_stop(a);
 
         ngx_akl_attempt_unreachable(a);
@@ -402,12 +406,23 @@ ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
 
     ngx_akl_attempt_say(a, !(a->connecting && secured == 0)
                        ? "no answer in time"
-                       : a->call->target->proxy
-                       ? "the proxy, or TLS beyond it, timed out"
                        : "TLS handshake timed out",
                     CURLE_OK);
 
     ngx_akl_attempt_finish(a, NGX_AKL_TIMED_OUT);
+}
+
+
+/*
+ * 1 where there is a way to the host: a proxy that takes the connect, and then
+ * does not connect itself, is none.
+ */
+
+static ngx_uint_t
+ngx_akl_attempt_connected(ngx_akl_attempt_t *a)
+{
+    return ngx_akl_socket_established(a->socket)
+           && (a->call->target->proxy == NULL || a->tunneled);
 }
 
 

@@ -68,7 +68,8 @@ class Tunnel:
     """An HTTP proxy that knows CONNECT and nothing else.
 
     It connects to `hosts`, a dict of "host:port" to an address, and to
-    nothing else; or answers all with `status`, or not at all if `mute`.
+    nothing else; or answers all with `status`, or not at all if `mute`,
+    which may also be the only targets that it does not answer about.
     """
 
     def __init__(self, hosts):
@@ -100,10 +101,10 @@ class Tunnel:
                     return
                 head += data
             self.heads.append(head.decode('latin-1'))
-            if self.mute:
+            method, target, _ = self.heads[-1].split(' ', 2)
+            if self.mute is True or self.mute and target in self.mute:
                 conn.recv(1)
                 return
-            method, target, _ = self.heads[-1].split(' ', 2)
             status = self.status or (405 if method != 'CONNECT' else 200
                                      if target in self.hosts else 502)
             conn.sendall(f'HTTP/1.1 {status} x\r\n'.encode()
