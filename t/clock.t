@@ -10,6 +10,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
+import certs  # noqa: E402
+import dns  # noqa: E402
 import preload  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
@@ -41,15 +43,15 @@ def cluster():
 class Gateway:
     """An nginx whose clock can be set."""
 
-    def __init__(self, cluster, revocations='', valid=''):
+    def __init__(self, cluster, revocations='', valid='', **config):
         self.cluster = cluster
         self.clock = os.path.join(t.folder(), 'clock')
         t.write(self.clock, bytes(8))
         self.nginx = t.nginx(
             HTTP, start=False, revocations=revocations, valid=valid,
             method=cluster.method(), config=cluster.config(
-                kind='P-256', token_issuer=ISSUER),
-            env={'LD_PRELOAD': preload.build(t.dir, 'clock'),
+                kind='P-256', token_issuer=ISSUER, **config),
+            level='debug' if valid.startswith('resolver') else None, env={'LD_PRELOAD': preload.build(t.dir, 'clock'),
                  'AKL_CLOCK': self.clock})
         os.makedirs(os.path.join(self.nginx.dir, 'html'))
         t.write(os.path.join(self.nginx.dir, 'html', 'f'), 'file')
@@ -143,6 +145,23 @@ def a_verdict_stands_no_longer_since_the_clock_was_set_back(cluster):
     wait_for(lambda: time.monotonic() > answered + 10)
     t.is_((gateway.login(token).status, api.stats()['review']), (200, 2),
           'it stood for its eight seconds, not for fourteen')
+
+
+@t.story
+def addresses_are_good_no_longer_since_the_clock_was_set_back(cluster):
+    names = dns.Server({'api.test': ['127.0.0.1']})
+    cluster.api.certificate(*certs.write_pair(
+        cluster.dir, 'named',
+        certs.Authority().server(names=('127.0.0.1', 'api.test'))))
+    gateway = Gateway(
+        cluster, valid=f'resolver 127.0.0.1:{names.port};'
+        'akl_k8s_cache_valid 0;', k8s_host=f'https://api.test:{cluster.port}')
+    t.is_(gateway.login(cluster.issue()).status, 200, 'a login, by a name')
+    gateway.set(-3600)
+    token = cluster.issue(now=time.time() - 3600)
+    t.ok(wait_for(lambda: gateway.login(token).status == 200
+                  and gateway.nginx.grep('place api.test: resolved')[1:]),
+         'an hour back, the resolver is asked again when a second is over')
 
 
 t.tell()

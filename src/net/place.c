@@ -6,7 +6,9 @@
 #include "place.h"
 
 
-#define NGX_AKL_RESOLVE_AGAIN  5        /* s until after a failure */
+#define NGX_AKL_RESOLVE_AGAIN  5000     /* ms until after a failure */
+#define NGX_AKL_RESOLVE_MIN    1000     /* ms that any answer is good for */
+#define NGX_AKL_RESOLVE_MAX    60000    /* ms until the resolver has a say */
 #define NGX_AKL_FAILS          3        /* silent connects until it is left */
 #define NGX_AKL_PROBE          300      /* ms between tries of a silent one */
 
@@ -16,6 +18,7 @@ static ngx_int_t ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
 static ngx_akl_address_t *ngx_akl_place_address(ngx_akl_place_t *place,
     u_char *connect_to);
 static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
+static ngx_msec_t ngx_akl_place_span(time_t valid);
 
 
 ngx_int_t
@@ -28,6 +31,7 @@ ngx_akl_place_init(ngx_akl_place_t *place, ngx_akl_host_t *host,
     place->target = target;
     place->resolver = resolver;
     place->resolver_timeout = resolver_timeout;
+    place->valid = ngx_current_msec;
 
     ngx_queue_init(&place->waiting);
 
@@ -120,7 +124,9 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
 {
     ngx_resolver_ctx_t  *ctx;
 
-    if (place->via->naddrs || ngx_time() < place->valid) {
+    if (place->via->naddrs
+        || (ngx_msec_int_t) (place->valid - ngx_current_msec) > 0)
+    {
         return place->naddrs ? NGX_OK : NGX_ERROR;
     }
 
@@ -253,7 +259,7 @@ ngx_akl_place_extend(ngx_akl_place_t *place)
                    "akl_k8s place %V: no answer from the resolver, "
                    "known addresses are used", &place->via->host);
 
-    place->valid = ngx_time() + NGX_AKL_RESOLVE_AGAIN;
+    place->valid = ngx_current_msec + NGX_AKL_RESOLVE_AGAIN;
 }
 
 
@@ -278,7 +284,7 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
     if (ctx->state == NGX_OK && ctx->naddrs
         && ngx_akl_place_set(place, NULL, ctx->addrs, ctx->naddrs) == NGX_OK)
     {
-        place->valid = ngx_max(ctx->valid, ngx_time() + 1);
+        place->valid = ngx_current_msec + ngx_akl_place_span(ctx->valid);
 
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                        "akl_k8s place %V: resolved, %ui addresses",
@@ -293,8 +299,8 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
                       &place->via->host, place->target, ctx->state,
                       ngx_resolver_strerror(ctx->state));
 
-        place->valid = ngx_time() + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN
-                                                   : 1);
+        place->valid = ngx_current_msec + (place->naddrs ? NGX_AKL_RESOLVE_AGAIN
+                                                         : NGX_AKL_RESOLVE_MIN);
     }
 
     ngx_resolve_name_done(ctx);
@@ -307,4 +313,21 @@ ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx)
         ngx_akl_place_leave(waiter);
         waiter->handler(waiter);
     }
+}
+
+
+/*
+ * How long an answer of the resolver's is good for, in ms.  The resolver counts
+ * by the time of day, which may be set meanwhile.  It keeps answers itself, so
+ * that asking it again before their time costs nothing.
+ */
+
+static ngx_msec_t
+ngx_akl_place_span(time_t valid)
+{
+    time_t  left;
+
+    left = ngx_min(valid - ngx_time(), NGX_AKL_RESOLVE_MAX / 1000);
+
+    return ngx_max(left * 1000, NGX_AKL_RESOLVE_MIN);
 }

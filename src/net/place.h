@@ -51,7 +51,7 @@ struct ngx_akl_place_s {
     ngx_akl_address_t    *addrs;        /* malloc'ed */
     ngx_uint_t            naddrs;
     ngx_uint_t            first;        /* the address that answered last */
-    time_t                valid;        /* addresses are good until then */
+    ngx_msec_t            valid;        /* addresses are good until then */
     ngx_resolver_ctx_t   *resolving;
     ngx_queue_t           waiting;      /* of ngx_akl_waiter_t */
 };
