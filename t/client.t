@@ -2,6 +2,7 @@
 """The client of the API servers where the network is at its worst."""
 
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -17,6 +18,7 @@ NAMES = 'api.test', 'mute.test', 'silent.test'
 REFUSED_HEAD = 'HTTP/1.1 401 Unauthorized\r\n'
 OK = 200, None
 AWAY = 503, 'api_unreachable'
+BUSY = 503, 'overloaded'
 HTTP = '''
     resolver 127.0.0.1:@dns@;
     resolver_timeout 600s;
@@ -258,7 +260,7 @@ def a_worker_that_quits_does_not_wait_for_the_resolver(mute):
     t.is_(nginx.process.wait(PATIENCE), 0, 'then it ends')
 
 
-# Without connections a login fails by our fault, not the API server's
+# Without connections or descriptors a login fails by our lack of them, for now
 
 def waiting(gateway):
     """Begin a login; return its session and the rest of it, unsent."""
@@ -281,7 +283,7 @@ def a_lack_of_connections_is_not_held_against_the_api_server(cluster):
     for session, rest, _ in begun:
         session.sock.sendall(rest)
     t.ok(wait_for(lambda: gateway.nginx.grep(
-        'login failed, internal_error.*connections')),
+        'login failed, overloaded: .*: no worker_connections are free')),
          'there are none left for some reviews')
     cluster.api.clear()
     cluster.api.release()
@@ -289,11 +291,62 @@ def a_lack_of_connections_is_not_held_against_the_api_server(cluster):
     for session, _, _ in begun:
         with session:
             answer = session.receive('POST')
-            answers.add((answer.status, answer.json().get('reason')))
-    t.is_(answers, {OK, (500, 'internal_error')},
-          'some are answered, some fail')
+            answers.add((answer.status, answer.json().get('reason'),
+                         answer.header('Retry-After')))
+    t.is_(answers, {(*OK, None), (*BUSY, '1')},
+          'some are answered, some are asked to try again')
     t.is_([gateway.login() for _ in range(5)], [OK] * 5,
           'and nothing is held against the API server')
+
+
+def crowd(gateway, said):
+    """Connect until nginx has no room for more; return the connections."""
+    socks = []
+    while not gateway.nginx.grep(said):
+        sock = socket.create_connection(('127.0.0.1', gateway.nginx.port))
+        sock.sendall(b'GET /plain HTTP/1.1\r\n')
+        socks.append(sock)
+    return socks
+
+
+@t.story
+def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
+    gateway = Gateway(cluster, {'plain': {}},
+                      main='worker_rlimit_nofile 48;')
+    gateway.nginx.expect('Too many open files')
+    session, rest, _ = waiting(gateway)
+    socks = crowd(gateway, r'accept4?\(\) failed \(24')
+    with session:
+        session.sock.sendall(rest)
+        answer = session.receive('POST')
+    t.is_((answer.status, answer.json()['reason'],
+           answer.header('Retry-After')), (*BUSY, '1'), 'a login')
+    t.ok(gateway.nginx.wait_log('login failed, overloaded: .*: no socket could be '
+                                'opened: Too many open files'),
+         'the log says so')
+    for sock in socks:
+        sock.close()
+    t.is_([gateway.login() for _ in range(5)], [OK] * 5,
+          'and nothing is held against the API server')
+
+
+@t.story
+def a_connection_that_only_waits_gives_way_to_a_review(cluster):
+    gateway = Gateway(cluster, {'plain': {}}, connections=16)
+    gateway.nginx.expect('worker_connections are not enough')
+    idle = [client.Session(gateway.nginx.port) for _ in range(4)]
+    for session in idle:
+        t.is_(session.request(path='/plain').status, 204, 'one is kept alive')
+    begun = [waiting(gateway) for _ in range(6)]
+    cluster.api.fault('hold')
+    with gateway.nginx.frozen():
+        for session, rest, _ in begun:
+            session.sock.sendall(rest)
+    t.ok(wait_for(lambda: cluster.api.stats()['review'] == len(begun)),
+         'more reviews at once than there are connections free')
+    cluster.api.release()
+    t.is_({session.receive('POST').status for session, _, _ in begun}, {200},
+          'those that only wait were closed for them')
 
 
 t.tell()

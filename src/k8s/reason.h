@@ -86,7 +86,7 @@ typedef enum {
     X(API_TIMEOUT, "api_timeout", 504, OUTAGE,                                \
       "the Kubernetes API server did not answer in time")                     \
     X(OVERLOADED, "overloaded", 503, OUTAGE,                                  \
-      "too many logins are waiting for a token review")                       \
+      "the gateway has no room for another token review")                     \
     X(INTERNAL_ERROR, "internal_error", 500, OUTAGE,                          \
       "an internal error occurred")
 

@@ -124,7 +124,11 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
         ngx_str_null(&call->answer);
     }
 
-    if (ngx_akl_attempt_url(a) != NGX_OK) {
+    a->opening.owner = target;
+
+    if (ngx_akl_attempt_url(a) != NGX_OK
+        || ngx_akl_sockets_for(easy, &a->opening) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -475,6 +479,10 @@ ngx_akl_attempt_stop(ngx_akl_attempt_t *a)
     curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, NULL);
     curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_SSL_CTX_FUNCTION, NULL);
+    curl_easy_setopt(a->easy, CURLOPT_SSL_CTX_DATA, NULL);
+
+    (void) ngx_akl_sockets_for(a->easy, NULL);
 
     ngx_akl_target_release(a->call->target, a->easy, a->generation);
     a->easy = NULL;

@@ -16,6 +16,7 @@ typedef struct {
     ngx_akl_waiter_t      waiter;       /* for a place's addresses */
 
     CURL                 *easy;
+    ngx_akl_opening_t     opening;      /* of its sockets */
     ngx_uint_t            generation;   /* of the handle */
     struct curl_slist     bearer;       /* its line, wiped */
     struct curl_slist     accept;       /* then this one, */
@@ -26,8 +27,8 @@ typedef struct {
                                         /* "::ADDRESS:PORT", a proxy's, too */
     unsigned              running:1;    /* the handle is with libcurl */
     unsigned              connecting:1; /* over a socket of its own making */
-    unsigned              fresh:1;      /* on a connection of its own now */
     unsigned              tunneled:1;   /* a proxy has connected, TLS begins */
+    unsigned              fresh:1;      /* on a connection of its own now */
     unsigned              begun:1;      /* a line of an answer has come */
     unsigned              headed:1;     /* all header lines have */
     unsigned              no_memory:1;  /* for what has come */
@@ -65,7 +66,7 @@ ngx_int_t ngx_akl_attempt_next(ngx_akl_attempt_t *a);
 
 /*
  * Hands the request to libcurl, to the place and address at hand.  NGX_OK, or
- * NGX_ERROR where memory or connections ran out.
+ * NGX_ERROR where memory ran out.
  */
 ngx_int_t ngx_akl_attempt_send(ngx_akl_attempt_t *a);
 

@@ -13,6 +13,8 @@
 #define NGX_AKL_LOOKS          8        /* turns of the loop after a limit */
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
 
+#define NGX_AKL_NO_CONNECTION  "no worker_connections are free"
+
 
 static void ngx_akl_attempt_step(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time);
@@ -20,12 +22,15 @@ static void ngx_akl_attempt_done(CURL *easy, CURLcode rc);
 static void ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc);
 static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s);
+static void ngx_akl_attempt_starved(CURL *easy);
 static void ngx_akl_attempt_overdue(ngx_akl_attempt_t *a);
+static ngx_uint_t ngx_akl_attempt_connected(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter);
 static void ngx_akl_attempt_post(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_timer(ngx_event_t *ev);
-static ngx_uint_t ngx_akl_attempt_connected(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_later(ngx_akl_attempt_t *a,
+    ngx_akl_outcome_e outcome, const char *error);
+static void ngx_akl_attempt_tell(ngx_akl_attempt_t *a,
     ngx_akl_outcome_e outcome, const char *error);
 static void ngx_akl_attempt_finish(ngx_akl_attempt_t *a,
     ngx_akl_outcome_e outcome);
@@ -50,6 +55,7 @@ ngx_akl_client_init_process(ngx_cycle_t *cycle, const char *agent)
 
     return ngx_akl_curl_init(cycle, ngx_akl_attempt_done,
                              ngx_akl_attempt_connecting,
+                             ngx_akl_attempt_starved,
                              ngx_akl_calls_abort);
 }
 
@@ -188,6 +194,13 @@ ngx_akl_attempt_step(ngx_akl_attempt_t *a)
 {
     ngx_msec_int_t  left;
 
+    /* the resolver would need a connection as well, and wait for one in vain */
+
+    if (!ngx_akl_curl_room()) {
+        ngx_akl_attempt_later(a, NGX_AKL_NO_ROOM, NGX_AKL_NO_CONNECTION);
+        return;
+    }
+
     left = (ngx_msec_int_t) (a->deadline - ngx_current_msec);
     left = ngx_max(left, 1);
 
@@ -196,8 +209,7 @@ ngx_akl_attempt_step(ngx_akl_attempt_t *a)
     case NGX_OK:
 
         if (ngx_akl_attempt_send(a) != NGX_OK) {
-            ngx_akl_attempt_later(a, NGX_AKL_FAILED,
-                              "out of memory or worker_connections");
+            ngx_akl_attempt_later(a, NGX_AKL_FAILED, "out of memory");
             return;
         }
 
@@ -360,6 +372,25 @@ ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s)
 }
 
 
+/* from within libcurl, so that the call is ended from the event loop */
+
+static void
+ngx_akl_attempt_starved(CURL *easy)
+{
+    char               *private;
+    ngx_akl_attempt_t  *a;
+
+    private = NULL;
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+
+    a = (ngx_akl_attempt_t *) private;
+
+    if (a) {
+        ngx_akl_attempt_tell(a, NGX_AKL_NO_ROOM, NGX_AKL_NO_CONNECTION);
+    }
+}
+
+
 /* a transfer under way has used up its time: that to connect, or all */
 
 static void
@@ -505,7 +536,14 @@ ngx_akl_attempt_later(ngx_akl_attempt_t *a, ngx_akl_outcome_e outcome,
     const char *error)
 {
     ngx_akl_attempt_stop(a);
+    ngx_akl_attempt_tell(a, outcome, error);
+}
 
+
+static void
+ngx_akl_attempt_tell(ngx_akl_attempt_t *a, ngx_akl_outcome_e outcome,
+    const char *error)
+{
     if (error) {
         a->call->error.len = ngx_snprintf(a->text, sizeof(a->text) - 1, "%s",
                                         error)

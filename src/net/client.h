@@ -25,7 +25,8 @@ typedef enum {
     NGX_AKL_TLS_FAILED,         /* the server's certificate or ours */
     NGX_AKL_TIMED_OUT,          /* connected, but no answer by the deadline */
     NGX_AKL_BAD_ANSWER,         /* truncated, oversized, not HTTP */
-    NGX_AKL_FAILED              /* out of memory or connections */
+    NGX_AKL_NO_ROOM,            /* no connection or descriptor was left here */
+    NGX_AKL_FAILED              /* out of memory, or the worker ends */
 } ngx_akl_outcome_e;
 
 

@@ -33,12 +33,14 @@ static ngx_uint_t              ngx_akl_curl_running;
 static ngx_uint_t              ngx_akl_curl_held;       /* connections */
 static ngx_akl_curl_done_pt    ngx_akl_curl_done;
 static ngx_akl_curl_connect_pt ngx_akl_curl_connecting;
+static ngx_akl_curl_starve_pt  ngx_akl_curl_starved;
 static ngx_akl_curl_abort_pt   ngx_akl_curl_aborted;
 
 
 ngx_int_t
 ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
-    ngx_akl_curl_connect_pt connecting, ngx_akl_curl_abort_pt aborted)
+    ngx_akl_curl_connect_pt connecting, ngx_akl_curl_starve_pt starved,
+    ngx_akl_curl_abort_pt aborted)
 {
     ngx_uint_t  rc;
 
@@ -54,6 +56,7 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
 
     ngx_akl_curl_done = done;
     ngx_akl_curl_connecting = connecting;
+    ngx_akl_curl_starved = starved;
     ngx_akl_curl_aborted = aborted;
     ngx_akl_curl_running = 0;
     ngx_akl_curl_held = 0;
@@ -126,17 +129,20 @@ ngx_akl_curl_exit(void)
 }
 
 
+ngx_uint_t
+ngx_akl_curl_room(void)
+{
+    return ngx_cycle->free_connection_n + ngx_cycle->reusable_connections_n
+           + ngx_akl_curl_held > ngx_akl_curl_running;
+}
+
+
 ngx_int_t
 ngx_akl_curl_add(CURL *easy)
 {
     CURLMcode  rc;
 
-    /* each transfer under way needs a connection, got already or not */
-
-    if (ngx_akl_curl_multi == NULL
-        || ngx_cycle->free_connection_n + ngx_akl_curl_held
-           <= ngx_akl_curl_running)
-    {
+    if (ngx_akl_curl_multi == NULL) {
         return NGX_ERROR;
     }
 
@@ -228,7 +234,9 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
         if (c == NULL) {
 
-            /* an error here would end all transfers; this one times out */
+            /* an error here would end all transfers */
+
+            ngx_akl_curl_starved(easy);
             return 0;
         }
 

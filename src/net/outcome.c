@@ -37,8 +37,22 @@ ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc)
 
         /* fall through */
 
-    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
+
+        switch (a->opening.err) {
+
+        case NGX_EMFILE:
+        case NGX_ENFILE:
+            return NGX_AKL_NO_ROOM;
+
+        case NGX_ENOMEM:
+        case ENOBUFS:
+            return NGX_AKL_FAILED;
+        }
+
+        /* fall through */
+
+    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_OPERATION_TIMEDOUT:      /* the kernel has given up */
     case CURLE_GOT_NOTHING:
 
@@ -140,6 +154,11 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
 
     if (rc == CURLE_COULDNT_CONNECT) {
         (void) curl_easy_getinfo(a->easy, CURLINFO_OS_ERRNO, &err);
+
+        if (a->opening.err) {
+            what = "no socket could be opened";
+            err = a->opening.err;
+        }
     }
 
     p = a->text;

@@ -6,9 +6,10 @@
 #include "sockets.h"
 
 
-static curl_socket_t ngx_akl_sockets_make(void *owner, curlsocktype purpose,
+static curl_socket_t ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address);
-static int ngx_akl_sockets_close(void *owner, curl_socket_t s);
+static ngx_int_t ngx_akl_sockets_keep(curl_socket_t s, void *owner);
+static int ngx_akl_sockets_close(void *data, curl_socket_t s);
 
 
 static ngx_akl_sock_t  *ngx_akl_sockets;        /* by descriptor */
@@ -17,41 +18,71 @@ static ngx_uint_t       ngx_akl_sockets_count;
 
 
 ngx_int_t
-ngx_akl_sockets_own(CURL *easy, void *owner)
+ngx_akl_sockets_own(CURL *easy)
 {
     ngx_uint_t  rc;
 
     rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
                           ngx_akl_sockets_make);
-    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, owner);
     rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
                            ngx_akl_sockets_close);
-    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, owner);
 
     return (rc == CURLE_OK) ? NGX_OK : NGX_ERROR;
 }
 
 
+ngx_int_t
+ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening)
+{
+    if (opening) {
+        opening->err = 0;
+    }
+
+    return (curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opening) == CURLE_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 static curl_socket_t
-ngx_akl_sockets_make(void *owner, curlsocktype purpose,
+ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address)
 {
-    ngx_uint_t       n;
-    curl_socket_t    s;
-    ngx_akl_sock_t  *socks;
-    ngx_file_info_t  st;
+    ngx_akl_opening_t  *opening = data;
+
+    curl_socket_t  s;
 
     s = socket(address->family, address->socktype, address->protocol);
 
     if (s == -1) {
+        opening->err = ngx_errno;
         return CURL_SOCKET_BAD;
     }
+
+    if (ngx_akl_sockets_keep(s, opening->owner) != NGX_OK) {
+        opening->err = ngx_errno;
+        (void) close(s);
+        return CURL_SOCKET_BAD;
+    }
+
+    opening->err = 0;
+
+    return s;
+}
+
+
+/* NGX_OK, or NGX_ERROR with ngx_errno */
+
+static ngx_int_t
+ngx_akl_sockets_keep(curl_socket_t s, void *owner)
+{
+    ngx_uint_t       n;
+    ngx_akl_sock_t  *socks;
+    ngx_file_info_t  st;
 
     if (fcntl(s, F_SETFD, FD_CLOEXEC) == -1
         || ngx_fd_info(s, &st) == NGX_FILE_ERROR)
     {
-        (void) close(s);
-        return CURL_SOCKET_BAD;
+        return NGX_ERROR;
     }
 
     if ((ngx_uint_t) s >= ngx_akl_sockets_n) {
@@ -60,8 +91,8 @@ ngx_akl_sockets_make(void *owner, curlsocktype purpose,
         socks = realloc(ngx_akl_sockets, n * sizeof(ngx_akl_sock_t));
 
         if (socks == NULL) {
-            (void) close(s);
-            return CURL_SOCKET_BAD;
+            ngx_set_errno(NGX_ENOMEM);
+            return NGX_ERROR;
         }
 
         ngx_memzero(socks + ngx_akl_sockets_n,
@@ -77,12 +108,12 @@ ngx_akl_sockets_make(void *owner, curlsocktype purpose,
     ngx_akl_sockets[s].ino = st.st_ino;
     ngx_akl_sockets_count++;
 
-    return s;
+    return NGX_OK;
 }
 
 
 static int
-ngx_akl_sockets_close(void *owner, curl_socket_t s)
+ngx_akl_sockets_close(void *data, curl_socket_t s)
 {
     ngx_akl_sock_t  *known;
 

@@ -26,6 +26,13 @@ typedef struct {
 } ngx_akl_sock_t;
 
 
+/* Whom a transfer's sockets are made for, and what came of the last one. */
+typedef struct {
+    void              *owner;
+    ngx_err_t          err;             /* 0, or why there is none */
+} ngx_akl_opening_t;
+
+
 /* What is known of a descriptor, or NULL where it is none of ours. */
 ngx_akl_sock_t *ngx_akl_socket(curl_socket_t s);
 
@@ -34,9 +41,17 @@ ngx_uint_t ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s);
 
 /*
  * Sets the options by which a handle's sockets are made and closed under our
- * eyes; "owner" tells them apart.  NGX_OK or NGX_ERROR.
+ * eyes.  Each transfer needs an ngx_akl_sockets_for() of its own.  NGX_OK or
+ * NGX_ERROR.
  */
-ngx_int_t ngx_akl_sockets_own(CURL *easy, void *owner);
+ngx_int_t ngx_akl_sockets_own(CURL *easy);
+
+/*
+ * Sets whom the next transfer's sockets are made for: "opening" stays the
+ * caller's and lives until the transfer is out, its owner tells sockets apart.
+ * NULL takes it back.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening);
 
 /*
  * Has an owner's connections serve no further transfer: idle ones are closed

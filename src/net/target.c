@@ -319,7 +319,7 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     }
 #endif
 
-    if (ngx_akl_sockets_own(easy, target) != NGX_OK
+    if (ngx_akl_sockets_own(easy) != NGX_OK
         || ngx_akl_target_roots(target, easy) != NGX_OK)
     {
         return NGX_ERROR;

@@ -260,6 +260,10 @@ ngx_http_akl_k8s_judge_answer(ngx_http_akl_k8s_cluster_t *cluster,
         verdict->reason = AKL_API_ERROR;
         break;
 
+    case NGX_AKL_NO_ROOM:
+        verdict->reason = AKL_OVERLOADED;
+        break;
+
     default:
         verdict->reason = AKL_INTERNAL_ERROR;
         break;
