@@ -80,6 +80,28 @@ t.done_testing()
 
 
 @t.story
+def a_server_is_ready_once_all_its_workers_are():
+    """A server is ready once all its workers are."""
+    code, out = script('''
+n = t.nginx('server { listen 127.0.0.1:@port@; }', load=False, start=False,
+            workers=3)
+workers, looks = n.workers, []
+
+
+def coming():
+    looks.append(1)
+    return workers()[:len(looks)]
+
+
+n.workers = coming
+n.start()
+t.is_(len(coming()), 3, 'all three')
+t.done_testing()
+''')
+    t.is_((code, closing(out)), (0, []), 'a slow machine has them all')
+
+
+@t.story
 def alert_lines_fail_a_file_unless_they_are_expected():
     """Alert lines in the log fail the file, unless they are expected."""
     body = '''

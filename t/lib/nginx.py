@@ -59,6 +59,11 @@ def polls():
     return has('--with-poll_module') or bool(EVENT_MODULE)
 
 
+def sanitized():
+    """Say whether nginx was built with a sanitizer."""
+    return has('-fsanitize=')
+
+
 def http2(address):
     """Return the directives that listen there for HTTP/2."""
     number = re.search(r'nginx/(\d+)\.(\d+)', version())
@@ -228,7 +233,8 @@ class Nginx:
                                f':\n{self.tail()}')
         if not os.path.exists(os.path.join(self.dir, 'nginx.pid')):
             return False
-        if self.settings['master'] and not self.workers():
+        if self.settings['master'] \
+                and len(self.workers()) < self.settings['workers']:
             return False
         for port in self.listening():
             try:
