@@ -221,21 +221,20 @@ test-unit: unit
 
 # the same files under an nginx with the module and a sanitizer built in, whose
 # pools take each allocation from malloc(), so that what reads past the end of
-# one is seen
+# one is seen, and whose module's allocations can fail one by one
 
 ASAN =		$(OBJS)/asan
 
 test-asan: cli cli-asan $(INTEROPS) $(ASAN)/objs/nginx
 	$(TEST_ENV) AKL_NGINX="$(abspath $(ASAN))/objs/nginx" AKL_MODULE=static \
-	    AKL_EVENT_MODULE= \
-	    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:verify_asan_link_order=0 \
-	    UBSAN_OPTIONS=print_stacktrace=1 \
+	    AKL_EVENT_MODULE= AKL_FAULTY_MODULE=static \
 	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)
 
 $(OBJS)/asan.stamp: FORCE
 	@mkdir -p $(OBJS)
 	@{ printf '%s\n' '$(NGX_FROM)' '$(ASAN_FLAGS)' $(MODULE_SRCS) $(HEADERS); \
-	    cksum config $(NGX_FROM)/src/core/nginx.h; } > $@.new
+	    cksum config t/asan/config t/faulty/faulty.h \
+	        $(NGX_FROM)/src/core/nginx.h; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(ASAN)/objs/Makefile: $(OBJS)/asan.stamp
@@ -252,10 +251,14 @@ endif
 	    --with-cc='$(CC)' \
 	    --with-cc-opt='-O1 -fno-omit-frame-pointer $(ASAN_FLAGS)' \
 	    --with-ld-opt='$(ASAN_FLAGS)' \
-	    --add-module=$(CURDIR) > configure.out 2>&1 \
+	    --add-module=$(CURDIR) --add-module=$(CURDIR)/t/asan \
+	    > configure.out 2>&1 \
 	    || { cat configure.out; rm -f objs/Makefile; exit 1; }
+	sed -i '/^objs\/addon\//,/^$$/ s,$$(CC) -c ,&-include $(CURDIR)/t/faulty/faulty.h ,' \
+	    $(ASAN)/objs/Makefile
 
-$(ASAN)/objs/nginx: $(ASAN)/objs/Makefile $(MODULE_SRCS) $(HEADERS)
+$(ASAN)/objs/nginx: $(ASAN)/objs/Makefile $(MODULE_SRCS) $(HEADERS) \
+		t/asan/ngx_akl_asan_module.c
 	$(MAKE) -s -C $(ASAN) -f objs/Makefile binary
 
 # nginx itself passes NULL with a length of 0 to memcpy() and shifts into the

@@ -14,6 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, 'lib'))
 
+import nginx as nginx_  # noqa: E402
 import procs  # noqa: E402
 from akltest import (  # noqa: E402
     PATIENCE, Test, client, free_port, wait_for)
@@ -149,6 +150,24 @@ with open(n.errors, 'a') as log:
     log.write({line!r})
 t.done_testing()
 ''')[1]), ['no sanitizer errors'], f'caught: {line}')
+
+
+@t.story
+def a_sanitizer_sees_what_a_worker_loses_and_overruns():
+    """A sanitizer sees what a worker loses, and overruns in a pool."""
+    if not nginx_.has('t/asan'):
+        t.skip('nginx is not that of "make test-asan"', 4)
+        return
+    for fault, seen in (('leak', 'LeakSanitizer: detected memory leaks'),
+                        ('overrun', 'heap-buffer-overflow')):
+        for end in 'quit', 'stop':
+            out = script(f'''
+n = web(main='akl_asan_fault {fault};')
+n.{end}()
+assert {seen!r} in n.stderr() + n.error_log()
+t.done_testing()
+''')[1]
+            t.is_(closing(out), ['no sanitizer errors'], f'{fault}, {end}')
 
 
 @t.story
