@@ -3,13 +3,14 @@
 
 import os
 import sys
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
 from akltest import Test, client  # noqa: E402
+from dialects import FORM, token_exchange  # noqa: E402
+from minted import ISSUER, bearer  # noqa: E402
 
 SPIFFE = ('spiffe://example.org/ns/$akl_k8s_namespace'
           '/sa/$akl_k8s_service_account')
@@ -18,10 +19,8 @@ DEFAULT = 'system:serviceaccount:my-namespace-a:builder'
 ALL = ('${akl_k8s_namespace}:${akl_k8s_service_account}:'
        '$akl_k8s_service_account_uid:$akl_k8s_pod_name:$akl_k8s_pod_uid:'
        '$akl_k8s_node_name:$akl_k8s_config')
-ISSUER = 'https://gw.example.com'
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
-    akl_k8s_cache_valid 1h;
+    akl_k8s_cache_valid 1h refused=1h;
     @method@
     @configs@
     server {
@@ -50,11 +49,6 @@ t = Test(need_module=True)
 def cluster():
     """A cluster with one pod."""
     return t.cluster()
-
-
-def bearer(token):
-    """Return the header with a token."""
-    return {'Authorization': f'Bearer {token}'}
 
 
 class Gateway:
@@ -134,11 +128,8 @@ def every_dialect_and_an_exchange_have_it(cluster, gateway):
     token = cluster.issue()
     vault = client.post(gateway.nginx.port, '/v1/auth/kubernetes/login',
                         {'role': 'k8s-conf', 'jwt': token}).json()
-    kind = 'urn:ietf:params:oauth:'
-    oauth = client.post(gateway.nginx.port, '/token', urllib.parse.urlencode({
-        'grant_type': f'{kind}grant-type:token-exchange',
-        'subject_token_type': f'{kind}token-type:jwt', 'subject_token': token,
-        'client_id': 'k8s-conf'}), FORM).json()
+    oauth = client.post(gateway.nginx.port, '/token', token_exchange(token),
+                        FORM).json()
     for name, minted in (('vault', vault['auth']['client_token']),
                          ('oauth', oauth['access_token'])):
         t.is_(tokens.decode(minted)[1]['sub'], BUILDER, name)
