@@ -10,10 +10,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import tokens  # noqa: E402
 from akltest import CONFIG, Test, client  # noqa: E402
+from dialects import FORM, GRANT, TYPE  # noqa: E402
 from minted import ISSUER  # noqa: E402
 
 WELL_KNOWN = '/.well-known/openid-configuration'
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 NAMES = 'token_endpoint', 'introspection_endpoint', 'revocation_endpoint'
 
 t = Test(need_module=True)
@@ -71,11 +71,10 @@ def send(nginx, url, headers=FORM, **members):
 def a_client_finds_its_way_from_login_to_revocation_by_the_document(cluster,
                                                                     nginx):
     found = ask(nginx)
-    grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
-    t.is_(found['grant_types_supported'], [grant], 'the grant')
-    answer = send(nginx, found['token_endpoint'], grant_type=grant,
+    t.is_(found['grant_types_supported'], [GRANT], 'the grant')
+    answer = send(nginx, found['token_endpoint'], grant_type=GRANT,
                   subject_token=cluster.issue(),
-                  subject_token_type='urn:ietf:params:oauth:token-type:jwt')
+                  subject_token_type=TYPE + 'jwt')
     token = answer.json()['access_token']
     keys = client.get(nginx.port,
                       urllib.parse.urlsplit(found['jwks_uri']).path).json()
@@ -99,8 +98,7 @@ def endpoints_are_named_only_where_the_directive_says_their_urls(nginx):
     one = ask(nginx, '/one')
     t.is_({name: one[name] for name in one if name not in plain},
           {'token_endpoint': 'https://gw.example.com/token?a=b',
-           'grant_types_supported':
-               ['urn:ietf:params:oauth:grant-type:token-exchange'],
+           'grant_types_supported': [GRANT],
            'token_endpoint_auth_methods_supported': ['none']}, 'one')
     t.is_([name for name in NAMES if name not in ask(nginx)], [], 'all')
 

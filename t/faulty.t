@@ -17,13 +17,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import nginx as nginx_  # noqa: E402
 from akltest import CONFIG, Test, client, wait_for  # noqa: E402
+from dialects import token_exchange  # noqa: E402
 from minted import ISSUER, mint  # noqa: E402
 
 MODULE = os.environ.get('AKL_FAULTY_MODULE', os.path.join(
     nginx_.ROOT, 'objs', 'ngx_http_akl_k8s_module_faulty.so'))
 MOST = 500
 FORM = 'application/x-www-form-urlencoded'
-TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 TOLD = r'akl_k8s: (login failed|introspection failed|refused), (\w+): '
 
 HTTP = '''
@@ -193,14 +193,6 @@ def post(gateway, path, kind, body):
     return gateway.send('POST', path, None, kind, body)
 
 
-def oauth(token):
-    """Return the form of a token exchange."""
-    return urllib.parse.urlencode({
-        'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
-        'client_id': CONFIG, 'subject_token': token,
-        'subject_token_type': TYPE})
-
-
 @t.story
 def a_login_of_akeyless_ends_once(cluster, gateway):
     walk(gateway, lambda: client_json(gateway, '/akeyless', cluster.login(
@@ -224,7 +216,7 @@ def a_login_of_vault_ends_once(cluster, gateway):
 @t.story
 def a_login_of_oauth_ends_once(cluster, gateway):
     walk(gateway, lambda: post(gateway, '/oauth', FORM,
-                               oauth(cluster.issue())), 200, 'logins_total')
+                               token_exchange(cluster.issue())), 200, 'logins_total')
 
 
 @t.story

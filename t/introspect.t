@@ -12,9 +12,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 
 t = Test(need_module=True)
 

@@ -5,13 +5,13 @@ import base64
 import os
 import sys
 import time
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
 from akltest import ACCESS_ID, NAMESPACE, Test, client  # noqa: E402
+from dialects import FORM, token_exchange  # noqa: E402
 
 OVER = 'p-overx116z7j9km'
 ADDRESS = 'p-addrx116z7j9km'
@@ -90,13 +90,8 @@ class Gateway:
 
     def by_form(self, token, config):
         """Ask by a token exchange; return status and reason."""
-        form = urllib.parse.urlencode({
-            'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
-            'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt',
-            'subject_token': token, 'client_id': config})
-        answer = client.post(
-            self.nginx.port, '/token', form,
-            {'Content-Type': 'application/x-www-form-urlencoded'})
+        answer = client.post(self.nginx.port, '/token',
+                             token_exchange(token, config), FORM)
         return answer.status, answer.json()['reason']
 
     def by_location(self, token):

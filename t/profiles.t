@@ -14,8 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import nginx  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM  # noqa: E402
 
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 PROFILES = os.path.join(nginx.ROOT, 'conf-examples', 'hardening')
 
 t = Test(need_module=True)

@@ -16,6 +16,8 @@ import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import (  # noqa: E402
     ACCESS_ID, NAMESPACE, Test, client, wait_for)
+from dialects import FORM, token_exchange  # noqa: E402
+
 FULL = 'p-fullx116z7j9km'
 EXPIRED = 'p-overx116z7j9km'
 ADDRESS = 'p-addrx116z7j9km'
@@ -116,12 +118,7 @@ class Gateway:
     def oauth(self, token, config, access_id):
         """Ask for a token exchange."""
         return client.post(
-            self.nginx.port, '/token', urllib.parse.urlencode({
-                'grant_type':
-                    'urn:ietf:params:oauth:grant-type:token-exchange',
-                'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt',
-                'subject_token': token, 'client_id': config}),
-            {'Content-Type': 'application/x-www-form-urlencoded'})
+            self.nginx.port, '/token', token_exchange(token, config), FORM)
 
     def check(self, reason, status, token, config='k8s-conf',
               access_id=ACCESS_ID,

@@ -17,11 +17,11 @@ import procs  # noqa: E402
 import tokens  # noqa: E402
 import zones  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
 SUB = 'system:serviceaccount:my-namespace-a:builder'
 JSON = {'Content-Type': 'application/json'}
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
     akl_k8s_zone revocations:256k;
     @files@

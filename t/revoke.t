@@ -10,11 +10,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
 SUB = 'system:serviceaccount:my-namespace-a:builder'
 JSON = {'Content-Type': 'application/json'}
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
     @zone@
     akl_k8s_cache_valid 1h;

@@ -4,7 +4,6 @@
 import os
 import sys
 import time
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -12,13 +11,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import tokens  # noqa: E402
 from akltest import Test, client  # noqa: E402
 from clients import Clients  # noqa: E402
+from dialects import FORM, token_exchange  # noqa: E402
 
 DOMAIN = 'example.org'
 PATH = '/ns/$akl_k8s_namespace/sa/$akl_k8s_service_account'
 BUILDER = f'spiffe://{DOMAIN}/ns/my-namespace-a/sa/builder'
 ITEMS, BILLING = f'spiffe://{DOMAIN}/items', f'spiffe://{DOMAIN}/billing'
 KINDS = 'RSA-2048', 'P-256', 'P-384'
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
     @method@
     @configs@
@@ -67,13 +66,9 @@ class Gateway:
 
     def mint(self, config, audience=ITEMS):
         """Return a token for an audience."""
-        kind = 'urn:ietf:params:oauth:'
-        return client.post(
-            self.nginx.port, '/token', urllib.parse.urlencode({
-                'grant_type': f'{kind}grant-type:token-exchange',
-                'subject_token_type': f'{kind}token-type:jwt',
-                'subject_token': self.cluster.issue(), 'client_id': config,
-                'audience': audience}), FORM).json()['access_token']
+        return client.post(self.nginx.port, '/token', token_exchange(
+            self.cluster.issue(), config, audience=audience), FORM).json()[
+                'access_token']
 
     def judged(self, path, domain, *minted):
         """Return what SPIFFE's library says of a bundle and of tokens."""

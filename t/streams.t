@@ -168,6 +168,14 @@ def poll(cluster, mock):
     return Clients('poll', cluster, mock) if nginx_.polls() else None
 
 
+def by_poll(it, story):
+    """Tell a story where nginx can be made to poll."""
+    if it is None:
+        t.skip('nginx is built without poll_module')
+    else:
+        story(it)
+
+
 @t.story
 def streams_wait_for_their_reviews_and_go_on_by_epoll(epoll):
     go_on(epoll)
@@ -185,26 +193,17 @@ def a_connection_is_lost_with_its_streams_by_epoll(epoll):
 
 @t.story
 def streams_wait_for_their_reviews_and_go_on_by_poll(poll):
-    if poll is None:
-        t.skip('nginx is built without poll_module')
-        return
-    go_on(poll)
+    by_poll(poll, go_on)
 
 
 @t.story
 def a_stream_is_reset_and_the_others_stay_by_poll(poll):
-    if poll is None:
-        t.skip('nginx is built without poll_module')
-        return
-    reset(poll)
+    by_poll(poll, reset)
 
 
 @t.story
 def a_connection_is_lost_with_its_streams_by_poll(poll):
-    if poll is None:
-        t.skip('nginx is built without poll_module')
-        return
-    lose(poll)
+    by_poll(poll, lose)
 
 
 t.tell()

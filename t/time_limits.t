@@ -18,7 +18,6 @@ from gates import Silent  # noqa: E402
 LIMIT = 3               # s a review may take
 STOP = LIMIT + 1        # s that the worker stands still
 
-
 TIMEOUT = (504, 'api_timeout')
 AWAY = (503, 'api_unreachable')
 OK = (200, None)
@@ -114,9 +113,8 @@ def gateway(cluster):
 
 # During the review
 
-@t.story
-def what_came_while_the_worker_stood_counts_on_a_new_connection(gateway):
-    gateway.fresh()
+def stand_still(gateway):
+    """Let the worker stand still during a review, without answer and with."""
     gateway.api.fault('hold')
     call = gateway.begin('short', gateway.asked)
     with gateway.nginx.frozen():
@@ -132,26 +130,18 @@ def what_came_while_the_worker_stood_counts_on_a_new_connection(gateway):
         time.sleep(STOP)
     t.is_(call.result(), OK,
           'an answer that came meanwhile is taken')
+
+
+@t.story
+def what_came_while_the_worker_stood_counts_on_a_new_connection(gateway):
+    gateway.fresh()
+    stand_still(gateway)
 
 
 @t.story
 def what_came_while_the_worker_stood_counts_on_a_kept_connection(gateway):
     wait_for(lambda: gateway.login('short') == OK)
-    gateway.api.fault('hold')
-    call = gateway.begin('short', gateway.asked)
-    with gateway.nginx.frozen():
-        time.sleep(STOP)
-    t.is_(call.result(), TIMEOUT, 'no answer while the worker stood')
-    gateway.api.clear()
-
-    gateway.api.fault('hold')
-    call = gateway.begin('short', gateway.asked)
-    with gateway.nginx.frozen():
-        gateway.api.clear()
-        wait_for(lambda: not gateway.asked())
-        time.sleep(STOP)
-    t.is_(call.result(), OK,
-          'an answer that came meanwhile is taken')
+    stand_still(gateway)
 
 
 # During the TLS handshake, which has the review's whole time

@@ -4,19 +4,17 @@
 import os
 import sys
 import threading
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM, token_exchange  # noqa: E402
+from minted import bearer  # noqa: E402
 
 ITEMS, BILLING, CLOUD = ('https://items.example.com', 'billing',
                          'sts.amazonaws.com')
-GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-JWT = 'urn:ietf:params:oauth:token-type:jwt'
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
     akl_k8s_cache_valid 1h;
     @method@
@@ -48,11 +46,6 @@ def cluster():
     return t.cluster()
 
 
-def bearer(token):
-    """Return the header with a token."""
-    return {'Authorization': f'Bearer {token}'}
-
-
 def aud(token):
     """Return what a minted token is for."""
     return tokens.verify(token, tokens.key('RSA-2048', 'gateway'))['aud']
@@ -76,10 +69,8 @@ class Gateway:
 
     def ask(self, token, config='k8s-conf', **targets):
         """Exchange a token; return the answer."""
-        return client.post(self.nginx.port, '/token', urllib.parse.urlencode({
-            'grant_type': GRANT, 'subject_token_type': JWT,
-            'subject_token': token, 'client_id': config, **targets},
-            doseq=True), FORM)
+        return client.post(self.nginx.port, '/token',
+                           token_exchange(token, config, **targets), FORM)
 
     def exchange(self, token, config='k8s-conf', **targets):
         """Exchange a token; return the minted one."""

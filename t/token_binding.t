@@ -7,7 +7,6 @@ import os
 import ssl
 import sys
 import threading
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -16,9 +15,9 @@ import certs  # noqa: E402
 import http2  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
+from dialects import FORM, token_exchange  # noqa: E402
+from minted import bearer  # noqa: E402
 
-OAUTH = 'urn:ietf:params:oauth:'
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 MISSING = 401, '"certificate_missing"'
 MISMATCH = 401, '"certificate_mismatch"'
 HTTP = '''
@@ -119,11 +118,9 @@ class Gateway:
 
     def oauth(self, holder, token, config='k8s-conf', **more):
         """Exchange a token; return the answer."""
-        return client.post(self.port, '/token', urllib.parse.urlencode({
-            'grant_type': f'{OAUTH}grant-type:token-exchange',
-            'subject_token_type': f'{OAUTH}token-type:jwt',
-            'subject_token': token, 'client_id': config, **more}), FORM,
-            context=holder.context)
+        return client.post(self.port, '/token',
+                           token_exchange(token, config, **more), FORM,
+                           context=holder.context)
 
     def minted(self, holder, token, config='k8s-conf'):
         """Log in; return the minted token."""
@@ -131,8 +128,8 @@ class Gateway:
 
     def get(self, path, holder, token, **kw):
         """Present a token; return the answer."""
-        return client.get(self.port, path, {
-            'Authorization': f'Bearer {token}'}, context=holder.context, **kw)
+        return client.get(self.port, path, bearer(token),
+                          context=holder.context, **kw)
 
     def guarded(self, holder, token, path='/guarded'):
         """Present a token; return status and description."""

@@ -22,13 +22,11 @@ import json
 import random
 import threading
 import time
-import urllib.parse
 
 import tokens
 from akltest import ACCESS_ID, CONFIG, NAMESPACE, client
+from dialects import token_exchange
 
-GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 STRANGE = 'elsewhere'
 DAY = 86400
 SILENCE = 150           # s after which an answer does not come any more
@@ -79,9 +77,7 @@ def dialects(token):
                   json.dumps({'role': f'{ACCESS_ID}..{CONFIG}',
                               'jwt': token})),
         'oauth': ('/token', 'application/x-www-form-urlencoded',
-                  urllib.parse.urlencode({
-                      'grant_type': GRANT, 'subject_token_type': TYPE,
-                      'subject_token': token, 'client_id': CONFIG}))}
+                  token_exchange(token))}
 
 
 def granted(dialect, body):

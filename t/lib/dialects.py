@@ -5,12 +5,13 @@ import urllib.parse
 
 import client
 import tokens
-from cluster import ACCESS_ID
+from cluster import ACCESS_ID, CONFIG
 
 FIELD = 'k8s-service-account-token'
 VAULT = '/v1/auth/kubernetes/login'
 GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 TYPE = 'urn:ietf:params:oauth:token-type:'
+FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 
 
 def b64(text):
@@ -27,6 +28,13 @@ def basic(name, secret='s3cret', scheme='Basic'):
     """Return the header of HTTP Basic, form-encoded inside."""
     return {'Authorization': f'{scheme} '
             + b64(f'{urllib.parse.quote_plus(name)}:{secret}')}
+
+
+def token_exchange(token, config=CONFIG, **more):
+    """Return the form of a token exchange (RFC 8693); a list repeats one."""
+    return urllib.parse.urlencode({
+        'grant_type': GRANT, 'subject_token_type': TYPE + 'jwt',
+        'subject_token': token, 'client_id': config, **more}, doseq=True)
 
 
 class Gateway:

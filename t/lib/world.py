@@ -9,6 +9,8 @@ import itertools
 import json
 import urllib.parse
 
+from dialects import FORM, token_exchange
+
 SECRET = 'what is behind the location '
 SLICE = 1000
 TEXT = SECRET + 'x' * (3 * SLICE - len(SECRET) - 100)
@@ -272,13 +274,10 @@ def request(cell, tokens, login):
         headers['Content-Type'] = 'application/json'
         body = json.dumps({'role': 'k8s-conf', 'jwt': token})
     elif what.dialect == 'oauth':
-        headers['Content-Type'] = 'application/x-www-form-urlencoded'
-        body = urllib.parse.urlencode({
-            'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',
-            'client_id': 'k8s-conf', 'subject_token': token,
-            'subject_token_type': 'urn:ietf:params:oauth:token-type:jwt'})
+        headers.update(FORM)
+        body = token_exchange(token)
     elif cell.directive == 'introspect':
-        headers['Content-Type'] = 'application/x-www-form-urlencoded'
+        headers.update(FORM)
         body = urllib.parse.urlencode({'token': token})
     elif token:
         name = 'X-Token' if cell.directive == 'source' else 'Authorization'

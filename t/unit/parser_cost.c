@@ -69,7 +69,7 @@ each_shape(size_t size, const char *head, const char *tail,
 
     for (i = 0; i < SHAPES; i++) {
         begin(&shape, size + 8192);
-        shapes[i].shape(&shape, size);
+        shapes[i].write(&shape, size, &shapes[i]);
 
         begin(&text, shape.len + 2048);
         add(&text, "%s", head);

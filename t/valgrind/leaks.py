@@ -21,12 +21,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'lib'))
 
 from akltest import CONFIG, Test, client  # noqa: E402
-from dialects import GRANT, TYPE, VAULT  # noqa: E402
+from dialects import FORM, GRANT, TYPE, VAULT  # noqa: E402
 
 LOGINS = int(os.environ.get('VALGRIND_LOGINS') or 10000)
 RELOADS = 10
 DISTINCT = 50           # pod tokens between two reloads
-FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 HTTP = '''
     akl_k8s_max_reviews 64 queue=1024;
     @method@

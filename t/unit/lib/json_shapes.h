@@ -19,7 +19,17 @@ typedef struct {
 } text_t;
 
 
-typedef void (*shape_t)(text_t *text, size_t size);
+/* how one is written, and of what: each writer says what it takes */
+
+typedef struct shape_s  shape_t;
+
+struct shape_s {
+    const char  *name;
+    void       (*write)(text_t *text, size_t size, const shape_t *shape);
+    const char  *piece;
+    size_t       n;
+    size_t       len;
+};
 
 
 static void
@@ -61,9 +71,11 @@ comma(text_t *text)
 /* members as short as can be, then names that share all but their ends */
 
 static void
-short_members(text_t *text, size_t size)
+short_members(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
+
+    (void) shape;
 
     add(text, "{");
 
@@ -76,8 +88,10 @@ short_members(text_t *text, size_t size)
 }
 
 
+/* names of "len" bytes and four, each with "piece" */
+
 static void
-alike(text_t *text, size_t size, size_t len, const char *value)
+alike(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
 
@@ -86,41 +100,22 @@ alike(text_t *text, size_t size, size_t len, const char *value)
     for (i = 0; text->len < size; i++) {
         comma(text);
         add(text, "\"");
-        fill(text, 'n', len);
-        add(text, "%04zx\":%s", i, value);
+        fill(text, 'n', shape->len);
+        add(text, "%04zx\":%s", i, shape->piece);
     }
 
     add(text, "}");
 }
 
 
-static void
-alike_short(text_t *text, size_t size)
-{
-    alike(text, size, 4, "1");
-}
-
-
-static void
-alike_long(text_t *text, size_t size)
-{
-    alike(text, size, 60, "{}");
-}
-
-
-static void
-alike_very_long(text_t *text, size_t size)
-{
-    alike(text, size, 1000, "null");
-}
-
-
 /* all of one length: a comparison of lengths tells nothing */
 
 static void
-alike_but_first(text_t *text, size_t size)
+alike_but_first(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
+
+    (void) shape;
 
     add(text, "{");
 
@@ -135,8 +130,10 @@ alike_but_first(text_t *text, size_t size)
 }
 
 
+/* of "n" members, with names of "len" bytes and two */
+
 static void
-objects(text_t *text, size_t size, size_t members, size_t len)
+objects(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
 
@@ -146,10 +143,10 @@ objects(text_t *text, size_t size, size_t members, size_t len)
         comma(text);
         add(text, "{");
 
-        for (i = 0; i < members; i++) {
+        for (i = 0; i < shape->n; i++) {
             comma(text);
             add(text, "\"");
-            fill(text, 'x', len);
+            fill(text, 'x', shape->len);
             add(text, "%zx\":1", i + 16);
         }
 
@@ -160,43 +157,15 @@ objects(text_t *text, size_t size, size_t members, size_t len)
 }
 
 
-/* 71 of them in 32 KB were 71 passes, by another reader */
-
-static void
-objects_of_65_members(text_t *text, size_t size)
-{
-    objects(text, size, 65, 0);
-}
-
-
-static void
-objects_of_8_long_members(text_t *text, size_t size)
-{
-    objects(text, size, 8, 200);
-}
-
-
-static void
-objects_of_9_members(text_t *text, size_t size)
-{
-    objects(text, size, 9, 0);
-}
-
-
-static void
-empty_objects(text_t *text, size_t size)
-{
-    objects(text, size, 0, 0);
-}
-
-
 /* at each of 32 levels as many members as there is room for */
 
 static void
-deep_and_wide(text_t *text, size_t size)
+deep_and_wide(text_t *text, size_t size, const shape_t *shape)
 {
     size_t    i;
     unsigned  level;
+
+    (void) shape;
 
     for (level = 1; level <= 32; level++) {
         add(text, "{");
@@ -214,8 +183,10 @@ deep_and_wide(text_t *text, size_t size)
 
 
 static void
-deep_again_and_again(text_t *text, size_t size)
+deep_again_and_again(text_t *text, size_t size, const shape_t *shape)
 {
+    (void) shape;
+
     add(text, "{\"a\":[");
 
     while (text->len < size) {
@@ -228,14 +199,16 @@ deep_again_and_again(text_t *text, size_t size)
 }
 
 
+/* an array of "piece" */
+
 static void
-many(text_t *text, size_t size, const char *element)
+many(text_t *text, size_t size, const shape_t *shape)
 {
     add(text, "{\"a\":[");
 
     while (text->len < size) {
         comma(text);
-        add(text, "%s", element);
+        add(text, "%s", shape->piece);
     }
 
     add(text, "]}");
@@ -243,22 +216,10 @@ many(text_t *text, size_t size, const char *element)
 
 
 static void
-numbers(text_t *text, size_t size)
+number_of_digits(text_t *text, size_t size, const shape_t *shape)
 {
-    many(text, size, "1");
-}
+    (void) shape;
 
-
-static void
-large_numbers(text_t *text, size_t size)
-{
-    many(text, size, "1.7976931348623157e308");
-}
-
-
-static void
-number_of_digits(text_t *text, size_t size)
-{
     add(text, "{\"exp\":1.");
     fill(text, '9', size);
     add(text, "}");
@@ -266,9 +227,11 @@ number_of_digits(text_t *text, size_t size)
 
 
 static void
-number_at_the_limit(text_t *text, size_t size)
+number_at_the_limit(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
+
+    (void) shape;
 
     /* as many digits of the limit as doubles have, again and again */
 
@@ -290,8 +253,10 @@ number_at_the_limit(text_t *text, size_t size)
 
 
 static void
-number_of_zeroes(text_t *text, size_t size)
+number_of_zeroes(text_t *text, size_t size, const shape_t *shape)
 {
+    (void) shape;
+
     add(text, "{\"exp\":0.");
     fill(text, '0', size / 2);
     add(text, "1e");
@@ -300,13 +265,15 @@ number_of_zeroes(text_t *text, size_t size)
 }
 
 
+/* one string of "piece" */
+
 static void
-strings(text_t *text, size_t size, const char *piece)
+string(text_t *text, size_t size, const shape_t *shape)
 {
     add(text, "{\"a\":\"");
 
     while (text->len < size) {
-        add(text, "%s", piece);
+        add(text, "%s", shape->piece);
     }
 
     add(text, "\"}");
@@ -314,44 +281,11 @@ strings(text_t *text, size_t size, const char *piece)
 
 
 static void
-escapes(text_t *text, size_t size)
-{
-    strings(text, size, "\\n");
-}
-
-
-static void
-escapes_between(text_t *text, size_t size)
-{
-    strings(text, size, "a\\na");
-}
-
-
-static void
-surrogates(text_t *text, size_t size)
-{
-    strings(text, size, "\\ud83d\\ude00");
-}
-
-
-static void
-letters_beyond_ascii(text_t *text, size_t size)
-{
-    strings(text, size, "a\xc3\xa9");
-}
-
-
-static void
-escaped_strings(text_t *text, size_t size)
-{
-    many(text, size, "\"\\n\"");
-}
-
-
-static void
-escaped_names(text_t *text, size_t size)
+escaped_names(text_t *text, size_t size, const shape_t *shape)
 {
     size_t  i;
+
+    (void) shape;
 
     add(text, "{");
 
@@ -364,48 +298,36 @@ escaped_names(text_t *text, size_t size)
 }
 
 
-static void
-spaces(text_t *text, size_t size)
-{
-    many(text, size, "   1   ");
-}
+static const shape_t  shapes[] = {
+    { "one long string", string, "abcdefghijklmnop", 0, 0 },
+    { "many short members", short_members, NULL, 0, 0 },
+    { "names of 8 bytes, alike but for the last", alike, "1", 0, 4 },
+    { "names of 64 bytes, alike but for the last", alike, "{}", 0, 60 },
+    { "names of 1004 bytes, alike but for the last", alike, "null", 0, 1000 },
+    { "names of 104 bytes, alike but for the first", alike_but_first, NULL,
+      0, 0 },
 
+    /* 71 of them in 32 KB were 71 passes, by another reader */
 
-static void
-plain(text_t *text, size_t size)
-{
-    strings(text, size, "abcdefghijklmnop");
-}
-
-
-static const struct {
-    const char  *name;
-    shape_t      shape;
-} shapes[] = {
-    { "one long string", plain },
-    { "many short members", short_members },
-    { "names of 8 bytes, alike but for the last", alike_short },
-    { "names of 64 bytes, alike but for the last", alike_long },
-    { "names of 1004 bytes, alike but for the last", alike_very_long },
-    { "names of 104 bytes, alike but for the first", alike_but_first },
-    { "objects of 65 members", objects_of_65_members },
-    { "objects of 8 long members, alike", objects_of_8_long_members },
-    { "objects of 9 members", objects_of_9_members },
-    { "empty objects", empty_objects },
-    { "32 levels, many members at each", deep_and_wide },
-    { "30 levels, again and again", deep_again_and_again },
-    { "one-digit numbers", numbers },
-    { "the largest number, again and again", large_numbers },
-    { "one number of many digits", number_of_digits },
-    { "numbers of 309 digits", number_at_the_limit },
-    { "one number of many zeroes", number_of_zeroes },
-    { "escapes only", escapes },
-    { "escapes between letters", escapes_between },
-    { "surrogate pairs", surrogates },
-    { "letters beyond ASCII", letters_beyond_ascii },
-    { "strings of one escape", escaped_strings },
-    { "escaped names", escaped_names },
-    { "white space", spaces }
+    { "objects of 65 members", objects, NULL, 65, 0 },
+    { "objects of 8 long members, alike", objects, NULL, 8, 200 },
+    { "objects of 9 members", objects, NULL, 9, 0 },
+    { "empty objects", objects, NULL, 0, 0 },
+    { "32 levels, many members at each", deep_and_wide, NULL, 0, 0 },
+    { "30 levels, again and again", deep_again_and_again, NULL, 0, 0 },
+    { "one-digit numbers", many, "1", 0, 0 },
+    { "the largest number, again and again", many, "1.7976931348623157e308",
+      0, 0 },
+    { "one number of many digits", number_of_digits, NULL, 0, 0 },
+    { "numbers of 309 digits", number_at_the_limit, NULL, 0, 0 },
+    { "one number of many zeroes", number_of_zeroes, NULL, 0, 0 },
+    { "escapes only", string, "\\n", 0, 0 },
+    { "escapes between letters", string, "a\\na", 0, 0 },
+    { "surrogate pairs", string, "\\ud83d\\ude00", 0, 0 },
+    { "letters beyond ASCII", string, "a\xc3\xa9", 0, 0 },
+    { "strings of one escape", many, "\"\\n\"", 0, 0 },
+    { "escaped names", escaped_names, NULL, 0, 0 },
+    { "white space", many, "   1   ", 0, 0 }
 };
 
 #define SHAPES  (sizeof(shapes) / sizeof(shapes[0]))
