@@ -141,7 +141,7 @@ class Gateway:
                 wrong_ = 'no Cache-Control'
             elif (status == 503) != (answer.header('retry-after') is not None):
                 wrong_ = f'Retry-After {answer.header("retry-after")}'
-            elif (wanted in (401, 403)) \
+            elif (wanted in (401, 403) and dialect != 'vault') \
                     != (answer.header('www-authenticate') is not None):
                 wrong_ = f'challenge {answer.header("www-authenticate")}'
             else:

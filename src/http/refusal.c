@@ -18,17 +18,14 @@ static ngx_int_t ngx_http_akl_k8s_name_claim(ngx_http_request_t *r,
 
 /* a header of ours is known by where its name lies */
 
-static const char  ngx_http_akl_k8s_challenge[] = "WWW-Authenticate";
+static const char  ngx_http_akl_k8s_authenticate[] = "WWW-Authenticate";
 static const char  ngx_http_akl_k8s_no_store[] = "Cache-Control";
 
 
 ngx_int_t
-ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
-    ngx_uint_t status)
+ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, ngx_uint_t status)
 {
-    akl_str_t                code;
     ngx_str_t                value;
-    ngx_table_elt_t         *h;
     ngx_http_akl_k8s_ctx_t  *ctx;
 
     /* another pass of the phases may have been refused before */
@@ -57,11 +54,22 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
                                         NGX_HTTP_AKL_K8S_RETRY_MAX))
                     - value.data;
 
-        h = ngx_http_akl_k8s_add_header(r, "Retry-After", &value);
-        if (h == NULL) {
+        if (ngx_http_akl_k8s_add_header(r, "Retry-After", &value) == NULL) {
             return NGX_ERROR;
         }
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_challenge(ngx_http_request_t *r, akl_reason_t reason,
+    ngx_uint_t status)
+{
+    akl_str_t         code;
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
 
     if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
         return NGX_OK;
@@ -90,7 +98,7 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, akl_reason_t reason,
                     - value.data;
     }
 
-    h = ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_challenge, &value);
+    h = ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_authenticate, &value);
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -106,7 +114,7 @@ ngx_http_akl_k8s_challenge_basic(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
+    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_authenticate);
 
     ngx_str_set(&h->value, "Basic realm=\"akl_k8s\"");
 }
@@ -117,7 +125,7 @@ ngx_http_akl_k8s_withdraw(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge);
+    h = ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_authenticate);
 
     if (h) {
         h->hash = 0;
@@ -151,7 +159,9 @@ ngx_http_akl_k8s_refuse_headers(ngx_http_request_t *r,
 
     status = akl_reason_status(ctx->reason);
 
-    if (ngx_http_akl_k8s_refusal_headers(r, ctx->reason, status) != NGX_OK) {
+    if (ngx_http_akl_k8s_refusal_headers(r, status) != NGX_OK
+        || ngx_http_akl_k8s_challenge(r, ctx->reason, status) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -187,7 +197,7 @@ ngx_http_akl_k8s_name_claim(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
     u_char     *p;
     ngx_str_t  *value;
 
-    value = &ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_challenge)
+    value = &ngx_http_akl_k8s_find_header(r, ngx_http_akl_k8s_authenticate)
                  ->value;
 
     p = ngx_pnalloc(r->pool, value->len + sizeof(", claim=\"\"") - 1

@@ -9,12 +9,18 @@
 
 
 /*
- * The headers that belong to a refusal or an outage: WWW-Authenticate (RFC
- * 6750 section 3) with 401 and 403, Retry-After (a second, or what the API
- * server asks for, a minute at most) with 503, Cache-Control: no-store.
- * NGX_OK or NGX_ERROR.
+ * The headers that belong to every refusal or outage: Retry-After (a second,
+ * or what the API server asks for, a minute at most) with 503, Cache-Control:
+ * no-store.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/*
+ * WWW-Authenticate (RFC 6750 section 3) with 401 and 403, nothing with other
+ * statuses.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_akl_k8s_challenge(ngx_http_request_t *r,
     akl_reason_t reason, ngx_uint_t status);
 
 /* Has our WWW-Authenticate, which is there, ask for HTTP Basic instead. */

@@ -30,7 +30,8 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_akeyless = {
     ngx_http_akl_k8s_akeyless_failure,
     0,
     0,
-    1
+    1,
+    0
 };
 
 

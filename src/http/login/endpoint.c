@@ -322,7 +322,10 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
         status = dialect->forbidden;
     }
 
-    if (ngx_http_akl_k8s_refusal_headers(r, form->reason, status) != NGX_OK) {
+    if (ngx_http_akl_k8s_refusal_headers(r, status) != NGX_OK
+        || (!dialect->unchallenged
+            && ngx_http_akl_k8s_challenge(r, form->reason, status) != NGX_OK))
+    {
         return ngx_http_akl_k8s_no_memory(r);
     }
 

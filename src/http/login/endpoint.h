@@ -52,6 +52,8 @@ typedef struct {
 
     unsigned      aliased:1;                    /* the answer depends on the
                                                    verdict alone */
+    unsigned      unchallenged:1;               /* WWW-Authenticate is never
+                                                   sent */
 } ngx_http_akl_k8s_dialect_t;
 
 

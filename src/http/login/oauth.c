@@ -54,6 +54,7 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_oauth = {
     ngx_http_akl_k8s_oauth_failure,
     NGX_HTTP_BAD_REQUEST,
     NGX_HTTP_BAD_REQUEST,
+    0,
     0
 };
 

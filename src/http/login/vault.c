@@ -31,6 +31,7 @@ const ngx_http_akl_k8s_dialect_t  ngx_http_akl_k8s_vault = {
     ngx_http_akl_k8s_vault_failure,
     NGX_HTTP_FORBIDDEN,
     0,
+    1,
     1
 };
 

@@ -416,10 +416,7 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
 
         if (error->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
 
-            if (ngx_http_akl_k8s_refusal_headers(r, AKL_OVERLOADED,
-                                                 error->status)
-                != NGX_OK)
-            {
+            if (ngx_http_akl_k8s_refusal_headers(r, error->status) != NGX_OK) {
                 return ngx_http_akl_k8s_no_memory(r);
             }
 

@@ -308,7 +308,7 @@ ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
         status = NGX_HTTP_FORBIDDEN;
     }
 
-    if (ngx_http_akl_k8s_refusal_headers(r, ctx->reason, status) != NGX_OK) {
+    if (ngx_http_akl_k8s_refusal_headers(r, status) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
