@@ -157,6 +157,7 @@ def locations_that_ask_nobody_are_told(cluster, place):
         t.like(found[-1][1], said, 'in words')
     for locations in (
             GUARDED, 'location = /r { akl_k8s_revoke self; }',
+            'location = /r { akl_k8s_revoke vault; }',
             'location = /i { akl_k8s_introspect vault; }',
             'allow 127.0.0.1; deny all; location /r { akl_k8s_revoke; }',
             'location /i { akl_k8s_guard k8s-conf; '

@@ -23,6 +23,8 @@ RULES = {
     '/revoke': ('POST', 400, False),
     '/introspect': ('POST', 415, False),
     '/self': ('GET, HEAD, POST, PUT', 403, False),
+    '/revoke-own': ('POST, PUT', 401, False),
+    '/revoke-self': ('POST, PUT', 403, False),
     '/status': ('GET, HEAD', 200, False),
     '/status?format=json': ('GET, HEAD', 200, False),
     '/status?format=html': ('GET, HEAD', 200, False),
@@ -62,6 +64,8 @@ def nginx():
             location = /revoke    { akl_k8s_revoke; }
             location = /introspect { akl_k8s_introspect k8s-conf; }
             location = /self      { akl_k8s_introspect vault; }
+            location = /revoke-own { akl_k8s_revoke self; }
+            location = /revoke-self { akl_k8s_revoke vault; }
             location = /status    { akl_k8s_status; }
             location = /jwks      { akl_k8s_jwks; }
             location = /bundle    { akl_k8s_jwks spiffe; }

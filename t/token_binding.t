@@ -46,6 +46,8 @@ HTTP = '''
         }
         location = /introspect { akl_k8s_introspect k8s-conf; }
         location = /self { akl_k8s_introspect vault; }
+        location = /own { akl_k8s_revoke self; }
+        location = /revoke-self { akl_k8s_revoke vault; }
     }
 '''
 
@@ -207,6 +209,32 @@ def a_guard_wants_the_very_certificate(cluster, gateway):
     t.is_([gateway.get('/self', holder, minted).status for holder in (
         gateway.one, gateway.two, gateway.nobody)], [200, 403, 403],
         'a look at itself')
+
+
+@t.story
+def a_bound_token_is_revoked_by_its_holder_alone(cluster, gateway):
+    own, vault = (gateway.minted(gateway.one, cluster.issue())
+                  for _ in range(2))
+
+    def revoke(path, holder, token):
+        return client.post(gateway.port, path, '', {
+            'Authorization': f'Bearer {token}'}, context=holder.context)
+
+    for holder, reason in ((gateway.two, 'certificate_mismatch'),
+                           (gateway.nobody, 'certificate_missing')):
+        answer = revoke('/own', holder, own)
+        t.is_(answer.status, 401, 'by who has stolen it')
+        t.like(answer.header('www-authenticate'), f'"{reason}"', 'the reason')
+        answer = revoke('/revoke-self', holder, vault)
+        t.is_((answer.status, answer.json()['reason']), (403, reason),
+              "the same in Vault's shape")
+    t.is_([gateway.guarded(gateway.one, token) for token in (own, vault)],
+          [(200, '')] * 2, 'both are good still')
+    t.is_(revoke('/own', gateway.one, own).status, 200, 'by its holder')
+    t.is_(revoke('/revoke-self', gateway.one, vault).status, 204,
+          "the same in Vault's shape")
+    t.is_([gateway.guarded(gateway.one, token)[0] for token in (own, vault)],
+          [401] * 2, 'both are refused')
 
 
 @t.story

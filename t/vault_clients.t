@@ -70,6 +70,7 @@ def odd(cluster):
         server {
             listen 127.0.0.1:@port@;
             location /v1/auth/token/ { akl_k8s_introspect vault; }
+            location = /v1/auth/token/revoke-self { akl_k8s_revoke vault; }
             location = /logged {
                 akl_k8s_introspect vault;
                 add_header X-Who "$akl_k8s_status$akl_k8s_pod_name" always;
@@ -173,15 +174,40 @@ def a_token_revokes_itself_and_is_refused_from_then_on(cluster, nginx):
                         for _ in range(2))
         answer = client.request(nginx.port, method, REVOKE,
                                 {'X-Vault-Token': token})
-        t.is_((answer.status, answer.body), (200, b''), method)
+        t.is_((answer.status, answer.body), (204, b''), method)
         t.is_([client.get(nginx.port, LOOKUP, {
             'X-Vault-Token': one}).status for one in (token, other)],
             [403, 200], 'it is refused, and no other')
-        t.is_(client.request(nginx.port, method, REVOKE,
-                             {'X-Vault-Token': token}).status, 401,
-              'once more')
+        answer = client.request(nginx.port, method, REVOKE,
+                                {'X-Vault-Token': token}, {'any': 'body'})
+        t.is_((answer.status, answer.json()['reason']),
+              (403, 'token_revoked'), 'once more')
     answer = client.get(nginx.port, REVOKE, {'X-Vault-Token': other})
-    t.is_((answer.status, answer.header('allow')), (405, 'POST, PUT'), 'GET')
+    t.is_((answer.header('allow'), errors(answer)),
+          ('POST, PUT', (405, ['unsupported operation'])), 'GET')
+
+
+@t.story
+def a_revocation_that_cannot_be_kept_is_told_in_vaults_shape(cluster):
+    journal = os.path.join(t.folder(), 'journal')
+    full = t.nginx('''
+        akl_k8s_revocations @journal@ journal=4k;
+        @method@
+        @config@
+        server {
+            listen 127.0.0.1:@port@;
+            location = /v1/auth/token/revoke-self { akl_k8s_revoke vault; }
+        }
+    ''', journal=journal, method=cluster.method(),
+        config=cluster.config(kind='P-256', token_issuer=ISSUER))
+    for _ in range(4096 // 50):
+        answer = client.request(full.port, 'PUT', REVOKE,
+                                {'Authorization': f'Bearer {mint()}'})
+        if answer.status != 204:
+            break
+    t.is_((answer.header('retry-after'), errors(answer)),
+          ('1', (503, ['revocations_full',
+                       'the list of revocations is full'])), 'it is full')
 
 
 @t.story
@@ -200,14 +226,15 @@ def what_is_no_good_token_is_refused_with_its_reason(cluster, odd):
     }
     for reason, token in table.items():
         headers = {'X-Vault-Token': token}
-        for method, path in ('GET', LOOKUP), ('PUT', RENEW):
+        for method, path in (('GET', LOOKUP), ('PUT', RENEW), ('PUT', REVOKE)):
             answer = client.request(odd.port, method, path, headers)
             t.is_((answer.status, answer.json()['reason'],
                    answer.json()['errors'][0],
                    answer.json()['errors'][1].split(':')[0],
-                   answer.header('cache-control')),
-                  (403, reason, 'permission denied', reason, 'no-store'),
-                  f'{reason}: {method}')
+                   answer.header('cache-control'),
+                   answer.header('www-authenticate')),
+                  (403, reason, 'permission denied', reason, 'no-store', None),
+                  f'{reason}: {path}')
     t.is_(client.get(odd.port, LOOKUP, {
         'X-Vault-Token': cluster.issue()}).status, 403, 'a pod token')
     t.is_(client.get(odd.port, LOOKUP, {'X-Vault-Token': mint(

@@ -41,8 +41,7 @@ def nginx(cluster):
                 akl_k8s_introspect vault;
             }
             location = /v1/auth/token/revoke-self {
-                akl_k8s_token_source $http_x_vault_token;
-                akl_k8s_revoke self;
+                akl_k8s_revoke vault;
             }
             location = /v1/sys/health {
                 return 200 '{"initialized":true,"sealed":false}';

@@ -167,8 +167,9 @@ akl_exam_locations(akl_exam_t *exam, akl_directive_t *d, int front,
         akl_exam_locations(exam, d->block, front, kept);
 
         revoke = (strcmp(d->args[0], "akl_k8s_revoke") == 0);
-        self = (d->n == 2 && strcmp(d->args[1], revoke ? "self" : "vault")
-                             == 0);
+        self = (d->n == 2
+                && (strcmp(d->args[1], "vault") == 0
+                    || (revoke && strcmp(d->args[1], "self") == 0)));
 
         if (!revoke && strcmp(d->args[0], "akl_k8s_introspect") != 0) {
             continue;

@@ -194,6 +194,11 @@ ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                       ngx_http_akl_k8s_revoke_self_handler);
     }
 
+    if (ngx_strcmp(value[1].data, "vault") == 0) {
+        return ngx_http_akl_k8s_serve(cf, conf,
+                                      ngx_http_akl_k8s_revoke_vault_handler);
+    }
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"akl_k8s_revoke\"%s",
                        &value[1], ngx_http_akl_k8s_swallowed(cf, &value[1]));

@@ -1,7 +1,8 @@
 /*
  * akl_k8s_revoke: the location that takes revocations, of a token's jti, of a
  * subject with a time, or of a token itself (RFC 7009); and "akl_k8s_revoke
- * self", where a token revokes itself.
+ * self", where a token revokes itself, with "vault" in the shape of Vault's HTTP
+ * API.
  */
 
 #include <ngx_config.h>
@@ -19,6 +20,7 @@
 #include "minted.h"
 #include "revoke.h"
 #include "revoke_body.h"
+#include "self.h"
 
 
 /* what is wrong: a code of RFC 6749 section 5.2, or one of ours */
@@ -34,6 +36,8 @@ static ngx_int_t ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r,
     ngx_str_t *body);
+static ngx_int_t ngx_http_akl_k8s_revoke_vault(ngx_http_request_t *r,
+    ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_revoke_read(
     ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
@@ -43,6 +47,8 @@ static ngx_http_akl_k8s_revoke_t *ngx_http_akl_k8s_revoke_create(
 static void ngx_http_akl_k8s_revoke_cleanup(void *data);
 static akl_reason_t ngx_http_akl_k8s_revoke_verify(
     ngx_http_akl_k8s_revoke_t *revoke, ngx_http_akl_k8s_ctx_t *ctx);
+static akl_reason_t ngx_http_akl_k8s_revoke_own(
+    ngx_http_akl_k8s_revoke_t *revoke, ngx_http_akl_k8s_ctx_t *ctx);
 static ngx_int_t ngx_http_akl_k8s_revoke_it(ngx_http_akl_k8s_revoke_t *revoke);
 static void ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev,
     ngx_int_t rc);
@@ -51,6 +57,8 @@ static ngx_int_t ngx_http_akl_k8s_revoke_result(
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(
     ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error);
+static ngx_int_t ngx_http_akl_k8s_revoke_errors(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 static ngx_int_t ngx_http_akl_k8s_revoke_write(ngx_http_request_t *r,
     akl_json_out_t *out, void *data);
 
@@ -102,6 +110,21 @@ ngx_http_akl_k8s_revoke_self_handler(ngx_http_request_t *r)
 
     return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX,
                                       ngx_http_akl_k8s_revoke_self);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_revoke_vault_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST|NGX_HTTP_PUT);
+    if (rc != NGX_OK) {
+        return ngx_http_akl_k8s_self_disallow(r, rc);
+    }
+
+    return ngx_http_akl_k8s_read_body(r, NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX,
+                                      ngx_http_akl_k8s_revoke_vault);
 }
 
 
@@ -204,10 +227,45 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
 
     revoke->quiet = 1;
 
-    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+    reason = ngx_http_akl_k8s_revoke_own(revoke, ctx);
 
     if (reason != AKL_OK) {
         return ngx_http_akl_k8s_revoke_refuse(r, ctx, reason);
+    }
+
+    return ngx_http_akl_k8s_revoke_it(revoke);
+}
+
+
+/* Vault looks at no body here, and neither is one looked at in its place */
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_vault(ngx_http_request_t *r, ngx_str_t *body)
+{
+    akl_reason_t                reason;
+    ngx_http_akl_k8s_ctx_t     *ctx;
+    ngx_http_akl_k8s_revoke_t  *revoke;
+
+    revoke = ngx_http_akl_k8s_revoke_create(r);
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+
+    if (revoke == NULL || ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
+
+    revoke->vault = 1;
+    revoke->quiet = 1;
+
+    reason = ngx_http_akl_k8s_self_token(r, &revoke->token);
+
+    if (reason == AKL_OK) {
+        reason = ngx_http_akl_k8s_revoke_own(revoke, ctx);
+    }
+
+    if (reason != AKL_OK) {
+        ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+
+        return ngx_http_akl_k8s_self_refuse(r, ctx);
     }
 
     return ngx_http_akl_k8s_revoke_it(revoke);
@@ -343,6 +401,21 @@ ngx_http_akl_k8s_revoke_verify(ngx_http_akl_k8s_revoke_t *revoke,
 }
 
 
+/* by who presents it: a token that is bound is presented by its holder alone */
+
+static akl_reason_t
+ngx_http_akl_k8s_revoke_own(ngx_http_akl_k8s_revoke_t *revoke,
+    ngx_http_akl_k8s_ctx_t *ctx)
+{
+    akl_reason_t  reason;
+
+    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+
+    return (reason == AKL_OK)
+           ? ngx_http_akl_k8s_minted_holder(revoke->request, ctx) : reason;
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_revoke_it(ngx_http_akl_k8s_revoke_t *revoke)
 {
@@ -424,6 +497,12 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
             ngx_http_akl_k8s_metrics_malformed();
         }
 
+        if (revoke->vault) {
+            return ngx_http_akl_k8s_respond_json(r, error->status, 0,
+                                              ngx_http_akl_k8s_revoke_errors,
+                                              (void *) error);
+        }
+
         return ngx_http_akl_k8s_respond_error(r, error->status, error->error,
                                               error->text);
     }
@@ -436,9 +515,26 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
 
     ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
-    document.status = NGX_HTTP_OK;
+    document.status = revoke->vault ? NGX_HTTP_NO_CONTENT : NGX_HTTP_OK;
 
     return ngx_http_akl_k8s_respond(r, &document);
+}
+
+
+static ngx_int_t
+ngx_http_akl_k8s_revoke_errors(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
+{
+    const ngx_http_akl_k8s_revoke_error_t *error = data;
+
+    akl_str_t  text;
+
+    text.data = (const u_char *) error->text;
+    text.len = ngx_strlen(error->text);
+
+    ngx_http_akl_k8s_self_write_errors(r, out, error->error, AKL_OK, text);
+
+    return NGX_OK;
 }
 
 

@@ -21,6 +21,7 @@ typedef struct {
     unsigned                        own:1;      /* the token presented */
     unsigned                        empty:1;    /* own, and nothing named */
     unsigned                        quiet:1;    /* answered without a body */
+    unsigned                        vault:1;    /* in Vault's shape */
     unsigned                        waits:1;
 } ngx_http_akl_k8s_revoke_t;
 

@@ -24,8 +24,6 @@ typedef struct {
 } ngx_http_akl_k8s_self_t;
 
 
-static ngx_int_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
-    ngx_str_t *token);
 static ngx_int_t ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_str_t *token);
 static ngx_int_t ngx_http_akl_k8s_self_write(ngx_http_request_t *r,
@@ -34,8 +32,6 @@ static void ngx_http_akl_k8s_self_meta(akl_json_out_t *out,
     ngx_http_akl_k8s_self_t *self);
 static akl_str_t ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self,
     const char *name);
-static ngx_int_t ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx);
 static ngx_int_t ngx_http_akl_k8s_self_refusal(ngx_http_request_t *r,
     akl_json_out_t *out, void *data);
 static ngx_int_t ngx_http_akl_k8s_self_no_renewal(ngx_http_request_t *r,
@@ -55,15 +51,8 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST
                                    |NGX_HTTP_PUT);
-
-    if (rc == NGX_HTTP_NOT_ALLOWED) {
-        return ngx_http_akl_k8s_respond_json(r, rc, 0,
-                                           ngx_http_akl_k8s_self_unsupported,
-                                           NULL);
-    }
-
     if (rc != NGX_OK) {
-        return rc;
+        return ngx_http_akl_k8s_self_disallow(r, rc);
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
@@ -75,23 +64,14 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 
     ngx_http_akl_k8s_forget(ctx);
 
-    switch (ngx_http_akl_k8s_self_token(r, &token)) {
+    reason = ngx_http_akl_k8s_self_token(r, &token);
 
-    case NGX_OK:
+    if (reason == AKL_OK) {
         reason = ngx_http_akl_k8s_minted(r, ctx, &amcf->configs, &token);
+    }
 
-        if (reason == AKL_OK) {
-            reason = ngx_http_akl_k8s_minted_holder(r, ctx);
-        }
-
-        break;
-
-    case NGX_DECLINED:
-        reason = AKL_TOKEN_MISSING;
-        break;
-
-    default:
-        reason = AKL_TOKEN_MALFORMED;
+    if (reason == AKL_OK) {
+        reason = ngx_http_akl_k8s_minted_holder(r, ctx);
     }
 
     ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
@@ -110,9 +90,18 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
 }
 
 
-/* of X-Vault-Token, else a bearer: NGX_OK, NGX_DECLINED (none), NGX_ERROR */
+ngx_int_t
+ngx_http_akl_k8s_self_disallow(ngx_http_request_t *r, ngx_int_t rc)
+{
+    return (rc == NGX_HTTP_NOT_ALLOWED)
+           ? ngx_http_akl_k8s_respond_json(r, rc, 0,
+                                           ngx_http_akl_k8s_self_unsupported,
+                                           NULL)
+           : rc;
+}
 
-static ngx_int_t
+
+akl_reason_t
 ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
 {
     ngx_uint_t                  hash;
@@ -124,17 +113,28 @@ ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
     vv = ngx_http_get_variable(r, &name, hash);
 
     if (vv == NULL) {
-        return NGX_ERROR;
+        return AKL_TOKEN_MALFORMED;
     }
 
     if (vv->not_found || vv->len == 0) {
-        return ngx_http_akl_k8s_bearer(r, NULL, token);
+
+        switch (ngx_http_akl_k8s_bearer(r, NULL, token)) {
+
+        case NGX_OK:
+            return AKL_OK;
+
+        case NGX_DECLINED:
+            return AKL_TOKEN_MISSING;
+
+        default:
+            return AKL_TOKEN_MALFORMED;
+        }
     }
 
     token->data = vv->data;
     token->len = vv->len;
 
-    return NGX_OK;
+    return AKL_OK;
 }
 
 
@@ -294,9 +294,7 @@ ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self, const char *name)
 }
 
 
-/* 403, as Vault has it for what others answer 401: clients log in again */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx)
 {

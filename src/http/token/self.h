@@ -16,6 +16,28 @@
 ngx_int_t ngx_http_akl_k8s_self_handler(ngx_http_request_t *r);
 
 /*
+ * Answers a method that allow() let not pass as Vault does; "rc" is what it
+ * returned, and anything but a refusal is handed on.  Returns what a content
+ * handler returns.
+ */
+ngx_int_t ngx_http_akl_k8s_self_disallow(ngx_http_request_t *r, ngx_int_t rc);
+
+/*
+ * The token of X-Vault-Token, else a bearer's, in the request's memory: AKL_OK,
+ * AKL_TOKEN_MISSING or AKL_TOKEN_MALFORMED.
+ */
+akl_reason_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
+    ngx_str_t *token);
+
+/*
+ * Answers an outcome other than AKL_OK as Vault does: 403 for what others answer
+ * 401, so that clients log in again, and no challenge, which Vault never sends.
+ * Returns what a content handler returns.
+ */
+ngx_int_t ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx);
+
+/*
  * The role of a config in the one spelling that is told, ACCESS_ID..NAME, in
  * the request's pool.  NGX_OK or NGX_ERROR.
  */
