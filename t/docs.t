@@ -54,7 +54,7 @@ def directives_of(source):
     """Return the names of directives, and of members of blocks."""
     return (set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\),\s*'
                            r'NGX_(?:HTTP|CONF)_', source)),
-            set(re.findall(r'\{ ngx_string\("([a-z0-9_]+)"\), [01], ',
+            set(re.findall(r'ngx_http_akl_k8s_row\("([a-z0-9_]+)", [0-9N]',
                            source)))
 
 
@@ -105,7 +105,7 @@ def the_manual_has_a_section_for_each_directive_and_for_nothing_else(
 
 def variables():
     """Return the names of variables, without the dollar sign."""
-    return set(re.findall(r'ngx_string\("(akl_k8s_\w+)"\)',
+    return set(re.findall(r'(?:ngx_string|_row)\("(akl_k8s_\w+)"',
                           read('src', 'http', 'variables.c')))
 
 

@@ -37,72 +37,35 @@ static void ngx_http_akl_k8s_variable_set(ngx_http_variable_value_t *v,
     akl_str_t value);
 
 
+#define ngx_http_akl_k8s_row(name, get, data)                                 \
+    { ngx_string(name), NULL, ngx_http_akl_k8s_##get, data,                   \
+      NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+
 static ngx_http_variable_t  ngx_http_akl_k8s_variables[] = {
-
-    { ngx_string("akl_k8s_status"), NULL,
-      ngx_http_akl_k8s_variable_status, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_config"), NULL,
-      ngx_http_akl_k8s_variable_config,
-      offsetof(ngx_http_akl_k8s_config_t, name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_access_id"), NULL,
-      ngx_http_akl_k8s_variable_config,
-      offsetof(ngx_http_akl_k8s_config_t, access_id),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_namespace"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.namespace),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_service_account"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.sa_name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_service_account_uid"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.sa_uid),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_pod_name"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.pod_name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_pod_uid"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.pod_uid),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_node_name"), NULL,
-      ngx_http_akl_k8s_variable_identity,
-      offsetof(ngx_http_akl_k8s_ctx_t, identity.node_name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_jti"), NULL,
-      ngx_http_akl_k8s_variable_jti, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_token"), NULL,
-      ngx_http_akl_k8s_variable,
-      offsetof(ngx_http_akl_k8s_ctx_t, token),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_token_expires"), NULL,
-      ngx_http_akl_k8s_variable_expires, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_cache"), NULL,
-      ngx_http_akl_k8s_variable_cache, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("akl_k8s_review_time"), NULL,
-      ngx_http_akl_k8s_variable_review_time, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    ngx_http_akl_k8s_row("akl_k8s_status", variable_status, 0),
+    ngx_http_akl_k8s_row("akl_k8s_config", variable_config,
+                         offsetof(ngx_http_akl_k8s_config_t, name)),
+    ngx_http_akl_k8s_row("akl_k8s_access_id", variable_config,
+                         offsetof(ngx_http_akl_k8s_config_t, access_id)),
+    ngx_http_akl_k8s_row("akl_k8s_namespace", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.namespace)),
+    ngx_http_akl_k8s_row("akl_k8s_service_account", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.sa_name)),
+    ngx_http_akl_k8s_row("akl_k8s_service_account_uid", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.sa_uid)),
+    ngx_http_akl_k8s_row("akl_k8s_pod_name", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.pod_name)),
+    ngx_http_akl_k8s_row("akl_k8s_pod_uid", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.pod_uid)),
+    ngx_http_akl_k8s_row("akl_k8s_node_name", variable_identity,
+                         offsetof(ngx_http_akl_k8s_ctx_t, identity.node_name)),
+    ngx_http_akl_k8s_row("akl_k8s_jti", variable_jti, 0),
+    ngx_http_akl_k8s_row("akl_k8s_token", variable,
+                         offsetof(ngx_http_akl_k8s_ctx_t, token)),
+    ngx_http_akl_k8s_row("akl_k8s_token_expires", variable_expires, 0),
+    ngx_http_akl_k8s_row("akl_k8s_cache", variable_cache, 0),
+    ngx_http_akl_k8s_row("akl_k8s_review_time", variable_review_time, 0),
 
     { ngx_string("akl_k8s_claim_"), NULL,
       ngx_http_akl_k8s_variable_claim, 0,

@@ -15,6 +15,9 @@
 
 #define AKL_LEEWAY  60                    /* seconds, as the API server's */
 
+/* where the kubelet mounts a pod's own "token", "ca.crt" and "namespace" */
+#define AKL_POD_MOUNT  "/var/run/secrets/kubernetes.io/serviceaccount"
+
 
 typedef struct {
     akl_str_t  namespace;

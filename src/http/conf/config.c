@@ -8,10 +8,6 @@
 #include "conf.h"
 
 
-#define NGX_HTTP_AKL_K8S_MOUNT                                                \
-    "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
 static ngx_http_akl_k8s_setter(access_id);
 static ngx_http_akl_k8s_setter(signing_key);
 static ngx_http_akl_k8s_setter(verification_key);
@@ -35,61 +31,43 @@ static char *ngx_http_akl_k8s_config_checked(ngx_conf_t *cf,
 static void ngx_http_akl_k8s_config_cleanup(void *data);
 
 
+/* name, arguments at most, may be repeated, setter */
+
+#define ngx_http_akl_k8s_row(name, max, repeat, set)                          \
+    { ngx_string(name), 1, max, repeat, ngx_http_akl_k8s_config_##set }
+
+
 /* in the order of NGX_HTTP_AKL_K8S_ACCESS_ID and the others */
 
 const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_config_table[] = {
-    { ngx_string("access_id"), 1, 1, 0,
-      ngx_http_akl_k8s_config_access_id },
-    { ngx_string("signing_key"), 1, 1, 0,
-      ngx_http_akl_k8s_config_signing_key },
-    { ngx_string("verification_key"), 1, 1, 1,
-      ngx_http_akl_k8s_config_verification_key },
-    { ngx_string("cluster_api_type"), 1, 1, 0,
-      ngx_http_akl_k8s_config_cluster_type },
-    { ngx_string("k8s_auth_type"), 1, 1, 0,
-      ngx_http_akl_k8s_config_auth_type },
-    { ngx_string("k8s_host"), 1, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_config_host },
-    { ngx_string("k8s_ca_cert"), 1, 1, 0,
-      ngx_http_akl_k8s_config_ca },
-    { ngx_string("token_reviewer_jwt"), 1, 1, 0,
-      ngx_http_akl_k8s_config_reviewer },
-    { ngx_string("k8s_client_certificate"), 1, 1, 0,
-      ngx_http_akl_k8s_config_client_cert },
-    { ngx_string("k8s_client_key"), 1, 1, 0,
-      ngx_http_akl_k8s_config_client_key },
-    { ngx_string("rancher_api_key"), 1, 1, 0,
-      ngx_http_akl_k8s_config_rancher_key },
-    { ngx_string("rancher_cluster_id"), 1, 1, 0,
-      ngx_http_akl_k8s_config_rancher_cluster },
-    { ngx_string("use_gw_service_account"), 1, 1, 0,
-      ngx_http_akl_k8s_config_in_cluster },
-    { ngx_string("k8s_issuer"), 1, NGX_HTTP_AKL_K8S_MANY, 0,
-      ngx_http_akl_k8s_config_issuer },
-    { ngx_string("disable_issuer_validation"), 1, 1, 0,
-      ngx_http_akl_k8s_config_no_issuer },
-    { ngx_string("k8s_jwks"), 1, 1, 0,
-      ngx_http_akl_k8s_config_jwks },
-    { ngx_string("k8s_tls_server_name"), 1, 1, 0,
-      ngx_http_akl_k8s_config_server_name },
-    { ngx_string("k8s_proxy"), 1, 1, 0,
-      ngx_http_akl_k8s_config_proxy },
-    { ngx_string("token_issuer"), 1, 1, 0,
-      ngx_http_akl_k8s_config_token_issuer },
-    { ngx_string("token_audience"), 1, NGX_HTTP_AKL_K8S_AUDIENCES, 0,
-      ngx_http_akl_k8s_config_token_audiences },
-    { ngx_string("token_subject"), 1, 1, 0,
-      ngx_http_akl_k8s_config_token_subject },
-    { ngx_string("token_binding"), 1, 1, 0,
-      ngx_http_akl_k8s_config_token_binding },
-    { ngx_string("token_claims"), 1, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_config_token_claims },
-    { ngx_string("akl_k8s_cache_valid"), 1, 2, 0,
-      ngx_http_akl_k8s_config_cache },
-    { ngx_string("akl_k8s_review_timeout"), 1, 2, 0,
-      ngx_http_akl_k8s_config_timeout },
-    { ngx_string("akl_k8s_max_reviews"), 1, 2, 0,
-      ngx_http_akl_k8s_config_reviews },
+    ngx_http_akl_k8s_row("access_id", 1, 0, access_id),
+    ngx_http_akl_k8s_row("signing_key", 1, 0, signing_key),
+    ngx_http_akl_k8s_row("verification_key", 1, 1, verification_key),
+    ngx_http_akl_k8s_row("cluster_api_type", 1, 0, cluster_type),
+    ngx_http_akl_k8s_row("k8s_auth_type", 1, 0, auth_type),
+    ngx_http_akl_k8s_row("k8s_host", NGX_HTTP_AKL_K8S_MANY, 1, host),
+    ngx_http_akl_k8s_row("k8s_ca_cert", 1, 0, ca),
+    ngx_http_akl_k8s_row("token_reviewer_jwt", 1, 0, reviewer),
+    ngx_http_akl_k8s_row("k8s_client_certificate", 1, 0, client_cert),
+    ngx_http_akl_k8s_row("k8s_client_key", 1, 0, client_key),
+    ngx_http_akl_k8s_row("rancher_api_key", 1, 0, rancher_key),
+    ngx_http_akl_k8s_row("rancher_cluster_id", 1, 0, rancher_cluster),
+    ngx_http_akl_k8s_row("use_gw_service_account", 1, 0, in_cluster),
+    ngx_http_akl_k8s_row("k8s_issuer", NGX_HTTP_AKL_K8S_MANY, 0, issuer),
+    ngx_http_akl_k8s_row("disable_issuer_validation", 1, 0, no_issuer),
+    ngx_http_akl_k8s_row("k8s_jwks", 1, 0, jwks),
+    ngx_http_akl_k8s_row("k8s_tls_server_name", 1, 0, server_name),
+    ngx_http_akl_k8s_row("k8s_proxy", 1, 0, proxy),
+    ngx_http_akl_k8s_row("token_issuer", 1, 0, token_issuer),
+    ngx_http_akl_k8s_row("token_audience", NGX_HTTP_AKL_K8S_AUDIENCES, 0,
+                         token_audiences),
+    ngx_http_akl_k8s_row("token_subject", 1, 0, token_subject),
+    ngx_http_akl_k8s_row("token_binding", 1, 0, token_binding),
+    ngx_http_akl_k8s_row("token_claims", NGX_HTTP_AKL_K8S_MANY, 1,
+                         token_claims),
+    ngx_http_akl_k8s_row("akl_k8s_cache_valid", 2, 0, cache),
+    ngx_http_akl_k8s_row("akl_k8s_review_timeout", 2, 0, timeout),
+    ngx_http_akl_k8s_row("akl_k8s_max_reviews", 2, 0, reviews),
     { ngx_null_string, 0, 0, 0, NULL }
 };
 
@@ -455,7 +433,7 @@ static ngx_http_akl_k8s_setter(in_cluster)
     }
 
     if (flag == 1) {
-        ngx_str_set(&reading->mount, NGX_HTTP_AKL_K8S_MOUNT);
+        ngx_str_set(&reading->mount, AKL_POD_MOUNT);
         return NGX_CONF_OK;
     }
 

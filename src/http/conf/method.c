@@ -28,33 +28,25 @@ static ngx_http_akl_k8s_method_setter(key);
 static void ngx_http_akl_k8s_method_cleanup(void *data);
 
 
+/* name, arguments at least and at most, may be repeated, setter */
+
+#define ngx_http_akl_k8s_row(name, min, max, repeat, set)                     \
+    { ngx_string(name), min, max, repeat, ngx_http_akl_k8s_method_##set }
+
+
 const ngx_http_akl_k8s_directive_t  ngx_http_akl_k8s_method_table[] = {
-
-    { ngx_string("bound_namespaces"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_method_namespaces },
-
-    { ngx_string("bound_pod_names"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_method_pods },
-
-    { ngx_string("bound_sa_names"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_method_accounts },
-
-    { ngx_string("bound_namespace_selector"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_method_selector },
-
-    { ngx_string("bound_ips"), 0, NGX_HTTP_AKL_K8S_MANY, 1,
-      ngx_http_akl_k8s_method_ips },
-
-    { ngx_string("audience"), 1, NGX_HTTP_AKL_K8S_MANY, 0,
-      ngx_http_akl_k8s_method_audience },
-
-    { ngx_string("access_expires"), 1, 1, 0,
-      ngx_http_akl_k8s_method_expires },
-
-    { ngx_string("token_ttl"), 1, 1, 0, ngx_http_akl_k8s_method_ttl },
-
-    { ngx_string("public_key"), 1, 1, 0, ngx_http_akl_k8s_method_key },
-
+    ngx_http_akl_k8s_row("bound_namespaces", 0, NGX_HTTP_AKL_K8S_MANY, 1,
+                         namespaces),
+    ngx_http_akl_k8s_row("bound_pod_names", 0, NGX_HTTP_AKL_K8S_MANY, 1, pods),
+    ngx_http_akl_k8s_row("bound_sa_names", 0, NGX_HTTP_AKL_K8S_MANY, 1,
+                         accounts),
+    ngx_http_akl_k8s_row("bound_namespace_selector", 0, NGX_HTTP_AKL_K8S_MANY, 1,
+                         selector),
+    ngx_http_akl_k8s_row("bound_ips", 0, NGX_HTTP_AKL_K8S_MANY, 1, ips),
+    ngx_http_akl_k8s_row("audience", 1, NGX_HTTP_AKL_K8S_MANY, 0, audience),
+    ngx_http_akl_k8s_row("access_expires", 1, 1, 0, expires),
+    ngx_http_akl_k8s_row("token_ttl", 1, 1, 0, ttl),
+    ngx_http_akl_k8s_row("public_key", 1, 1, 0, key),
     { ngx_null_string, 0, 0, 0, NULL }
 };
 
