@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "../jose/count.h"
 #include "judgement.h"
+#include "look.h"
 
 
 void
@@ -145,13 +145,13 @@ akl_judgement_status(akl_judgement_t *judged, unsigned status, akl_str_t body,
          * And a server that has just started has not read its roles yet.
          */
 
-        if (akl_judgement_says(*message, " cannot post path ")
-            || akl_judgement_says(*message, " cannot get path "))
+        if (akl_look_holds(*message, " cannot post path ")
+            || akl_look_holds(*message, " cannot get path "))
         {
             reason = AKL_API_NOT_FOUND;
 
-        } else if (akl_judgement_says(*message, "RBAC: ")
-                   && akl_judgement_says(*message, "\" not found"))
+        } else if (akl_look_holds(*message, "RBAC: ")
+                   && akl_look_holds(*message, "\" not found"))
         {
             judged->again = 1;
         }
@@ -167,26 +167,6 @@ akl_judgement_status(akl_judgement_t *judged, unsigned status, akl_str_t body,
         (void) snprintf(judged->detail, sizeof(judged->detail),
                         "HTTP status %u", status);
     }
-}
-
-
-int
-akl_judgement_says(akl_str_t text, const char *what)
-{
-    size_t  i, len;
-
-    len = strlen(what);
-
-    for (i = 0; i + len <= text.len; i++) {
-
-        akl_count((text.data[i] == (unsigned char) what[0]) ? len : 1);
-
-        if (memcmp(text.data + i, what, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -50,9 +50,6 @@ int akl_judgement_read(akl_judgement_t *judged, akl_str_t body, size_t max);
 void akl_judgement_status(akl_judgement_t *judged, unsigned status,
     akl_str_t body, akl_str_t *message);
 
-/* 1 where "text" holds "what". */
-int akl_judgement_says(akl_str_t text, const char *what);
-
 /*
  * As akl_doc_get() and akl_doc_string(), but null counts as absent: servers
  * that are not made of Go write it for what is absent.

@@ -4,6 +4,7 @@
 
 #include "tokenreview.h"
 #include "../jose/json.h"
+#include "look.h"
 #include "names.h"
 #include "review_error.h"
 
@@ -183,7 +184,7 @@ akl_review_status(akl_judgement_t *judged, unsigned status, akl_str_t body)
     akl_judgement_status(judged, status, body, &message);
 
     if (status == 500
-        && akl_judgement_says(message, "error validating audiences"))
+        && akl_look_holds(message, "error validating audiences"))
     {
         judged->reason = AKL_AUDIENCE_MISMATCH;
         judged->again = 0;
