@@ -11,8 +11,9 @@
 #include "client.h"
 
 
-static char *ngx_akl_host_parsed(ngx_conf_t *cf, ngx_str_t *url,
-    akl_host_t *parsed, ngx_uint_t defer, ngx_akl_host_t *host);
+static char *ngx_akl_host_take(ngx_conf_t *cf, ngx_str_t *url,
+    ngx_uint_t defer, ngx_akl_host_t *host,
+    const char *(*parse)(akl_str_t url, akl_host_t *parsed));
 static char *ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host);
 
 
@@ -20,17 +21,7 @@ char *
 ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host)
 {
-    akl_str_t    text;
-    akl_host_t   parsed;
-    const char  *cause;
-
-    text.data = url->data;
-    text.len = url->len;
-
-    cause = akl_host_parse(text, &parsed);
-
-    return cause ? (char *) cause
-                 : ngx_akl_host_parsed(cf, url, &parsed, defer, host);
+    return ngx_akl_host_take(cf, url, defer, host, akl_host_parse);
 }
 
 
@@ -38,34 +29,37 @@ char *
 ngx_akl_proxy_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host)
 {
+    return ngx_akl_host_take(cf, url, defer, host, akl_host_proxy);
+}
+
+
+static char *
+ngx_akl_host_take(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
+    ngx_akl_host_t *host,
+    const char *(*parse)(akl_str_t url, akl_host_t *parsed))
+{
     akl_str_t    text;
     akl_host_t   parsed;
+    ngx_addr_t   addr;
     const char  *cause;
 
     text.data = url->data;
     text.len = url->len;
 
-    cause = akl_host_proxy(text, &parsed);
+    cause = parse(text, &parsed);
 
-    return cause ? (char *) cause
-                 : ngx_akl_host_parsed(cf, url, &parsed, defer, host);
-}
-
-
-static char *
-ngx_akl_host_parsed(ngx_conf_t *cf, ngx_str_t *url, akl_host_t *parsed,
-    ngx_uint_t defer, ngx_akl_host_t *host)
-{
-    ngx_addr_t  addr;
+    if (cause) {
+        return (char *) cause;
+    }
 
     ngx_memzero(host, sizeof(ngx_akl_host_t));
 
     host->url = *url;
-    host->host.data = (u_char *) parsed->host.data;
-    host->host.len = parsed->host.len;
-    host->prefix.data = (u_char *) parsed->prefix.data;
-    host->prefix.len = parsed->prefix.len;
-    host->port = (in_port_t) parsed->port;
+    host->host.data = (u_char *) parsed.host.data;
+    host->host.len = parsed.host.len;
+    host->prefix.data = (u_char *) parsed.prefix.data;
+    host->prefix.len = parsed.prefix.len;
+    host->port = (in_port_t) parsed.port;
 
     if (ngx_parse_addr(cf->pool, &addr, host->host.data, host->host.len)
         == NGX_OK)
@@ -83,7 +77,7 @@ ngx_akl_host_parsed(ngx_conf_t *cf, ngx_str_t *url, akl_host_t *parsed,
         return NGX_CONF_OK;
     }
 
-    if (parsed->brackets) {
+    if (parsed.brackets) {
         return "has no IPv6 address between its brackets";
     }
 
