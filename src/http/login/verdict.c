@@ -102,33 +102,34 @@ ngx_http_akl_k8s_verdict_get(ngx_akl_zone_t *zone,
     size_t  len;
     time_t  until;
 
-    if (config->cache_valid) {
-        len = NGX_AKL_BLOB_MAX;
+    len = NGX_AKL_BLOB_MAX;
 
-        if (ngx_akl_zone_get(zone, NGX_AKL_VERDICT, key, ngx_time(),
-                             ngx_http_akl_k8s_verdict_buf, &len, &until)
-            == NGX_OK)
-        {
-            verdict->until = until;
-            return ngx_http_akl_k8s_verdict_decode(verdict,
-                                            ngx_http_akl_k8s_verdict_buf, len);
-        }
+    if (config->cache_valid
+        && ngx_akl_zone_get(zone, NGX_AKL_VERDICT, key, ngx_time(),
+                            ngx_http_akl_k8s_verdict_buf, &len, &until)
+           == NGX_OK)
+    {
+        goto found;
     }
 
-    if (config->cache_refused) {
-        len = NGX_AKL_BLOB_MAX;
+    len = NGX_AKL_BLOB_MAX;
 
-        if (ngx_akl_zone_get(zone, NGX_AKL_REFUSAL, key, ngx_time(),
-                             ngx_http_akl_k8s_verdict_buf, &len, &until)
-            == NGX_OK)
-        {
-            verdict->until = until;
-            return ngx_http_akl_k8s_verdict_decode(verdict,
-                                            ngx_http_akl_k8s_verdict_buf, len);
-        }
+    if (config->cache_refused
+        && ngx_akl_zone_get(zone, NGX_AKL_REFUSAL, key, ngx_time(),
+                            ngx_http_akl_k8s_verdict_buf, &len, &until)
+           == NGX_OK)
+    {
+        goto found;
     }
 
     return NGX_DECLINED;
+
+found:
+
+    verdict->until = until;
+
+    return ngx_http_akl_k8s_verdict_decode(verdict,
+                                           ngx_http_akl_k8s_verdict_buf, len);
 }
 
 
