@@ -202,7 +202,7 @@ akl_method_block(akl_args_t *args, akl_method_t *method, akl_buf_t *block)
     }
 
     akl_buf_printf(block, "# %s, made by akl-k8s\n\nakl_k8s_auth_method %s {\n",
-                   akl_clean(akl_str_of(akl_opt(args, "name")), 0),
+                   akl_clean_all(akl_str_of(akl_opt(args, "name"))),
                    method->access_id);
 
     akl_method_list(args, block, "bound-namespaces", "bound_namespaces");
@@ -402,7 +402,7 @@ akl_method_run(akl_args_t *args)
     }
 
     printf("Auth Method %s was created.\n- Access ID: %s\n",
-           akl_clean(akl_str_of(akl_opt(args, "name")), 0), method.access_id);
+           akl_clean_all(akl_str_of(akl_opt(args, "name"))), method.access_id);
 
     if (method.key_file) {
         printf("- Private key: %s (only you can read it)\n- nginx's block: "

@@ -51,8 +51,7 @@ void
 akl_finding(akl_exam_t *exam, akl_finding_t finding, const char *check,
     const char *cure, const char *format, ...)
 {
-    int       n;
-    char      text[2048];
+    char     *text;
     json_t   *object;
     va_list   args;
 
@@ -67,12 +66,8 @@ akl_finding(akl_exam_t *exam, akl_finding_t finding, const char *check,
     };
 
     va_start(args, format);
-    n = vsnprintf(text, sizeof(text), format, args);
+    text = akl_mem_vprintf(format, args);
     va_end(args);
-
-    if (n < 0) {
-        text[0] = '\0';
-    }
 
     if (finding > exam->worst) {
         exam->worst = finding;
@@ -200,7 +195,7 @@ akl_doctor_problems(akl_exam_t *exam)
     if (n == 0) {
         akl_finding(exam, AKL_FINDING_OK, "config", NULL,
                     "akl_k8s_auth_config \"%s\" in %s:%zu",
-                    akl_clean(akl_str_of(config->name), 80),
+                    akl_clean(akl_str_of(config->name)),
                     config->directive->file, config->directive->line);
     }
 }
@@ -349,7 +344,7 @@ akl_doctor_exam(akl_exam_t *exam, const akl_login_t *login)
 
     if (exam->list == NULL) {
         printf("%sauth config \"%s\"%s\n", akl_style(stdout, AKL_BOLD),
-               akl_clean(akl_str_of(config->name), 80),
+               akl_clean(akl_str_of(config->name)),
                akl_style(stdout, AKL_PLAIN));
     }
 
@@ -466,7 +461,7 @@ akl_doctor_run(akl_args_t *args)
         if (akl_setup_find(exam.setup, name) == NULL) {
             return akl_fail(AKL_EXIT_USAGE, NULL, "\"%s\" has no "
                             "akl_k8s_auth_config \"%s\"", path,
-                            akl_clean(akl_str_of(name), 80));
+                            akl_clean(akl_str_of(name)));
         }
     }
 

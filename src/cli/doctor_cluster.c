@@ -34,8 +34,8 @@ akl_exam_reviewer_name(akl_exam_t *exam, const char **namespace,
     if (akl_pod_token_parse(&pod, exam->config->reviewer.text) == AKL_OK
         && pod.claimed.namespace.len && pod.claimed.sa_name.len)
     {
-        *namespace = akl_clean(pod.claimed.namespace, 64);
-        *name = akl_clean(pod.claimed.sa_name, 256);
+        *namespace = akl_clean(pod.claimed.namespace);
+        *name = akl_clean(pod.claimed.sa_name);
     }
 
     akl_pod_token_clear(&pod);
@@ -349,7 +349,7 @@ akl_exam_own(akl_exam_t *exam)
                         akl_exam_renew(exam),
                         "a TokenReview of the reviewer's own token: %s (%s)",
                         (const char *) akl_reason_code(reason).data,
-                        akl_clean(akl_str_of(verdict.detail), 200));
+                        akl_clean(akl_str_of(verdict.detail)));
         }
     }
 
@@ -377,7 +377,7 @@ akl_exam_bounds(akl_exam_t *exam, akl_identity_t *identity)
     if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
         akl_finding(exam, AKL_FINDING_SKIPPED, "pod", NULL,
                     "the labels of namespace \"%s\" cannot be read%s",
-                    akl_clean(identity->namespace, 64), cause);
+                    akl_clean(identity->namespace), cause);
         return;
     }
 
@@ -386,9 +386,9 @@ akl_exam_bounds(akl_exam_t *exam, akl_identity_t *identity)
                 "%s%s: namespace \"%s\", account \"%s\", pod \"%s\"",
                 reason == AKL_OK ? "its token would be let in"
                                  : (const char *) akl_reason_code(reason).data,
-                cause, akl_clean(identity->namespace, 64),
-                akl_clean(identity->sa_name, 256),
-                akl_clean(identity->pod_name, 256));
+                cause, akl_clean(identity->namespace),
+                akl_clean(identity->sa_name),
+                akl_clean(identity->pod_name));
 }
 
 
@@ -438,7 +438,7 @@ akl_exam_pod(akl_exam_t *exam)
                     (const char *) akl_reason_code(reason).data,
                     (const char *) akl_reason_text(reason).data,
                     verdict.detail[0] ? " (" : "",
-                    akl_clean(akl_str_of(verdict.detail), 200),
+                    akl_clean(akl_str_of(verdict.detail)),
                     verdict.detail[0] ? ")" : "");
     } else {
         akl_exam_bounds(exam, &verdict.identity);

@@ -7,24 +7,6 @@
 #include "out.h"
 
 
-static char *
-akl_exam_list(akl_list_t list)
-{
-    size_t      i;
-    akl_buf_t   buf;
-
-    memset(&buf, 0, sizeof(akl_buf_t));
-    akl_buf_puts(&buf, "");
-
-    for (i = 0; i < list.n; i++) {
-        akl_buf_printf(&buf, "%s%s", i ? " " : "",
-                       akl_clean(list.elts[i], 256));
-    }
-
-    return buf.data;
-}
-
-
 static const char *
 akl_exam_token_issuer(akl_str_t token)
 {
@@ -82,7 +64,7 @@ akl_exam_issuer(akl_exam_t *exam)
         akl_finding(exam, AKL_FINDING_OK, "issuer", NULL,
                     "not looked at (disable_issuer_validation)%s%s%s",
                     issuer ? ", the cluster's is \"" : "",
-                    issuer ? akl_clean(akl_str_of(issuer), 256) : "",
+                    issuer ? akl_clean(akl_str_of(issuer)) : "",
                     issuer ? "\"" : "");
         return;
     }
@@ -102,7 +84,7 @@ akl_exam_issuer(akl_exam_t *exam)
         if (akl_str_eq(list.elts[i], akl_str_of(issuer))) {
             akl_finding(exam, AKL_FINDING_OK, "issuer", NULL,
                         "\"%s\" is in k8s_issuer (%s)",
-                        akl_clean(akl_str_of(issuer), 256), how);
+                        akl_clean(akl_str_of(issuer)), how);
             return;
         }
     }
@@ -115,10 +97,11 @@ akl_exam_issuer(akl_exam_t *exam)
 
     akl_finding(exam, AKL_FINDING_FAILED, "issuer",
                 akl_mem_printf("k8s_issuer \"%s\"; in %s:%zu",
-                               akl_clean(akl_str_of(issuer), 256), d->file,
+                               akl_clean(akl_str_of(issuer)), d->file,
                                d->line),
                 "the cluster's issuer is \"%s\" (%s), k8s_issuer is %s",
-                akl_clean(akl_str_of(issuer), 256), how, akl_exam_list(list));
+                akl_clean(akl_str_of(issuer)), how,
+                akl_clean_list(list, " "));
 }
 
 
@@ -236,6 +219,6 @@ akl_exam_audience(akl_exam_t *exam)
         akl_finding(exam, AKL_FINDING_SKIPPED, "audience",
                     "--k8s-token-path FILE, with a pod's token",
                     "pods need a projected token with the audience %s",
-                    akl_exam_list(list));
+                    akl_clean_list(list, " "));
     }
 }

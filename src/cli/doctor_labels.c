@@ -25,7 +25,7 @@ akl_exam_namespace(akl_exam_t *exam)
         && akl_pod_token_parse(&pod, exam->token) == AKL_OK)
     {
         if (pod.claimed.namespace.len) {
-            namespace = akl_clean(pod.claimed.namespace, 64);
+            namespace = akl_clean(pod.claimed.namespace);
         }
 
         akl_pod_token_clear(&pod);
@@ -39,7 +39,7 @@ akl_exam_namespace(akl_exam_t *exam)
         if (memchr(name.data, '*', name.len) == NULL
             && memchr(name.data, '?', name.len) == NULL)
         {
-            namespace = akl_clean(name, 64);
+            namespace = akl_clean(name);
         }
     }
 
@@ -113,7 +113,7 @@ akl_exam_read(akl_exam_t *exam, akl_str_t namespace, const char **cause,
     akl_progress("reading the labels of the pod's namespace");
 
     memset(&request, 0, sizeof(akl_http_request_t));
-    name = akl_clean(namespace, 64);
+    name = akl_clean(namespace);
 
     request.method = "GET";
     request.path = akl_mem_printf("%s" AKL_NAMESPACE_PATH "%s",
@@ -135,7 +135,7 @@ akl_exam_read(akl_exam_t *exam, akl_str_t namespace, const char **cause,
 
     if (reason != AKL_OK) {
         *cause = akl_mem_printf(" (%s)",
-                                akl_clean(akl_str_of(judged.detail), 200));
+                                akl_clean(akl_str_of(judged.detail)));
     }
 
     akl_judgement_clear(&judged);

@@ -76,8 +76,7 @@ akl_reach_x509_name(const X509_NAME *name)
                >= 0)
     {
         len = BIO_get_mem_data(bio, &p);
-        text = akl_clean((akl_str_t) { (size_t) len, (unsigned char *) p },
-                         200);
+        text = akl_clean((akl_str_t) { (size_t) len, (unsigned char *) p });
     }
 
     BIO_free(bio);
@@ -111,7 +110,7 @@ akl_reach_names(X509 *cert)
             akl_buf_printf(&list, "%s%s", list.len ? ", " : "",
                 akl_clean((akl_str_t) {
                               (size_t) ASN1_STRING_length(name->d.dNSName),
-                              ASN1_STRING_get0_data(name->d.dNSName) }, 128));
+                              ASN1_STRING_get0_data(name->d.dNSName) }));
 
         } else if (name->type == GEN_IPADD) {
             union {
@@ -334,7 +333,7 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
 
     if (cause) {
         akl_finding(exam, AKL_FINDING_FAILED, "host", NULL,
-                    "k8s_host \"%s\" %s", akl_clean(url, 200), cause);
+                    "k8s_host \"%s\" %s", akl_clean(url), cause);
         return 0;
     }
 
@@ -351,7 +350,7 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
         rc = akl_reach_name(exam, akl_mem_strn(proxy.host.data,
                                                proxy.host.len), "k8s_proxy");
         by = akl_mem_printf(" by %s", akl_clean(akl_str_of(
-                                                exam->config->proxy), 200));
+                                                exam->config->proxy)));
 
     } else {
         rc = akl_reach_name(exam, host, "k8s_host");
@@ -391,7 +390,7 @@ akl_exam_reach(akl_exam_t *exam, akl_str_t url)
     if (chain == NULL) {
         akl_finding(exam, AKL_FINDING_FAILED, "tls",
                     akl_mem_printf("curl -vk %s; is that the API server's "
-                                   "port?", akl_clean(url, 200)),
+                                   "port?", akl_clean(url)),
                     "port %u of \"%s\" does not speak TLS as an API server "
                     "does: %s", parsed.port, host,
                     answer.error ? answer.error : "no certificate");

@@ -146,7 +146,7 @@ akl_exam_names(akl_exam_t *exam, akl_directive_t *d)
             akl_finding(exam, AKL_FINDING_FAILED, d->args[0] + 8, "nginx -t",
                         "%s in %s:%zu names \"%s\", and there is no such "
                         "akl_k8s_auth_config", d->args[0], d->file, d->line,
-                        akl_clean(akl_str_of(d->args[i]), 80));
+                        akl_clean_word(akl_str_of(d->args[i])));
         }
     }
 }

@@ -306,7 +306,7 @@ akl_gateway_block(akl_gateway_t *gw)
 
     if (cause) {
         akl_warn("access id \"%s\" %s, some clients will refuse it",
-                 akl_clean(akl_str_of(access_id), 80), cause);
+                 akl_clean_word(akl_str_of(access_id)), cause);
     }
 
     akl_buf_puts(&gw->block, "# made by akl-k8s\n\nakl_k8s_auth_config ");
@@ -435,7 +435,7 @@ akl_gateway_tell(akl_gateway_t *gw)
     size_t  i;
 
     printf("K8S Auth Config %s was created.\n",
-           akl_clean(akl_str_of(gw->name), 0));
+           akl_clean_all(akl_str_of(gw->name)));
 
     for (i = 0; i < gw->n_files; i++) {
         printf("- %s%s\n", gw->files[i].path,
@@ -448,8 +448,8 @@ akl_gateway_tell(akl_gateway_t *gw)
            "  nginx -t && nginx -s reload\n"
            "  akl-k8s doctor %s\n"
            "  akl-k8s auth --access-id %s --k8s-auth-config-name %s%s%s\n",
-           akl_clean(akl_str_of(gw->name), 0), akl_opt(gw->args, "access-id"),
-           akl_clean(akl_str_of(gw->name), 0),
+           akl_clean_all(akl_str_of(gw->name)), akl_opt(gw->args, "access-id"),
+           akl_clean_all(akl_str_of(gw->name)),
            akl_opt(gw->args, "gateway-url") ? " --gateway-url " : "",
            akl_opt_or(gw->args, "gateway-url", ""));
 }

@@ -328,9 +328,9 @@ akl_http_failed(akl_http_call_t *call, CURLcode code)
         answer->error = akl_mem_str(strerror((int) os));
 
     } else {
-        answer->error = akl_clean(akl_str_of(call->error[0]
+        answer->error = akl_clean_all(akl_str_of(call->error[0]
                                              ? call->error
-                                             : curl_easy_strerror(code)), 0);
+                                             : curl_easy_strerror(code)));
     }
 }
 

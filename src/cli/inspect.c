@@ -116,14 +116,14 @@ akl_inspect_value(const char *name, json_t *value, int64_t now)
     }
 
     if (json_is_string(value)) {
-        return akl_clean((akl_str_t) { json_string_length(value),
-                                       (const unsigned char *)
-                                       json_string_value(value) },
-                         AKL_INSPECT_VALUE_MAX);
+        return akl_clean_cut((akl_str_t) { json_string_length(value),
+                                           (const unsigned char *)
+                                           json_string_value(value) },
+                             AKL_INSPECT_VALUE_MAX);
     }
 
     dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    text = akl_clean(akl_str_of(dump ? dump : ""), AKL_INSPECT_VALUE_MAX);
+    text = akl_clean_cut(akl_str_of(dump ? dump : ""), AKL_INSPECT_VALUE_MAX);
     free(dump);
 
     return text;
@@ -140,7 +140,7 @@ akl_inspect_object(json_t *object, int indent, int64_t now)
 
     json_object_foreach (object, name, value) {
 
-        shown = akl_clean(akl_str_of(name), 128);
+        shown = akl_clean(akl_str_of(name));
 
         if (json_is_object(value) && json_object_size(value)) {
             printf("%*s%s\n", indent, "", shown);
@@ -371,13 +371,13 @@ akl_inspect_run(akl_args_t *args)
 
         if (cause) {
             rc = akl_fail(AKL_EXIT_USAGE, NULL, "the token \"%s\": %s",
-                          akl_clean(akl_str_of(path), 256), cause);
+                          akl_clean(akl_str_of(path)), cause);
             goto done;
         }
 
         if (akl_operand(args, 1) && !akl_out_is_json()) {
             printf("%s%s%s%s\n", i ? "\n" : "", akl_style(stdout, AKL_DIM),
-                   akl_clean(akl_str_of(path), 256),
+                   akl_clean(akl_str_of(path)),
                    akl_style(stdout, AKL_PLAIN));
         }
 

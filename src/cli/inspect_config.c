@@ -32,7 +32,7 @@ akl_inspect_conf(akl_inspect_t *in, const char *path, const char *only)
     if (only && akl_setup_find(in->setup, only) == NULL) {
         return akl_fail(AKL_EXIT_USAGE, NULL, "\"%s\" has no "
                         "akl_k8s_auth_config \"%s\"", path,
-                        akl_clean(akl_str_of(only), 80));
+                        akl_clean_word(akl_str_of(only)));
     }
 
     return 0;
@@ -64,10 +64,10 @@ akl_walk_issuer(akl_walk_t *walk)
 
     return akl_walk_reason(walk, reason, "issuer",
                akl_mem_printf("\"%s\" is in k8s_issuer",
-                              akl_clean(walk->in->pod.issuer, 256)),
+                              akl_clean(walk->in->pod.issuer)),
                akl_mem_printf("\"%s\" is none of k8s_issuer (%s)",
-                              akl_clean(walk->in->pod.issuer, 256),
-                              akl_walk_list(walk->config->issuers)));
+                              akl_clean(walk->in->pod.issuer),
+                              akl_clean_list(walk->config->issuers, ", ")));
 }
 
 
@@ -127,13 +127,13 @@ akl_walk_audience(akl_walk_t *walk)
     return akl_walk_reason(walk, reason, "audience",
                akl_mem_printf("%s has %s",
                               out.overflow ? "the token"
-                              : akl_clean((akl_str_t) { out.len, aud }, 0),
-                              akl_walk_list(list)),
+                              : akl_clean_all((akl_str_t) { out.len, aud }),
+                              akl_clean_list(list, ", ")),
                akl_mem_printf("the method demands %s, the token is for %s",
-                              akl_walk_list(list),
+                              akl_clean_list(list, ", "),
                               out.overflow ? "others"
                               : out.len == 0 ? "nobody"
-                              : akl_clean((akl_str_t) { out.len, aud }, 0)));
+                              : akl_clean_all((akl_str_t) { out.len, aud })));
 }
 
 
@@ -178,10 +178,10 @@ static char *
 akl_walk_identity(akl_identity_t *identity)
 {
     return akl_mem_printf("namespace \"%s\", account \"%s\", %s%s%s",
-                          akl_clean(identity->namespace, 256),
-                          akl_clean(identity->sa_name, 256),
+                          akl_clean(identity->namespace),
+                          akl_clean(identity->sa_name),
                           identity->pod_name.len ? "pod \"" : "no pod",
-                          akl_clean(identity->pod_name, 256),
+                          akl_clean(identity->pod_name),
                           identity->pod_name.len ? "\"" : "");
 }
 
@@ -198,8 +198,7 @@ akl_walk_labels(akl_walk_t *walk, const akl_selector_t *selector)
     akl_walk_step(walk, AKL_STEP_OPEN, "labels",
                   akl_mem_printf("namespace \"%s\" has to have %s: the "
                                  "cluster knows",
-                                 akl_clean(walk->in->pod.claimed.namespace,
-                                           256),
+                                 akl_clean(walk->in->pod.claimed.namespace),
                                  akl_words_labels(selector, " and ")));
 }
 
@@ -226,7 +225,7 @@ akl_walk_bounds(akl_walk_t *walk)
     if (method->ips.n) {
         akl_walk_step(walk, AKL_STEP_OPEN, "address",
                       akl_mem_printf("the client has to be in %s",
-                                     akl_walk_list(method->ips)));
+                                     akl_clean_list(method->ips, ", ")));
     }
 
     return 0;
@@ -250,7 +249,7 @@ akl_walk_subject(akl_walk_t *walk)
                               buf, &sub);
 
     return akl_walk_reason(walk, empty ? AKL_SUBJECT_INCOMPLETE : AKL_OK,
-                           "subject", empty ? "" : akl_clean(sub, 0),
+                           "subject", empty ? "" : akl_clean_all(sub),
                            empty ? empty : "");
 }
 
@@ -292,7 +291,7 @@ akl_walk_pod(akl_walk_t *walk)
 
     akl_walk_step(walk, AKL_STEP_OPEN, "review",
                   akl_mem_printf("the cluster at %s decides",
-                                 akl_walk_list(walk->config->hosts)));
+                                 akl_clean_list(walk->config->hosts, ", ")));
 }
 
 
@@ -354,7 +353,7 @@ akl_inspect_configs(akl_inspect_t *in, json_t *list)
 
         } else {
             printf("\n%sauth config \"%s\"%s\n", akl_style(stdout, AKL_BOLD),
-                   akl_clean(akl_str_of(config->name), 80),
+                   akl_clean(akl_str_of(config->name)),
                    akl_style(stdout, AKL_PLAIN));
         }
 

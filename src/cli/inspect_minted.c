@@ -53,7 +53,7 @@ akl_walk_own_audience(akl_walk_t *walk, akl_doc_t *payload)
     }
 
     wanted = walk->config->token_audiences.elts[0];
-    first = akl_clean(wanted, 256);
+    first = akl_clean(wanted);
 
     aud = akl_doc_get(payload, payload->nodes, "aud");
 
@@ -151,9 +151,9 @@ akl_walk_minted(akl_walk_t *walk)
         || akl_walk_reason(walk, akl_str_eq(iss, akl_str_of(issuer))
                                  ? AKL_OK : AKL_ISSUER_MISMATCH, "issuer",
                akl_mem_printf("\"%s\" is its token_issuer",
-                              akl_clean(iss, 256)),
+                              akl_clean(iss)),
                akl_mem_printf("\"%s\" is not its token_issuer, \"%s\"",
-                              akl_clean(iss, 256), issuer))
+                              akl_clean(iss), issuer))
         || akl_walk_reason(walk, exp > in->now ? AKL_OK : AKL_TOKEN_EXPIRED,
                "times", akl_mem_printf("ends %s",
                                        akl_words_when(exp, in->now)),

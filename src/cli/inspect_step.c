@@ -52,21 +52,3 @@ akl_walk_reason(akl_walk_t *walk, akl_reason_t reason, const char *name,
                                  bad));
     return 1;
 }
-
-
-char *
-akl_walk_list(akl_list_t list)
-{
-    size_t      i;
-    akl_buf_t   buf;
-
-    memset(&buf, 0, sizeof(akl_buf_t));
-    akl_buf_puts(&buf, "");
-
-    for (i = 0; i < list.n; i++) {
-        akl_buf_printf(&buf, "%s%s", i ? ", " : "",
-                       akl_clean(list.elts[i], 256));
-    }
-
-    return buf.data;
-}

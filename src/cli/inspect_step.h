@@ -34,8 +34,5 @@ void akl_walk_step(akl_walk_t *walk, akl_step_t step, const char *name,
 int akl_walk_reason(akl_walk_t *walk, akl_reason_t reason, const char *name,
     const char *good, const char *bad);
 
-/* The elements of a list, clean and with commas between; never freed. */
-char *akl_walk_list(akl_list_t list);
-
 
 #endif /* AKL_INSPECT_STEP_H */

@@ -83,7 +83,7 @@ akl_keys_run(akl_args_t *args)
     }
 
     return akl_usage(&akl_command_keys, "\"%s\" is none of new, public, jwks "
-                     "and rotate", akl_clean(akl_str_of(word), 80));
+                     "and rotate", akl_clean_word(akl_str_of(word)));
 }
 
 

@@ -63,7 +63,7 @@ akl_kube_message(const akl_http_answer_t *answer, json_t *object)
 
     if (object && akl_json_string(object, "message", &text) == 0 && text.len) {
         return akl_mem_printf("%ld, %s", answer->status,
-                              akl_clean(text, 512));
+                              akl_clean(text));
     }
 
     return akl_mem_printf("it answered %ld%s", answer->status,

@@ -95,7 +95,7 @@ akl_yaml_named(akl_yaml_t *y, const char *list, const char *name,
 
     if (y->error == NULL) {
         y->error = akl_mem_printf("has no %s called \"%s\"", inside,
-                                  akl_clean(akl_str_of(name), 80));
+                                  akl_clean_word(akl_str_of(name)));
     }
 
     return NULL;
@@ -245,7 +245,7 @@ akl_kubeconfig_user(akl_yaml_t *y, akl_kubeconfig_t *kc)
                        "a token or a client certificate, such as one by "
                        "\"kubectl create token\"", kc->user,
                        file ? akl_mem_printf("\"%s\"",
-                                  akl_clean(akl_str_of(file), 80))
+                                  akl_clean_word(akl_str_of(file)))
                             : "a plugin");
         return;
     }
@@ -324,8 +324,8 @@ akl_kubeconfig_context(akl_yaml_t *y, const char *context,
 
     if (kc->cluster == NULL || kc->user == NULL) {
         y->error = akl_mem_printf("has no cluster or no user for the context "
-                                  "\"%s\"", akl_clean(akl_str_of(context),
-                                                      80));
+                                  "\"%s\"",
+                                  akl_clean_word(akl_str_of(context)));
         return;
     }
 

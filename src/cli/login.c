@@ -381,10 +381,10 @@ akl_login_bad(json_t *object, const akl_http_answer_t *answer,
     result->reason = akl_reason_find(reason);
 
     result->error = akl_mem_printf("%s (%s%s%ld%s%s)",
-                        text.len ? akl_clean(text, 512) : "no login",
-                        akl_clean(reason, 64), reason.len ? ", " : "",
+                        text.len ? akl_clean(text) : "no login",
+                        akl_clean(reason), reason.len ? ", " : "",
                         answer->status, id.len ? ", request " : "",
-                        akl_clean(id, 64));
+                        akl_clean(id));
 
     if (result->reason != AKL_REASON_N) {
         result->cure = akl_words_cure(result->reason);
@@ -461,8 +461,7 @@ akl_login(const akl_login_t *login, akl_str_t token,
                                        answer.location ? "; redirects are not "
                                        "followed, this one goes to " : "",
                                        answer.location
-                                       ? akl_clean(akl_str_of(answer.location),
-                                                   200)
+                                       ? akl_clean(akl_str_of(answer.location))
                                        : "");
         result->cure = "--gateway-url and --auth-path have to lead to a "
                        "location with akl_k8s_auth";

@@ -5,14 +5,13 @@
 #ifndef AKL_CLI_LOGIN_H
 #define AKL_CLI_LOGIN_H
 
-#include "../k8s/reason.h"
+#include "../k8s/pod_token.h"
 #include "http.h"
 #include "options.h"
 
 
 #define AKL_LOGIN_DIALECTS  "akeyless|vault|oauth|bearer"
-#define AKL_LOGIN_TOKEN                                                       \
-    "/var/run/secrets/kubernetes.io/serviceaccount/token"
+#define AKL_LOGIN_TOKEN     AKL_POD_MOUNT "/token"
 
 
 typedef struct {

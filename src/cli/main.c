@@ -61,7 +61,7 @@ akl_main_unknown(const char *word)
                     near ? akl_mem_printf("akl-k8s %s", near)
                          : "akl-k8s --help",
                     "there is no command \"%s\"",
-                    akl_clean(akl_str_of(word), 80));
+                    akl_clean_word(akl_str_of(word)));
 }
 
 

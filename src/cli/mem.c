@@ -2,7 +2,6 @@
  * Memory of the program.
  */
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,8 +70,8 @@ akl_mem_str(const char *text)
 }
 
 
-static char *
-akl_mem_vprintf(const char *format, va_list args, size_t *len)
+char *
+akl_mem_vprintf(const char *format, va_list args)
 {
     int       n;
     char     *p;
@@ -90,8 +89,6 @@ akl_mem_vprintf(const char *format, va_list args, size_t *len)
 
     (void) vsnprintf(p, (size_t) n + 1, format, args);
 
-    *len = (size_t) n;
-
     return p;
 }
 
@@ -100,11 +97,10 @@ char *
 akl_mem_printf(const char *format, ...)
 {
     char     *p;
-    size_t    len;
     va_list   args;
 
     va_start(args, format);
-    p = akl_mem_vprintf(format, args, &len);
+    p = akl_mem_vprintf(format, args);
     va_end(args);
 
     return p;
@@ -184,13 +180,9 @@ akl_buf_puts(akl_buf_t *buf, const char *text)
 void
 akl_buf_printf(akl_buf_t *buf, const char *format, ...)
 {
-    char     *p;
-    size_t    len;
-    va_list   args;
+    va_list  args;
 
     va_start(args, format);
-    p = akl_mem_vprintf(format, args, &len);
+    akl_buf_puts(buf, akl_mem_vprintf(format, args));
     va_end(args);
-
-    akl_buf_add(buf, p, len);
 }

@@ -8,6 +8,8 @@
 #ifndef AKL_CLI_MEM_H
 #define AKL_CLI_MEM_H
 
+#include <stdarg.h>
+
 #include "../jose/str.h"
 
 
@@ -29,9 +31,11 @@ void *akl_mem(size_t size);
 char *akl_mem_str(const char *text);
 char *akl_mem_strn(const void *data, size_t len);
 
-/* As asprintf(3). */
+/* As asprintf(3) and vasprintf(3). */
 char *akl_mem_printf(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
+char *akl_mem_vprintf(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0)));
 
 /* A mark of what is there now, and the way back to it: all that was got since
  * is wiped and freed. */

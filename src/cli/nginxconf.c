@@ -457,7 +457,7 @@ akl_nginxconf_block(akl_reading_t *r, akl_reader_t *f, akl_directive_t **tail,
         if (n) {
             akl_nginxconf_error(r, f, akl_mem_printf("directive \"%s\" is not "
                                 "ended by \";\"",
-                                akl_clean(akl_str_of(words[0]), 80)));
+                                akl_clean_word(akl_str_of(words[0]))));
 
         } else if (inside != (type == AKL_WORD_CLOSE)) {
             akl_nginxconf_error(r, f, inside ? "unexpected end of file, "

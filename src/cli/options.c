@@ -142,7 +142,7 @@ akl_args_option(akl_args_t *args, int argc, char **argv, int *i)
         if (!akl_is_bool(value)) {
             return akl_usage(args->command, "\"--%s\" is \"true\" or "
                              "\"false\", not \"%s\"", option->name,
-                             akl_clean(akl_str_of(value), 80));
+                             akl_clean_word(akl_str_of(value)));
         }
 
     } else if (value == NULL) {
@@ -200,8 +200,8 @@ akl_args_words(akl_args_t *args)
                                  "\"--%s\" is one of %s, not \"%s\"",
                                  args->given[i].option->name,
                                  args->given[i].option->value,
-                                 akl_clean(akl_str_of(args->given[i].value),
-                                           80));
+                                 akl_clean_word(
+                                           akl_str_of(args->given[i].value)));
             }
 
             p += len + 1;
@@ -270,7 +270,7 @@ akl_args_parse(akl_args_t **result, const akl_command_t *command, int argc,
 
     if (args->n_operands && command->operands == NULL) {
         return akl_usage(command, "\"%s\" is no option",
-                         akl_clean(akl_str_of(args->operands[0]), 80));
+                         akl_clean_word(akl_str_of(args->operands[0])));
     }
 
     return akl_args_words(args);
@@ -387,7 +387,7 @@ akl_opt_number(akl_args_t *args, const char *name, long long min,
     if (errno || end == text || *end || number < min || number > max) {
         return akl_usage(args->command, "\"--%s\" is a number from %lld to "
                          "%lld, not \"%s\"", name, min, max,
-                         akl_clean(akl_str_of(text), 80));
+                         akl_clean_word(akl_str_of(text)));
     }
 
     *value = number;
@@ -413,17 +413,16 @@ akl_args_command(akl_args_t *args)
 int
 akl_usage(const akl_command_t *command, const char *format, ...)
 {
-    int       n;
-    char      text[1024];
+    char     *text;
     va_list   args;
 
     va_start(args, format);
-    n = vsnprintf(text, sizeof(text), format, args);
+    text = akl_mem_vprintf(format, args);
     va_end(args);
 
     return akl_fail(AKL_EXIT_USAGE,
                     akl_mem_printf("akl-k8s %s --help", command->name),
-                    "%s", n < 0 ? format : text);
+                    "%s", text);
 }
 
 

@@ -3,7 +3,6 @@
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,18 +99,44 @@ akl_clean_bad(const unsigned char *p, size_t n)
 
 
 char *
-akl_clean(akl_str_t text, size_t max)
+akl_clean_cut(akl_str_t text, size_t max)
 {
-    size_t                n, left;
+    if (text.len <= max) {
+        return akl_clean_all(text);
+    }
+
+    text.len = max;
+
+    return akl_mem_printf("%s...", akl_clean_all(text));
+}
+
+
+char *
+akl_clean(akl_str_t text)
+{
+    return akl_clean_cut(text, AKL_CLEAN_TEXT);
+}
+
+
+char *
+akl_clean_word(akl_str_t text)
+{
+    return akl_clean_cut(text, AKL_CLEAN_WORD);
+}
+
+
+char *
+akl_clean_all(akl_str_t text)
+{
+    size_t                n;
     akl_buf_t             buf;
     const unsigned char  *p, *last;
 
     memset(&buf, 0, sizeof(akl_buf_t));
     akl_buf_puts(&buf, "");
 
-    left = (max && text.len > max) ? max : text.len;
     p = text.data;
-    last = p + left;
+    last = p + text.len;
 
     while (p < last) {
         n = akl_json_utf8(p, (size_t) (last - p));
@@ -134,33 +159,25 @@ akl_clean(akl_str_t text, size_t max)
         p += n;
     }
 
-    if (left < text.len) {
-        akl_buf_puts(&buf, "...");
-    }
-
     return buf.data;
 }
 
 
-static char *
-akl_out_text(const char *format, va_list args)
+char *
+akl_clean_list(akl_list_t list, const char *separator)
 {
-    int       n;
-    char     *p;
-    va_list   again;
+    size_t      i;
+    akl_buf_t   buf;
 
-    va_copy(again, args);
-    n = vsnprintf(NULL, 0, format, again);
-    va_end(again);
+    memset(&buf, 0, sizeof(akl_buf_t));
+    akl_buf_puts(&buf, "");
 
-    if (n < 0) {
-        return akl_mem_str(format);
+    for (i = 0; i < list.n; i++) {
+        akl_buf_printf(&buf, "%s%s", i ? separator : "",
+                       akl_clean(list.elts[i]));
     }
 
-    p = akl_mem((size_t) n + 1);
-    (void) vsnprintf(p, (size_t) n + 1, format, args);
-
-    return p;
+    return buf.data;
 }
 
 
@@ -174,7 +191,7 @@ akl_fail(int code, const char *cure, const char *format, ...)
     akl_progress_end();
 
     va_start(args, format);
-    text = akl_out_text(format, args);
+    text = akl_mem_vprintf(format, args);
     va_end(args);
 
     if (akl_out_as_json) {
@@ -223,7 +240,7 @@ akl_note(const char *format, ...)
     va_list  args;
 
     va_start(args, format);
-    akl_out_note(AKL_DIM, "note: ", akl_out_text(format, args));
+    akl_out_note(AKL_DIM, "note: ", akl_mem_vprintf(format, args));
     va_end(args);
 }
 
@@ -234,7 +251,7 @@ akl_warn(const char *format, ...)
     va_list  args;
 
     va_start(args, format);
-    akl_out_note(AKL_YELLOW, "warning: ", akl_out_text(format, args));
+    akl_out_note(AKL_YELLOW, "warning: ", akl_mem_vprintf(format, args));
     va_end(args);
 }
 
@@ -250,7 +267,7 @@ akl_progress(const char *format, ...)
 
     va_start(args, format);
     (void) fprintf(stderr, "\r\033[K%s%s ...%s", akl_style(stderr, AKL_DIM),
-            akl_out_text(format, args), akl_style(stderr, AKL_PLAIN));
+            akl_mem_vprintf(format, args), akl_style(stderr, AKL_PLAIN));
     va_end(args);
 
     (void) fflush(stderr);
@@ -291,7 +308,7 @@ akl_json_text(akl_str_t text)
 
     /* no UTF-8: as a terminal would be shown it */
 
-    return value ? value : json_string(akl_clean(text, 0));
+    return value ? value : json_string(akl_clean_all(text));
 }
 
 

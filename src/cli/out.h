@@ -20,6 +20,13 @@
 #define AKL_EXIT_UNREACHABLE  3         /* an outage: nobody answered */
 
 
+/* bytes that are shown of a text: of a message of the API server, which is
+ * more than any name has; and of a word that may be a secret out of place */
+
+#define AKL_CLEAN_TEXT  512
+#define AKL_CLEAN_WORD  80
+
+
 typedef enum {
     AKL_PLAIN = 0,
     AKL_BOLD,
@@ -49,10 +56,18 @@ const char *akl_style(FILE *stream, akl_style_t style);
 
 /*
  * A copy of what strangers wrote, fit for a terminal: control characters,
- * what is no UTF-8 and what changes the direction of text become \xNN; at
- * most "max" bytes of "text" are looked at (0: all), the rest becomes "...".
+ * what is no UTF-8 and what changes the direction of text become \xNN; of
+ * more than AKL_CLEAN_TEXT or AKL_CLEAN_WORD bytes the rest becomes "...".
  */
-char *akl_clean(akl_str_t text, size_t max);
+char *akl_clean(akl_str_t text);
+char *akl_clean_word(akl_str_t text);
+
+/* The same of as many bytes as "max" says, and of all. */
+char *akl_clean_cut(akl_str_t text, size_t max);
+char *akl_clean_all(akl_str_t text);
+
+/* The same of each of a list, with "separator" between. */
+char *akl_clean_list(akl_list_t list, const char *separator);
 
 /*
  * An error, with the way out if there is one ("cure" may be NULL); in JSON an

@@ -7,6 +7,7 @@
 
 #include "../jose/jws.h"
 #include "../k8s/names.h"
+#include "../k8s/pod_token.h"
 #include "../k8s/time.h"
 #include "commands.h"
 #include "login.h"
@@ -17,8 +18,7 @@
 #include "words.h"
 
 
-#define AKL_REVOKE_PATH   "/revoke"
-#define AKL_REVOKE_MOUNT  "/var/run/secrets/kubernetes.io/serviceaccount"
+#define AKL_REVOKE_PATH  "/revoke"
 
 
 static int akl_revoke_run(akl_args_t *args);
@@ -411,7 +411,7 @@ akl_revoke_map(akl_revoke_t *revoke)
                          "\"--kubeconfig\"");
     }
 
-    cause = akl_peer_pod(akl_opt_or(args, "service-account", AKL_REVOKE_MOUNT),
+    cause = akl_peer_pod(akl_opt_or(args, "service-account", AKL_POD_MOUNT),
                          &map->kube);
 
     return cause ? akl_fail(AKL_EXIT_USAGE, "--kubeconfig FILE", "%s", cause)

@@ -78,7 +78,7 @@ akl_revoke_addresses(akl_revoke_t *revoke, const char *name)
     rc = getaddrinfo(name, NULL, &hints, &list);
 
     if (rc != 0) {
-        place = akl_revoke_replica(revoke, akl_clean(akl_str_of(name), 253));
+        place = akl_revoke_replica(revoke, akl_clean(akl_str_of(name)));
 
         if (place) {
             place->down = 1;
@@ -181,8 +181,8 @@ akl_revoke_said(const akl_http_answer_t *answer, json_t *object)
         }
 
         return akl_mem_printf("%ld %s%s%s", answer->status,
-                              akl_clean(code, 64), text.len ? ": " : "",
-                              akl_clean(text, 256));
+                              akl_clean(code), text.len ? ": " : "",
+                              akl_clean(text));
     }
 
     return akl_mem_printf("it answered %ld, not as akl_k8s_revoke does%s%s",
@@ -190,7 +190,7 @@ akl_revoke_said(const akl_http_answer_t *answer, json_t *object)
                           answer->location ? "; redirects are not followed, "
                           "this one goes to " : "",
                           answer->location
-                          ? akl_clean(akl_str_of(answer->location), 200) : "");
+                          ? akl_clean(akl_str_of(answer->location)) : "");
 }
 
 

@@ -140,8 +140,8 @@ akl_setup_join(akl_setup_t *setup)
                 akl_setup_problem(setup, config->directive, 1,
                                   "unknown access_id \"%s\" of "
                                   "akl_k8s_auth_config \"%s\"",
-                                  akl_clean(akl_str_of(config->access_id), 80),
-                                  akl_clean(akl_str_of(config->name), 80));
+                                  akl_clean_word(akl_str_of(config->access_id)),
+                                  akl_clean_word(akl_str_of(config->name)));
             }
 
             continue;
@@ -178,19 +178,14 @@ void
 akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
     const char *format, ...)
 {
-    int             n;
-    char            text[2048];
+    char           *text;
     size_t          len;
     va_list         args;
     akl_problem_t  *problem;
 
     va_start(args, format);
-    n = vsnprintf(text, sizeof(text), format, args);
+    text = akl_mem_vprintf(format, args);
     va_end(args);
-
-    if (n < 0) {
-        text[0] = '\0';
-    }
 
     problem = akl_mem(sizeof(akl_problem_t));
 
@@ -203,11 +198,11 @@ akl_setup_problem(akl_setup_t *setup, akl_directive_t *d, int error,
             text[len - 1] = '\0';
         }
 
-        problem->text = akl_clean(akl_str_of(text), 0);
+        problem->text = akl_clean_all(akl_str_of(text));
 
     } else {
         problem->text = akl_mem_printf("%s in %s:%zu",
-                                       akl_clean(akl_str_of(text), 0),
+                                       akl_clean_all(akl_str_of(text)),
                                        d->file, d->line);
     }
 

@@ -7,10 +7,8 @@
 #include "../k8s/auth_config.h"
 #include "../k8s/host.h"
 #include "../k8s/look.h"
+#include "../k8s/pod_token.h"
 #include "setup_inside.h"
-
-
-#define AKL_SETUP_MOUNT  "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 typedef struct {
@@ -328,7 +326,7 @@ akl_setup_in_cluster(akl_setup_block_t *b, akl_directive_t *d)
     }
 
     b->given |= AKL_GIVEN_HOST|AKL_GIVEN_CA;
-    b->config->mount = akl_setup_on(d) ? AKL_SETUP_MOUNT : d->args[1];
+    b->config->mount = akl_setup_on(d) ? AKL_POD_MOUNT : d->args[1];
 }
 
 

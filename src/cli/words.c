@@ -180,8 +180,8 @@ akl_words_labels(const akl_selector_t *selector, const char *between)
 
     for (i = 0; i < selector->n; i++) {
         akl_buf_printf(&buf, "%s%s=%s", i ? between : "",
-                       akl_clean(selector->elts[i].key, 0),
-                       akl_clean(selector->elts[i].value, 0));
+                       akl_clean_all(selector->elts[i].key),
+                       akl_clean_all(selector->elts[i].value));
     }
 
     return buf.data;
