@@ -79,7 +79,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
 		test-images fuzz replay cost valgrind nginx-tests reproducible \
-		interop e2e fixtures tools bench chaos soak demo lint clean install dist deb \
+		interop e2e fixtures tools examples bench chaos soak demo lint clean install dist deb \
 		test-packages \
 		FORCE
 .DELETE_ON_ERROR:
@@ -396,6 +396,11 @@ fixtures:
 
 tools:
 	t/manifests/tools.py
+
+# what conf-examples has twice, from where it is told once
+
+examples:
+	t/manifests/copies.py
 
 bench: all $(NGINX_BUILT)
 	$(TEST_ENV) t/bench/run

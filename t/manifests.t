@@ -117,6 +117,54 @@ def helm_and_kustomize_say_the_same():
             t.is_(theirs[key], ours[key], f'{name}: {" ".join(key)}')
 
 
+@t.story
+def what_examples_have_twice_is_the_same():
+    for path, text in manifests.copies().items():
+        with open(path, encoding='utf-8') as file:
+            t.ok(file.read() == text, os.path.relpath(path, nginx_.ROOT),
+                 'make examples writes it anew')
+
+
+@t.story
+def the_rules_of_the_operator_are_those_of_prometheus():
+    with open(os.path.join(manifests.EXAMPLES, 'monitoring', 'alerts.yaml'),
+              encoding='utf-8') as file:
+        groups = yaml.safe_load(file)['groups']
+    for name, objects in makers():
+        if 'monitored' in name:
+            t.is_(manifests.one(objects, 'PrometheusRule')['spec']['groups'],
+                  groups, name)
+
+
+@t.story
+def runbooks_and_labels_of_monitoring_are_values():
+    if no_helm():
+        return
+    objects = manifests.templated(
+        manifests.values_of('monitored'), '--set',
+        'monitoring.runbooks=https://wiki.example.com/akl/,'
+        'monitoring.labels.release=stack')
+    rule = manifests.one(objects, 'PrometheusRule')
+    urls = [one['annotations']['runbook_url']
+            for group in rule['spec']['groups'] for one in group['rules']]
+    t.ok(len(urls) > 10, 'alerts')
+    t.is_([url for url in urls if not url.startswith(
+        'https://wiki.example.com/akl/docs/operations.md#akl')], [],
+          'where each has its runbook')
+    for kind in 'PrometheusRule', 'ServiceMonitor':
+        t.is_(manifests.one(objects, kind)['metadata']['labels']['release'],
+              'stack', f'the label of the {kind}')
+    for value, kind in (('rules', 'PrometheusRule'),
+                        ('dashboard', 'ConfigMap akl-gateway-dashboard')):
+        without = manifests.templated(
+            manifests.values_of('monitored'), '--set',
+            f'monitoring.{value}=false')
+        t.is_([one for one in manifests.plain(objects)
+               if one not in manifests.plain(without)],
+              [(*kind.split(), 'akl-gateway')[:2]],
+              f'what is gone without {value}')
+
+
 # which would be no test if all were the same
 
 @t.story
@@ -283,7 +331,8 @@ def the_chart_refuses_values_that_it_does_not_know():
     for setting, found in (('replicas=3', 'replicas'),
                            ('image.digest=latest', 'digest'),
                            ('authMethods=null', 'authMethods'),
-                           ('secrets.tls=null', 'tls')):
+                           ('secrets.tls=null', 'tls'),
+                           ('monitoring.runbooks=wiki', 'runbooks')):
         try:
             manifests.templated(None, '--set', setting)
             t.ok(False, f'{setting} is refused')

