@@ -6,6 +6,7 @@ What needs promtool or a Prometheus is left out where there is none.
 
 import glob
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import certs  # noqa: E402
 import nginx as nginx_  # noqa: E402
 import procs  # noqa: E402
-from akltest import CONFIG, Test, client, wait_for  # noqa: E402
+from akltest import CONFIG, NAMESPACE, Test, client, wait_for  # noqa: E402
 
 try:
     import yaml
@@ -71,10 +72,30 @@ def dashboard():
     return found
 
 
+def panels():
+    """Return title and expression of each query of the dashboard's panels."""
+    return [(panel['title'], re.sub(
+        r'\$(__rate_interval|job|config)',
+        lambda match: '5m' if match[1][0] == '_' else '.*', target['expr']))
+            for panel in json.loads(text_of(DASHBOARD))['panels']
+            for target in panel.get('targets', ())]
+
+
+def numbers(prometheus, query):
+    """Return the numbers that a query gives."""
+    return [value for one in prometheus.value(query) or ()
+            for value in [float(one['value'][1])] if math.isfinite(value)]
+
+
 @t.shared
-def gateway():
+def cluster():
+    """A cluster with one pod."""
+    return t.cluster()
+
+
+@t.shared
+def gateway(cluster):
     """An nginx that has all kinds of figures, and its port."""
-    cluster = t.cluster()
     pair = certs.Authority().client('akl', ['system:masters'])
     soon = cluster.file('soon.jwt', cluster.api.issue(
         'akl-system', account='reviewer', ttl=DAY * 3))
@@ -487,6 +508,76 @@ def a_prometheus_reads_it_and_knows_what_is_wrong(gateway):
                  for told in [prometheus.ask('query', query=query)]
                  if told['status'] != 'success'}
         t.is_(wrong, {}, 'all queries of the dashboard are understood')
+    finally:
+        prometheus.close()
+
+
+class Busy:
+    """A gateway to which all happens that the dashboard has a panel for."""
+
+    LABELLED = 'p-labelled0000km'
+    LABEL = 'example.com/team'
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.number = 0
+        cluster.api.read_namespaces('system:serviceaccount:akl-system:'
+                                    'reviewer')
+        cluster.api.namespace(NAMESPACE, {self.LABEL: 'payments'})
+        self.list = cluster.file('followed', '')
+        self.nginx = t.nginx('''
+            akl_k8s_zone small:256k;
+            akl_k8s_revocations @list@;
+            akl_k8s_revocations @dir@/journal journal;
+            @blocks@
+            server {
+                listen 127.0.0.1:@port@;
+                location = /v2/auth { akl_k8s_auth; }
+                location = /metrics { akl_k8s_status; }
+                location /guarded   { akl_k8s_guard k8s-conf; }
+            }
+        ''', name='busy', list=self.list, blocks=cluster.method()
+            + cluster.method(
+                self.LABELLED, bound_namespaces=None,
+                bound_namespace_selector=f'{self.LABEL}=payments')
+            + cluster.config(k8s_jwks=cluster.jwks)
+            + cluster.config('labelled', self.LABELLED)
+            + cluster.config('down', k8s_host='https://127.0.0.1:'
+                             f'{procs.free_port()}'))
+        self.port = self.nginx.port
+        self.nginx.expect(r'revocations')
+
+    def one_of_each(self):
+        """Let all of it happen once more."""
+        self.number += 1
+        token = self.cluster.issue()
+        for body in (*(self.cluster.login(self.cluster.issue())
+                       for _ in range(8)),
+                     self.cluster.login(token), self.cluster.login('none'),
+                     self.cluster.login(token, 'labelled', self.LABELLED),
+                     self.cluster.login(token, 'down'),
+                     self.cluster.login(token, 'nowhere')):
+            client.post(self.port, '/v2/auth', body)
+        client.get(self.port, '/guarded')
+        self.cluster.file('followed', f'broken {self.number}\n')
+
+
+@t.story
+def each_panel_shows_something_once_all_of_it_happens(cluster):
+    if shutil.which('prometheus') is None:
+        t.skip('no Prometheus; Debian has it in the package prometheus', 2)
+        return
+    busy = Busy(cluster)
+    prometheus = Prometheus(busy)
+
+    def silent():
+        """Be busy, and return what panels ask for without an answer."""
+        busy.one_of_each()
+        return [one for one in panels() if not numbers(prometheus, one[1])]
+    try:
+        t.ok(len(panels()) > 20, 'panels that are looked at')
+        wait_for(lambda: not silent())
+        t.is_(silent(), [], 'those that show nothing')
     finally:
         prometheus.close()
 
