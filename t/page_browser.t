@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The status page in a real browser: Chromium without a window.
 
-With AKL_PICTURES=docs it also paints the picture of the documentation.
+With AKL_PICTURES=docs it also paints the pictures of the documentation.
 """
 
 import base64
@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import browser  # noqa: E402
+import tokens  # noqa: E402
 from akltest import CONFIG, Test, client, wait_for  # noqa: E402
 
 HOSTILE = '<img src=x onerror=document.title=1>'
@@ -230,36 +231,74 @@ def pixels(png):
                                for n in range(height)})
 
 
-@t.story
-def its_picture_is_taken_in_light_and_dark(chromium, cluster):
-    gateway = Gateway(cluster, 'payments/west')
-    gateway.use()
-    shots = []
-    for dark in False, True:
-        page = chromium.open(gateway.url, 760, 900, dark)
-        page.run("for (const one of document.querySelectorAll("
-                 "'section code'))"
-                 " { one.textContent = one.textContent"
-                 ".replace(/127.0.0.1:\\d+/, '10.0.0.1:6443')"
-                 ".replace(/^\\/.*/, '/etc/akl/revocations/list'); }")
-        shots.append(base64.b64encode(page.picture(1180)).decode())
-    frame = chromium.open('about:blank', 1540, 1180)
+def shot(chromium, gateway, dark=False):
+    """Return what a page shows, of addresses and paths as others have them."""
+    page = chromium.open(gateway.url, 760, 900, dark)
+    page.run("for (const one of document.querySelectorAll('section code'))"
+             " { one.textContent = one.textContent"
+             ".replace(/127.0.0.1:\\d+/, '10.0.0.1:6443')"
+             ".replace(/^\\/.*/, '/etc/akl/revocations/list'); }")
+    return page, base64.b64encode(page.picture(1180)).decode()
+
+
+def beside(chromium, *shots):
+    """Return a picture of pictures side by side."""
+    frame = chromium.open('about:blank', 770 * len(shots), 1180)
     frame.run('document.body.style.margin = 0')
-    for shot in shots:
+    for one in shots:
         frame.run("(async () => { const image = new Image();"
-                  f"image.src = 'data:image/png;base64,{shot}';"
+                  f"image.src = 'data:image/png;base64,{one}';"
                   "image.style.marginRight = '10px';"
                   "image.style.verticalAlign = 'top';"
                   "document.body.append(image); await image.decode(); })()")
-    picture = frame.picture(1180, 0.7)
-    width, height, lines = pixels(picture)
-    t.is_((width, height), (1078, 826), 'both, side by side')
-    t.ok(lines > 300, 'with something on them', lines)
+    return frame.picture(1180, 0.7)
+
+
+def paint(name, picture):
+    """Write a picture where the documentation is to have it."""
     if os.environ.get('AKL_PICTURES'):
-        with open(os.path.join(os.environ['AKL_PICTURES'], 'status.png'),
+        with open(os.path.join(os.environ['AKL_PICTURES'], name),
                   'wb') as file:
             file.write(picture)
             t.note(f'painted {file.name}')
+
+
+@t.story
+def its_pictures_before_and_after_logins_are_in_light_and_dark(
+        chromium, cluster):
+    gateway = Gateway(cluster, 'payments/west')
+    pictures = []
+    for name, accepted in ('status-before.png', '0'), ('status.png', '24'):
+        page, light = shot(chromium, gateway)
+        t.is_(figure(page, CONFIG, 'Logins', 'accepted'), accepted, name)
+        picture = beside(chromium, light, shot(chromium, gateway, True)[1])
+        width, height, lines = pixels(picture)
+        t.is_((width, height), (1078, 826), 'both, side by side')
+        t.ok(lines > 300, 'with something on them', lines)
+        paint(name, picture)
+        pictures.append(picture)
+        gateway.use()
+    t.isnt(*pictures, 'they differ')
+
+
+@t.story
+def its_picture_with_hostile_names_is_like_any_other(chromium, cluster):
+    gateway = Gateway(cluster)
+    claims = tokens.decode(cluster.issue())[1]
+    claims['kubernetes.io'] = {
+        **claims['kubernetes.io'], 'pod': {'name': HOSTILE, 'uid': HOSTILE}}
+    pod = tokens.sign({'alg': 'RS256', 'kid': cluster.key.k8s_kid}, claims,
+                      cluster.key)
+    t.is_(gateway.login(pod).status // 100, 4, 'a pod of a hostile name')
+    gateway.use()
+    page, light = shot(chromium, gateway)
+    t.is_(page.run("[...document.querySelectorAll('h2')]"
+                   ".filter(one => one.textContent === %r).length" % HOSTILE),
+          1, 'a config of such a name is shown by it')
+    t.is_((page.run('document.title'),
+           page.run("document.querySelectorAll('img').length"),
+           page.complaints()), ('akl_k8s status', 0, []), 'and nothing ran')
+    paint('status-hostile.png', beside(chromium, light))
 
 
 t.tell()
