@@ -84,6 +84,7 @@ const char *
 __asan_default_options(void)
 {
     return "detect_leaks=1"
+           ":print_suppressions=0"
            ":detect_stack_use_after_return=1"
            ":detect_odr_violation=0"
            ":verify_asan_link_order=0";
