@@ -156,7 +156,7 @@ t.done_testing()
 def a_sanitizer_sees_what_a_worker_loses_and_overruns():
     """A sanitizer sees what a worker loses, and overruns in a pool."""
     if not nginx_.has('t/asan'):
-        t.skip('nginx is not that of "make test-asan"', 4)
+        t.skip('nginx is not that of "make test-asan"', 5)
         return
     for fault, seen in (('leak', 'LeakSanitizer: detected memory leaks'),
                         ('overrun', 'heap-buffer-overflow')):
@@ -168,6 +168,12 @@ assert {seen!r} in n.stderr() + n.error_log()
 t.done_testing()
 ''')[1]
             t.is_(closing(out), ['no sanitizer errors'], f'{fault}, {end}')
+    out = script('''
+n = web(start=False, main='akl_asan_fault refusal;')
+print(n.config_test()[1])
+t.done_testing()
+''')[1]
+    t.like(out, 'LeakSanitizer: detected memory leaks', 'a refusal that loses')
 
 
 @t.story

@@ -3,13 +3,15 @@
  * without a variable in the environment, which nginx does not hand on to the
  * binary that replaces it; and when memory counts as lost.
  *
- * Leaks are looked for as a worker or a master ends that has taken its cycle
- * apart.  "nginx -t", a refused configuration and a master's helpers leave
- * everything to the system, and are not asked.
+ * Leaks are looked for as any process ends.  A worker or a master takes its
+ * cycle apart first; "nginx -t" does not, nor do a refused start and a worker
+ * that is told to end at once: what their pools and connections hold is not
+ * lost, but in use, and nginx itself does not keep where it is.
  *
- * "akl_asan_fault leak" or "akl_asan_fault overrun" has each worker lose memory
- * as it ends, or write behind memory of a pool: t/harness.t looks whether both
- * are seen.
+ * "akl_asan_fault leak" has each worker lose memory as it ends, "akl_asan_fault
+ * overrun" has it write behind memory of a pool, and "akl_asan_fault refusal"
+ * loses memory and refuses the configuration: t/harness.t looks whether all
+ * three are seen.
  */
 
 #include <ngx_config.h>
@@ -17,26 +19,31 @@
 #include <ngx_event.h>
 
 
+typedef struct {
+    ngx_pool_t        *pool;
+    ngx_pool_t        *old_pool;
+    ngx_connection_t  *connections;
+    ngx_event_t       *read_events;
+    ngx_event_t       *write_events;
+
+    ngx_uint_t         leaks;
+    ngx_uint_t         overruns;
+    void              *volatile lost;
+} ngx_akl_asan_t;
+
+
 const char *__asan_default_options(void);
 const char *__lsan_default_suppressions(void);
 const char *__ubsan_default_options(void);
-int __lsan_is_turned_off(void);
 
+static void *ngx_akl_asan_create_conf(ngx_cycle_t *cycle);
+static void ngx_akl_asan_lose(ngx_log_t *log);
 static char *ngx_akl_asan_fault(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void ngx_akl_asan_exit_process(ngx_cycle_t *cycle);
 
 
-static ngx_uint_t  ngx_akl_asan_leaks;
-static ngx_uint_t  ngx_akl_asan_overruns;
-
-
-/*
- * A worker that is told to end at once does not close its connections, and
- * forgets where they are; what hangs on them is not lost, but in use.
- */
-
-static void  *volatile ngx_akl_asan_in_use[3];
+static ngx_akl_asan_t  ngx_akl_asan;
 
 
 static ngx_command_t  ngx_akl_asan_commands[] = {
@@ -54,7 +61,7 @@ static ngx_command_t  ngx_akl_asan_commands[] = {
 
 static ngx_core_module_t  ngx_akl_asan_module_ctx = {
     ngx_string("akl_asan"),
-    NULL,                                  /* create configuration */
+    ngx_akl_asan_create_conf,              /* create configuration */
     NULL                                   /* init configuration */
 };
 
@@ -112,13 +119,21 @@ __lsan_default_suppressions(void)
 }
 
 
-int
-__lsan_is_turned_off(void)
+static void *
+ngx_akl_asan_create_conf(ngx_cycle_t *cycle)
 {
-    return ngx_test_config
-           || ngx_process == NGX_PROCESS_SIGNALLER
-           || ngx_process == NGX_PROCESS_HELPER
-           || !(ngx_exiting || ngx_quit || ngx_terminate);
+    ngx_akl_asan.pool = cycle->pool;
+    ngx_akl_asan.old_pool = cycle->old_cycle->pool;
+
+    return &ngx_akl_asan;
+}
+
+
+static void
+ngx_akl_asan_lose(ngx_log_t *log)
+{
+    ngx_akl_asan.lost = ngx_alloc(8, log);
+    ngx_akl_asan.lost = NULL;
 }
 
 
@@ -129,11 +144,19 @@ ngx_akl_asan_fault(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    ngx_akl_asan_leaks = ngx_strcmp(value[1].data, "leak") == 0;
-    ngx_akl_asan_overruns = ngx_strcmp(value[1].data, "overrun") == 0;
+    if (ngx_strcmp(value[1].data, "leak") == 0) {
+        ngx_akl_asan.leaks = 1;
+        return NGX_CONF_OK;
+    }
 
-    return ngx_akl_asan_leaks || ngx_akl_asan_overruns ? NGX_CONF_OK
-                                                       : NGX_CONF_ERROR;
+    if (ngx_strcmp(value[1].data, "overrun") == 0) {
+        ngx_akl_asan.overruns = 1;
+        return NGX_CONF_OK;
+    }
+
+    ngx_akl_asan_lose(cf->log);
+
+    return "is refused";
 }
 
 
@@ -142,17 +165,16 @@ ngx_akl_asan_exit_process(ngx_cycle_t *cycle)
 {
     volatile u_char  *p;
 
-    if (ngx_akl_asan_leaks) {
-        p = ngx_alloc(8, cycle->log);
-        p = NULL;
+    ngx_akl_asan.connections = cycle->connections;
+    ngx_akl_asan.read_events = cycle->read_events;
+    ngx_akl_asan.write_events = cycle->write_events;
+
+    if (ngx_akl_asan.leaks) {
+        ngx_akl_asan_lose(cycle->log);
     }
 
-    if (ngx_akl_asan_overruns) {
+    if (ngx_akl_asan.overruns) {
         p = ngx_pnalloc(cycle->pool, 8);
         p[8] = 0;
     }
-
-    ngx_akl_asan_in_use[0] = cycle->connections;
-    ngx_akl_asan_in_use[1] = cycle->read_events;
-    ngx_akl_asan_in_use[2] = cycle->write_events;
 }
