@@ -61,6 +61,9 @@ def a_gateway_makes_no_system_call_beyond_the_profile():
             stderr=subprocess.DEVNULL).returncode:
         t.skip('needs strace, and the right to trace')
         return
+    if nginx.sanitized():
+        t.skip('a sanitizer makes calls of its own, and finds no leaks traced')
+        return
     cluster = t.cluster()
     folder = t.folder()
     calls = os.path.join(folder, 'calls')
