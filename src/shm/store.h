@@ -97,9 +97,6 @@ int akl_store_raise(akl_store_t *store, unsigned cls,
     const unsigned char *key, int64_t now, int64_t life, int64_t *value,
     int64_t *expires);
 
-void akl_store_delete(akl_store_t *store, unsigned cls,
-    const unsigned char *key);
-
 /*
  * Marks a key as being worked on by process "pid" until "deadline" (any
  * monotonic clock, ms).  0: marked; 1: another holds it, *owner tells who;

@@ -221,19 +221,6 @@ akl_store_raise(akl_store_t *store, unsigned cls, const unsigned char *key,
 }
 
 
-void
-akl_store_delete(akl_store_t *store, unsigned cls, const unsigned char *key)
-{
-    uint32_t  n;
-
-    n = akl_store_find(store, cls, key);
-
-    if (n != AKL_STORE_NIL) {
-        akl_store_drop(store, n);
-    }
-}
-
-
 static uint32_t
 akl_store_blocks(size_t len)
 {

@@ -115,7 +115,7 @@ step(shared_t *shared, akl_store_t *store, uint64_t *state)
     switch (what) {
 
     case 0:
-        akl_store_delete(store, cls, key.data);
+        forget(store, cls, key.data);
         break;
 
     case 1:
@@ -169,7 +169,7 @@ churn(shared_t *shared, akl_store_t *store, uint64_t *state)
         (void) akl_store_join(store, key.data, NOW, LATER, getpid(), &owner);
 
         if (rnd(state) % 4 == 0) {
-            akl_store_delete(store, cls, key.data);
+            forget(store, cls, key.data);
             akl_store_part(store, key.data, getpid());
         }
     }

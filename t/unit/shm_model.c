@@ -282,22 +282,6 @@ step_get(akl_store_t *store, unsigned cls, uint64_t n, int64_t now,
 
 
 static void
-step_delete(akl_store_t *store, unsigned cls, uint64_t n)
-{
-    size_t      i;
-    test_key_t  key = key_of(n);
-
-    akl_store_delete(store, cls, key.data);
-
-    i = model_find(cls, n);
-
-    if (i < lines[cls].count) {
-        model_drop(cls, i);
-    }
-}
-
-
-static void
 compare(akl_store_t *store)
 {
     size_t            i, used;
@@ -358,11 +342,7 @@ run(uint64_t seed, size_t size, uint64_t keys)
 
         switch (rnd(&state) % 16) {
 
-        case 0:
-            step_delete(store, cls, n);
-            break;
-
-        case 1: case 2: case 3: case 4: case 5: case 6:
+        case 0: case 1: case 2: case 3: case 4: case 5: case 6:
             step_set(store, cls, n, now, &state);
             break;
 

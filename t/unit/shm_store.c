@@ -214,7 +214,7 @@ one_key_may_be_in_each_class(void **state)
 
     for (i = 0; i < AKL_STORE_CLASSES; i++) {
 
-        akl_store_delete(store, classes[i], key.data);
+        forget(store, classes[i], key.data);
 
         for (j = 0; j < AKL_STORE_CLASSES; j++) {
             assert_int_equal(look(store, classes[j], 3, NOW),
@@ -222,7 +222,7 @@ one_key_may_be_in_each_class(void **state)
         }
     }
 
-    akl_store_delete(store, AKL_STORE_VERDICT, key.data);
+    forget(store, AKL_STORE_VERDICT, key.data);
     check(store);
     assert_int_equal(stat_of(store).used, 0);
 
@@ -413,7 +413,7 @@ what_goes_is_wiped(void **state)
         store = store_new(SMALL);
 
         put_secret(store, AKL_STORE_VERDICT, 1, sizes[i]);
-        akl_store_delete(store, AKL_STORE_VERDICT, key.data);
+        forget(store, AKL_STORE_VERDICT, key.data);
         assert_wiped(store, 1);
 
         /* read too late */

@@ -337,4 +337,13 @@ check(akl_store_t *store)
 }
 
 
+/* takes a blob out: the new one is over already */
+
+static inline void
+forget(akl_store_t *store, unsigned cls, const unsigned char *key)
+{
+    (void) akl_store_set(store, cls, key, "", 0, NOW, NOW);
+}
+
+
 #endif /* AKL_SHM_TEST_H */
