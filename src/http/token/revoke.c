@@ -1,8 +1,8 @@
 /*
  * akl_k8s_revoke: the location that takes revocations, of a token's jti, of a
  * subject with a time, or of a token itself (RFC 7009); and "akl_k8s_revoke
- * self", where a token revokes itself, with "vault" in the shape of Vault's HTTP
- * API.
+ * self", where a token revokes itself, with "vault" in the shape of Vault's
+ * HTTP API.
  */
 
 #include <ngx_config.h>
@@ -57,8 +57,6 @@ static ngx_int_t ngx_http_akl_k8s_revoke_result(
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(
     ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error);
-static ngx_int_t ngx_http_akl_k8s_revoke_errors(ngx_http_request_t *r,
-    akl_json_out_t *out, void *data);
 static ngx_int_t ngx_http_akl_k8s_revoke_write(ngx_http_request_t *r,
     akl_json_out_t *out, void *data);
 
@@ -480,6 +478,7 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error)
 {
+    akl_str_t                     text;
     ngx_http_request_t           *r;
     ngx_http_akl_k8s_document_t   document;
 
@@ -498,9 +497,11 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
         }
 
         if (revoke->vault) {
-            return ngx_http_akl_k8s_respond_json(r, error->status, 0,
-                                              ngx_http_akl_k8s_revoke_errors,
-                                              (void *) error);
+            text.data = (const u_char *) error->text;
+            text.len = ngx_strlen(error->text);
+
+            return ngx_http_akl_k8s_self_error(r, error->status, error->error,
+                                               AKL_OK, text);
         }
 
         return ngx_http_akl_k8s_respond_error(r, error->status, error->error,
@@ -518,23 +519,6 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     document.status = revoke->vault ? NGX_HTTP_NO_CONTENT : NGX_HTTP_OK;
 
     return ngx_http_akl_k8s_respond(r, &document);
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_revoke_errors(ngx_http_request_t *r, akl_json_out_t *out,
-    void *data)
-{
-    const ngx_http_akl_k8s_revoke_error_t *error = data;
-
-    akl_str_t  text;
-
-    text.data = (const u_char *) error->text;
-    text.len = ngx_strlen(error->text);
-
-    ngx_http_akl_k8s_self_write_errors(r, out, error->error, AKL_OK, text);
-
-    return NGX_OK;
 }
 
 

@@ -15,6 +15,12 @@
 #include "self.h"
 
 
+/* bytes of an error in the list, and of a namespace and an account */
+
+#define NGX_HTTP_AKL_K8S_SELF_LINE  256
+#define NGX_HTTP_AKL_K8S_SELF_NAME  (sizeof("kubernetes--") + 512)
+
+
 typedef struct {
     ngx_str_t                token;
     akl_str_t                role;
@@ -22,6 +28,13 @@ typedef struct {
     int64_t                  issued;
     int64_t                  expires;
 } ngx_http_akl_k8s_self_t;
+
+
+typedef struct {
+    const char              *first;
+    akl_reason_t             reason;
+    akl_str_t                text;
+} ngx_http_akl_k8s_self_error_t;
 
 
 static ngx_int_t ngx_http_akl_k8s_self_lookup(ngx_http_request_t *r,
@@ -32,11 +45,7 @@ static void ngx_http_akl_k8s_self_meta(akl_json_out_t *out,
     ngx_http_akl_k8s_self_t *self);
 static akl_str_t ngx_http_akl_k8s_self_claim(ngx_http_akl_k8s_self_t *self,
     const char *name);
-static ngx_int_t ngx_http_akl_k8s_self_refusal(ngx_http_request_t *r,
-    akl_json_out_t *out, void *data);
-static ngx_int_t ngx_http_akl_k8s_self_no_renewal(ngx_http_request_t *r,
-    akl_json_out_t *out, void *data);
-static ngx_int_t ngx_http_akl_k8s_self_unsupported(ngx_http_request_t *r,
+static ngx_int_t ngx_http_akl_k8s_self_write_error(ngx_http_request_t *r,
     akl_json_out_t *out, void *data);
 
 
@@ -84,9 +93,11 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
         return ngx_http_akl_k8s_self_lookup(r, ctx, &token);
     }
 
-    return ngx_http_akl_k8s_respond_json(r, NGX_HTTP_BAD_REQUEST, 0,
-                                         ngx_http_akl_k8s_self_no_renewal,
-                                         NULL);
+    /* what clients look for, and what Vault says of tokens of this type */
+
+    return ngx_http_akl_k8s_self_error(r, NGX_HTTP_BAD_REQUEST,
+                                   "lease is not renewable", AKL_OK,
+                                   akl_str("batch tokens cannot be renewed"));
 }
 
 
@@ -94,9 +105,8 @@ ngx_int_t
 ngx_http_akl_k8s_self_disallow(ngx_http_request_t *r, ngx_int_t rc)
 {
     return (rc == NGX_HTTP_NOT_ALLOWED)
-           ? ngx_http_akl_k8s_respond_json(r, rc, 0,
-                                           ngx_http_akl_k8s_self_unsupported,
-                                           NULL)
+           ? ngx_http_akl_k8s_self_error(r, rc, NULL, AKL_OK,
+                                         akl_str("unsupported operation"))
            : rc;
 }
 
@@ -202,7 +212,7 @@ ngx_http_akl_k8s_self_write(ngx_http_request_t *r, akl_json_out_t *out,
     ngx_http_akl_k8s_self_t *self = data;
 
     char       issued[AKL_TIME_LEN + 1], expires[AKL_TIME_LEN + 1];
-    u_char    *p, name[sizeof("kubernetes--") + 512];
+    u_char    *p, name[NGX_HTTP_AKL_K8S_SELF_NAME];
     akl_str_t  text, namespace, account;
 
     namespace = ngx_http_akl_k8s_self_claim(self, "namespace");
@@ -310,47 +320,37 @@ ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    return ngx_http_akl_k8s_respond_json(r, status, 0,
-                                         ngx_http_akl_k8s_self_refusal, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_self_refusal(ngx_http_request_t *r, akl_json_out_t *out,
-    void *data)
-{
-    ngx_http_akl_k8s_ctx_t *ctx = data;
-
-    ngx_http_akl_k8s_self_write_errors(r, out,
+    return ngx_http_akl_k8s_self_error(r, status,
                            (akl_reason_kind(ctx->reason) == AKL_KIND_OUTAGE)
                                ? NULL : "permission denied",
                            ctx->reason, akl_reason_text(ctx->reason));
-
-    return NGX_OK;
 }
 
 
-/* what clients look for, and what Vault says of tokens of this type */
-
-static ngx_int_t
-ngx_http_akl_k8s_self_no_renewal(ngx_http_request_t *r, akl_json_out_t *out,
-    void *data)
+ngx_int_t
+ngx_http_akl_k8s_self_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *first, akl_reason_t reason, akl_str_t text)
 {
-    ngx_http_akl_k8s_self_write_errors(r, out, "lease is not renewable",
-                                   AKL_OK,
-                                   akl_str("batch tokens cannot be renewed"));
+    ngx_http_akl_k8s_self_error_t  error;
 
-    return NGX_OK;
+    error.first = first;
+    error.reason = reason;
+    error.text = text;
+
+    return ngx_http_akl_k8s_respond_json(r, status, 0,
+                                         ngx_http_akl_k8s_self_write_error,
+                                         &error);
 }
 
 
 static ngx_int_t
-ngx_http_akl_k8s_self_unsupported(ngx_http_request_t *r, akl_json_out_t *out,
+ngx_http_akl_k8s_self_write_error(ngx_http_request_t *r, akl_json_out_t *out,
     void *data)
 {
-    ngx_http_akl_k8s_self_write_errors(r, out, NULL, AKL_OK,
-                                       akl_str("unsupported operation"));
+    ngx_http_akl_k8s_self_error_t *error = data;
 
+    ngx_http_akl_k8s_self_write_errors(r, out, error->first, error->reason,
+                                       error->text);
     return NGX_OK;
 }
 
@@ -359,7 +359,7 @@ void
 ngx_http_akl_k8s_self_write_errors(ngx_http_request_t *r, akl_json_out_t *out,
     const char *first, akl_reason_t reason, akl_str_t text)
 {
-    u_char     buf[256];
+    u_char     buf[NGX_HTTP_AKL_K8S_SELF_LINE];
     akl_str_t  code, s;
 
     code = akl_reason_code(reason);

@@ -30,9 +30,9 @@ akl_reason_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
     ngx_str_t *token);
 
 /*
- * Answers an outcome other than AKL_OK as Vault does: 403 for what others answer
- * 401, so that clients log in again, and no challenge, which Vault never sends.
- * Returns what a content handler returns.
+ * Answers an outcome other than AKL_OK as Vault does: 403 for what others
+ * answer 401, so that clients log in again, and no challenge, which Vault never
+ * sends.  Returns what a content handler returns.
  */
 ngx_int_t ngx_http_akl_k8s_self_refuse(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
@@ -52,6 +52,10 @@ ngx_int_t ngx_http_akl_k8s_self_role(ngx_http_request_t *r,
 void ngx_http_akl_k8s_self_write_errors(ngx_http_request_t *r,
     akl_json_out_t *out, const char *first, akl_reason_t reason,
     akl_str_t text);
+
+/* Answers with that body.  Returns what a content handler returns. */
+ngx_int_t ngx_http_akl_k8s_self_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *first, akl_reason_t reason, akl_str_t text);
 
 
 #endif /* NGX_HTTP_AKL_K8S_SELF_H */
