@@ -5,7 +5,6 @@
 #ifndef AKL_CLI_INSPECT_H
 #define AKL_CLI_INSPECT_H
 
-#include <stdlib.h>
 
 #include "../k8s/pod_token.h"
 #include "setup.h"

@@ -4,7 +4,6 @@
 
 #include "inspect_step.h"
 #include "out.h"
-#include "words.h"
 
 
 void

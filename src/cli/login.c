@@ -9,6 +9,7 @@
 #include "../jose/base64.h"
 #include "../jose/json.h"
 #include "../jose/jws.h"
+#include "../k8s/credential.h"
 #include "../k8s/time.h"
 #include "file.h"
 #include "json.h"
@@ -16,7 +17,6 @@
 #include "login.h"
 #include "out.h"
 #include "peer.h"
-#include "pem.h"
 #include "words.h"
 
 

@@ -6,11 +6,8 @@
  * stand, with whatever members others have put into them.
  */
 
-#include <stdlib.h>
 #include <time.h>
 
-#include "../jose/base64.h"
-#include "../k8s/revocations.h"
 #include "out.h"
 #include "revoke.h"
 

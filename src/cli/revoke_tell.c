@@ -2,9 +2,7 @@
  * revoke: telling the replicas of a gateway.
  */
 
-#include <ctype.h>
 #include <netdb.h>
-#include <strings.h>
 #include <arpa/inet.h>
 
 #include "../jose/json.h"

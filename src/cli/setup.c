@@ -3,7 +3,6 @@
  */
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 #include <sys/stat.h>
 

@@ -6,7 +6,6 @@
 
 #include "../k8s/look.h"
 #include "../k8s/time.h"
-#include "out.h"
 #include "setup.h"
 
 

@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "count.h"
-#include "doc.h"
 #include "json.h"
 
 

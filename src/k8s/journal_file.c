@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "journal_file.h"
 

@@ -6,7 +6,6 @@
 #include <ngx_config.h>
 
 #include "../../k8s/subclaims.h"
-#include "../../jose/json.h"
 #include "../token/minted.h"
 #include "claims.h"
 

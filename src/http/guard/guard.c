@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 
 #include "../../k8s/subclaims.h"
-#include "../metrics.h"
 #include "../refusal.h"
 #include "../request.h"
 #include "../token/minted.h"

@@ -5,7 +5,6 @@
  */
 
 #include "../cluster/cluster.h"
-#include "../metrics.h"
 #include "../request.h"
 #include "review_token.h"
 #include "login.h"

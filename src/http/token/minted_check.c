@@ -4,7 +4,6 @@
 
 #include <ngx_config.h>
 
-#include "../../jose/json.h"
 #include "minted_check.h"
 
 
