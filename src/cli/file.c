@@ -13,11 +13,14 @@
 #include "file.h"
 
 
+#define AKL_FILE_PART  4096             /* bytes of one read(2) */
+
+
 const char *
 akl_file_read(const char *path, akl_str_t *text)
 {
     int           fd;
-    char          part[4096];
+    char          part[AKL_FILE_PART];
     ssize_t       n;
     akl_buf_t     buf;
     struct stat   st;

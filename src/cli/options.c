@@ -11,7 +11,9 @@
 #include "out.h"
 
 
-#define AKL_ARGS_MAX  4096              /* words of a command line */
+#define AKL_ARGS_MAX   4096             /* words of a command line */
+#define AKL_WORDS_MAX  128              /* options of a command */
+#define AKL_WORD_MAX   63               /* bytes of one that is compared */
 
 
 typedef struct akl_given_s  akl_given_t;
@@ -67,7 +69,7 @@ static int
 akl_option_unknown(const akl_command_t *command, const char *word, size_t len)
 {
     size_t               k, n;
-    const char          *near, *words[128];
+    const char          *near, *words[AKL_WORDS_MAX];
     const akl_option_t  *o, *tables[2];
 
     tables[0] = command->options;
@@ -476,13 +478,13 @@ akl_help(const akl_command_t *command)
 static size_t
 akl_distance(const char *a, const char *b)
 {
-    size_t  i, k, n, m, up, left, best, row[64];
+    size_t  i, k, n, m, up, left, best, row[AKL_WORD_MAX + 1];
 
     n = strlen(a);
     m = strlen(b);
 
-    if (n >= 63 || m >= 63) {
-        return 63;
+    if (n >= AKL_WORD_MAX || m >= AKL_WORD_MAX) {
+        return AKL_WORD_MAX;
     }
 
     for (k = 0; k <= m; k++) {

@@ -27,6 +27,7 @@
 
 /* longest time that may be configured, so that no sum overflows */
 
+#define NGX_HTTP_AKL_K8S_GENERATION  32                     /* SHA-256 */
 #define NGX_HTTP_AKL_K8S_TIME_MAX  (365 * 24 * 3600)        /* s */
 
 
@@ -155,7 +156,7 @@ struct ngx_http_akl_k8s_config_s {
     ngx_msec_t                   resolver_timeout;
 
     /* digest over all that a verdict or a minted token depends on */
-    u_char                       generation[32];
+    u_char                       generation[NGX_HTTP_AKL_K8S_GENERATION];
 
     ngx_array_t                 *host_urls;         /* of .._url_t, as given */
     ngx_http_akl_k8s_where_t     where;             /* the block */

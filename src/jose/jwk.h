@@ -28,7 +28,8 @@ typedef enum {
 } akl_alg_t;
 
 
-#define AKL_KID_MAX  1024                 /* a thumbprint takes 43 */
+#define AKL_KID_MAX     1024
+#define AKL_THUMBPRINT  44                /* of SHA-256, and a NUL */
 
 
 typedef struct {
@@ -37,7 +38,7 @@ typedef struct {
     unsigned    private_key:1;
     akl_str_t   kid;                      /* owned; as the JWK named it, else
                                              the thumbprint */
-    char        thumbprint[44];           /* RFC 7638, NUL-terminated */
+    char        thumbprint[AKL_THUMBPRINT];   /* RFC 7638 */
 } akl_jwk_t;
 
 

@@ -91,7 +91,8 @@ akl_check_bound(akl_str_t glob, akl_name_kind_t kind)
         before = ch;
     }
 
-    if (len > ((kind == AKL_NAME_NAMESPACE) ? 63 : 253)) {
+    if (len > ((kind == AKL_NAME_NAMESPACE) ? AKL_LABEL_MAX
+                                            : AKL_SUBDOMAIN_MAX)) {
         return "is longer than any name in Kubernetes";
     }
 
@@ -223,7 +224,7 @@ akl_check_server_name(akl_str_t name)
         return "is empty";
     }
 
-    if (name.len > 253) {
+    if (name.len > AKL_SUBDOMAIN_MAX) {
         return "is longer than 253 characters";
     }
 

@@ -52,7 +52,7 @@ void
 akl_claims_write(akl_json_out_t *out, const akl_claims_t *claims)
 {
     int                    n;
-    char                   name[256];
+    char                   name[AKL_CLAIM_NAME_MAX + 1];
     size_t                 i;
     const akl_identity_t  *id;
 
@@ -168,7 +168,7 @@ akl_claims_check(akl_str_t name)
         return "has no name";
     }
 
-    if (name.len > 255) {
+    if (name.len > AKL_CLAIM_NAME_MAX) {
         return "has a name longer than 255 bytes";
     }
 

@@ -10,7 +10,8 @@
 #include "pod_token.h"
 
 
-#define AKL_JTI_BYTES  16
+#define AKL_JTI_BYTES       16
+#define AKL_CLAIM_NAME_MAX  255
 #define AKL_JTI_LEN    22               /* base64url of them */
 
 /* s that "nbf" lies before "iat", for verifiers whose clock is behind */

@@ -11,6 +11,9 @@
 #define AKL_HOST_SCHEME        "https://"
 #define AKL_HOST_PROXY_SCHEME  "http://"
 
+#define AKL_HOST_HTTPS         443      /* ports, where none is given */
+#define AKL_HOST_HTTP          80
+
 
 static const char *akl_host_rest(const unsigned char *p,
     const unsigned char *last, akl_host_t *host);
@@ -52,7 +55,7 @@ akl_host_parse(akl_str_t url, akl_host_t *host)
 
     host->prefix.data = end;
     host->prefix.len = last - end;
-    host->port = 443;
+    host->port = AKL_HOST_HTTPS;
 
     return akl_host_rest(p, end, host);
 }
@@ -88,7 +91,7 @@ akl_host_proxy(akl_str_t url, akl_host_t *host)
         }
     }
 
-    host->port = 80;
+    host->port = AKL_HOST_HTTP;
 
     return akl_host_rest(p, last, host);
 }

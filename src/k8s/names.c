@@ -5,9 +5,6 @@
 #include "names.h"
 
 
-#define AKL_UID_MAX  128
-
-
 /* RFC 1123 section 2.1, lower case, as Kubernetes demands of names */
 
 int
@@ -16,7 +13,7 @@ akl_name_label(akl_str_t s)
     size_t         i;
     unsigned char  ch;
 
-    if (s.len == 0 || s.len > 63
+    if (s.len == 0 || s.len > AKL_LABEL_MAX
         || s.data[0] == '-' || s.data[s.len - 1] == '-')
     {
         return 0;
@@ -36,7 +33,7 @@ akl_name_label(akl_str_t s)
 }
 
 
-/* labels of any length up to 253 in all, joined by dots */
+/* labels of any length in all as many as fit, joined by dots */
 
 int
 akl_name_subdomain(akl_str_t s)
@@ -44,7 +41,7 @@ akl_name_subdomain(akl_str_t s)
     size_t         i;
     unsigned char  ch, before;
 
-    if (s.len == 0 || s.len > 253) {
+    if (s.len == 0 || s.len > AKL_SUBDOMAIN_MAX) {
         return 0;
     }
 

@@ -8,6 +8,10 @@
 #include "namespace.h"
 
 
+#define AKL_LABEL_KEY_SIZE   512        /* a key has 317 bytes at most */
+#define AKL_LABEL_KEY_SHOWN  200        /* in the log */
+
+
 static void akl_namespace_status(akl_judgement_t *judged, unsigned status,
     akl_str_t body, akl_str_t name);
 static int akl_namespace_gone(const akl_doc_t *doc, akl_str_t name);
@@ -121,7 +125,7 @@ static void
 akl_namespace_labels(akl_judgement_t *judged, const akl_node_t *labels,
     const akl_selector_t *selector)
 {
-    char                key[512];
+    char                key[AKL_LABEL_KEY_SIZE];
     size_t              i;
     const akl_node_t   *value;
     const akl_label_t  *label;
@@ -174,7 +178,8 @@ akl_namespace_explain(akl_judgement_t *judged, akl_reason_t reason,
     akl_str_t  detail;
 
     n = snprintf(text, sizeof(text), "label \"%.*s\" of the namespace %s",
-                 (int) ((label->key.len < 200) ? label->key.len : 200),
+                 (int) ((label->key.len < AKL_LABEL_KEY_SHOWN)
+                        ? label->key.len : AKL_LABEL_KEY_SHOWN),
                  (const char *) label->key.data, says);
 
     detail.data = (const unsigned char *) text;

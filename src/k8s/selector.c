@@ -6,7 +6,6 @@
 #include "selector.h"
 
 
-#define AKL_LABEL_MAX  63
 
 
 static const char *akl_label_key(akl_str_t key);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "names.h"
 #include "subject.h"
 
 
@@ -17,7 +18,8 @@ struct akl_subject_variable_s {
 };
 
 
-#define AKL_SUBJECT_SCHEME  "spiffe://"
+#define AKL_SUBJECT_SCHEME    "spiffe://"
+#define AKL_TRUST_DOMAIN_MAX  255       /* bytes, SPIFFE ID section 2.1 */
 
 #define AKL_SUBJECT_CONFIG  "akl_k8s_config"
 
@@ -27,12 +29,14 @@ struct akl_subject_variable_s {
       "$" name " of token_subject is empty" }
 
 static const akl_subject_variable_t  akl_subject_variables[] = {
-    AKL_SUBJECT_ROW("akl_k8s_namespace", namespace, 63, 0),
-    AKL_SUBJECT_ROW("akl_k8s_service_account", sa_name, 253, 1),
-    AKL_SUBJECT_ROW("akl_k8s_service_account_uid", sa_uid, 128, 0),
-    AKL_SUBJECT_ROW("akl_k8s_pod_name", pod_name, 253, 1),
-    AKL_SUBJECT_ROW("akl_k8s_pod_uid", pod_uid, 128, 0),
-    AKL_SUBJECT_ROW("akl_k8s_node_name", node_name, 253, 1)
+    AKL_SUBJECT_ROW("akl_k8s_namespace", namespace, AKL_LABEL_MAX, 0),
+    AKL_SUBJECT_ROW("akl_k8s_service_account", sa_name, AKL_SUBDOMAIN_MAX,
+                    1),
+    AKL_SUBJECT_ROW("akl_k8s_service_account_uid", sa_uid,
+                    AKL_UID_MAX, 0),
+    AKL_SUBJECT_ROW("akl_k8s_pod_name", pod_name, AKL_SUBDOMAIN_MAX, 1),
+    AKL_SUBJECT_ROW("akl_k8s_pod_uid", pod_uid, AKL_UID_MAX, 0),
+    AKL_SUBJECT_ROW("akl_k8s_node_name", node_name, AKL_SUBDOMAIN_MAX, 1)
 };
 
 #define AKL_SUBJECT_VARIABLES                                                 \
@@ -308,7 +312,7 @@ akl_subject_spiffe(const akl_subject_t *subject, akl_str_t *domain)
 
     domain->len = k - scheme;
 
-    if (domain->len == 0 || domain->len > 255) {
+    if (domain->len == 0 || domain->len > AKL_TRUST_DOMAIN_MAX) {
         return "has a trust domain of no or of more than 255 bytes";
     }
 

@@ -7,7 +7,10 @@
 #include "time.h"
 
 
-#define AKL_TIME_MAX  253402300799        /* 9999-12-31T23:59:59Z */
+#define AKL_TIME_MAX     253402300799     /* 9999-12-31T23:59:59Z */
+#define AKL_TIME_DIGITS  12               /* of that, in unix time */
+#define AKL_HOUR         3600
+#define AKL_DAY          (24 * AKL_HOUR)
 
 
 static int akl_time_number(const unsigned char *p, size_t n, int *value);
@@ -60,12 +63,12 @@ akl_time_parse(akl_str_t text, int64_t *seconds)
             return -1;
         }
 
-        *seconds = akl_time_days(year, month, day) * 86400 + hour * 3600
+        *seconds = akl_time_days(year, month, day) * AKL_DAY + hour * AKL_HOUR
                    + minute * 60 + second;
         return 0;
     }
 
-    if (text.len == 0 || text.len > 12) {
+    if (text.len == 0 || text.len > AKL_TIME_DIGITS) {
         return -1;
     }
 

@@ -12,6 +12,7 @@
 #define NGX_AKL_REPEAT_LEFT    100      /* ms that one must have at least */
 #define NGX_AKL_LOOKS          8        /* turns of the loop after a limit */
 #define NGX_AKL_RESOLVE_WAIT   250      /* ms, where addresses are known */
+#define NGX_AKL_CALL_POOL      4096     /* bytes, at first */
 
 #define NGX_AKL_NO_CONNECTION  "no worker_connections are free"
 
@@ -82,7 +83,7 @@ ngx_akl_call_create(ngx_log_t *log)
     ngx_pool_t      *pool;
     ngx_akl_call_t  *call;
 
-    pool = ngx_create_pool(4096, log);
+    pool = ngx_create_pool(NGX_AKL_CALL_POOL, log);
     if (pool == NULL) {
         return NULL;
     }

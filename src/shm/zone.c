@@ -241,7 +241,7 @@ ngx_akl_zone_get_alias(ngx_akl_zone_t *zone, ngx_akl_key_t *alias, time_t now,
     u_char *buf, size_t *len, time_t *expires, ngx_akl_key_t *key,
     u_char *extra, size_t *extra_len)
 {
-    u_char   blob[NGX_AKL_KEY_LEN + 32];
+    u_char   blob[NGX_AKL_KEY_LEN + NGX_AKL_ALIAS_EXTRA];
     int64_t  end;
     ssize_t  n, size;
 

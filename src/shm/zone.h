@@ -13,6 +13,7 @@
 
 
 #define NGX_AKL_KEY_LEN     32
+#define NGX_AKL_ALIAS_EXTRA 32          /* bytes behind the key of an alias */
 #define NGX_AKL_BLOB_MAX    32768       /* bytes of one blob at most */
 #define NGX_AKL_ZONE_MIN    (256 * 1024)
 
@@ -70,8 +71,8 @@ ngx_int_t ngx_akl_zone_get(ngx_akl_zone_t *zone, ngx_akl_class_e cls,
 
 /*
  * Follows an alias and reads the verdict it names under one lock: the alias
- * blob is an ngx_akl_key_t followed by up to 32 bytes, which are copied to
- * "extra" (of 32 bytes).
+ * blob is an ngx_akl_key_t followed by up to NGX_AKL_ALIAS_EXTRA bytes, which
+ * are copied to "extra" (of as many).
  */
 ngx_int_t ngx_akl_zone_get_alias(ngx_akl_zone_t *zone, ngx_akl_key_t *alias,
     time_t now, u_char *buf, size_t *len, time_t *expires,

@@ -10,6 +10,10 @@
 #include "conf.h"
 
 
+/* ms; nginx's own default, where "resolver_timeout" does not say */
+#define NGX_HTTP_AKL_K8S_RESOLVER_TIMEOUT  30000
+
+
 static char *ngx_http_akl_k8s_check_config(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_config_t *config);
 static char *ngx_http_akl_k8s_check_hosts(ngx_conf_t *cf,
@@ -93,7 +97,7 @@ ngx_http_akl_k8s_check_config(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    config->resolver_timeout = 30000;
+    config->resolver_timeout = NGX_HTTP_AKL_K8S_RESOLVER_TIMEOUT;
 
     if (clcf->resolver && clcf->resolver->connections.nelts) {
         config->resolver = clcf->resolver;

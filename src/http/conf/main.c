@@ -7,6 +7,17 @@
 #include "main.h"
 
 
+/* what holds where no directive says so */
+
+#define NGX_HTTP_AKL_K8S_CACHE_VALID      10            /* s */
+#define NGX_HTTP_AKL_K8S_CACHE_REFUSED    1             /* s */
+#define NGX_HTTP_AKL_K8S_REVIEW_TIMEOUT   3000          /* ms */
+#define NGX_HTTP_AKL_K8S_CONNECT_TIMEOUT  1000          /* ms */
+#define NGX_HTTP_AKL_K8S_MAX_REVIEWS      64
+#define NGX_HTTP_AKL_K8S_MAX_QUEUE        1024
+#define NGX_HTTP_AKL_K8S_ZONE_SIZE        (8 * 1024 * 1024)
+
+
 static ngx_str_t  ngx_http_akl_k8s_zone_name = ngx_string("akl_k8s");
 
 
@@ -46,16 +57,21 @@ ngx_http_akl_k8s_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_akl_k8s_main_conf_t  *amcf = conf;
 
-    ngx_conf_init_value(amcf->cache_valid, 10);
-    ngx_conf_init_value(amcf->cache_refused, 1);
-    ngx_conf_init_msec_value(amcf->review_timeout, 3000);
-    ngx_conf_init_msec_value(amcf->connect_timeout, 1000);
-    ngx_conf_init_uint_value(amcf->max_reviews, 64);
-    ngx_conf_init_uint_value(amcf->max_queue, 1024);
+    ngx_conf_init_value(amcf->cache_valid,
+                        NGX_HTTP_AKL_K8S_CACHE_VALID);
+    ngx_conf_init_value(amcf->cache_refused,
+                        NGX_HTTP_AKL_K8S_CACHE_REFUSED);
+    ngx_conf_init_msec_value(amcf->review_timeout,
+                             NGX_HTTP_AKL_K8S_REVIEW_TIMEOUT);
+    ngx_conf_init_msec_value(amcf->connect_timeout,
+                             NGX_HTTP_AKL_K8S_CONNECT_TIMEOUT);
+    ngx_conf_init_uint_value(amcf->max_reviews,
+                             NGX_HTTP_AKL_K8S_MAX_REVIEWS);
+    ngx_conf_init_uint_value(amcf->max_queue, NGX_HTTP_AKL_K8S_MAX_QUEUE);
 
     if (amcf->zone == NULL) {
         amcf->zone = ngx_akl_zone_add(cf, &ngx_http_akl_k8s_zone_name,
-                                      8 * 1024 * 1024,
+                                      NGX_HTTP_AKL_K8S_ZONE_SIZE,
                                       &ngx_http_akl_k8s_module);
         if (amcf->zone == NULL) {
             return NGX_CONF_ERROR;

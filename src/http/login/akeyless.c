@@ -127,7 +127,8 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
         return;
     }
 
-    if (ngx_http_arg(r, (u_char *) "k8s-auth-config-name", 20, &name)
+    if (ngx_http_arg(r, (u_char *) "k8s-auth-config-name",
+                     sizeof("k8s-auth-config-name") - 1, &name)
         == NGX_OK)
     {
         src = name.data;

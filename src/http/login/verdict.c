@@ -140,7 +140,7 @@ ngx_http_akl_k8s_verdict_get_alias(ngx_http_akl_k8s_main_conf_t *amcf,
 {
     size_t                       len, extra_len;
     time_t                       until;
-    u_char                       extra[32];
+    u_char                       extra[NGX_AKL_ALIAS_EXTRA];
     ngx_uint_t                   i;
     ngx_akl_key_t                key;
     ngx_http_akl_k8s_config_t  **configs;
@@ -250,7 +250,7 @@ ngx_http_akl_k8s_verdict_set_alias(ngx_akl_zone_t *zone,
     ngx_http_akl_k8s_config_t *config, ngx_akl_key_t *alias,
     ngx_akl_key_t *key, ngx_http_akl_k8s_verdict_t *verdict)
 {
-    u_char  blob[NGX_AKL_KEY_LEN + 32];
+    u_char  blob[NGX_AKL_KEY_LEN + sizeof(config->generation)];
     time_t  expires;
 
     expires = ngx_http_akl_k8s_verdict_until(config, verdict);
@@ -260,7 +260,8 @@ ngx_http_akl_k8s_verdict_set_alias(ngx_akl_zone_t *zone,
     }
 
     ngx_memcpy(blob, key->data, NGX_AKL_KEY_LEN);
-    ngx_memcpy(blob + NGX_AKL_KEY_LEN, config->generation, 32);
+    ngx_memcpy(blob + NGX_AKL_KEY_LEN, config->generation,
+               sizeof(config->generation));
 
     (void) ngx_akl_zone_set(zone, NGX_AKL_ALIAS, alias, blob, sizeof(blob),
                             expires);

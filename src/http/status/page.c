@@ -14,7 +14,8 @@
 #include "page_parts.h"
 
 
-#define NGX_HTTP_AKL_K8S_PAGE_SOON  (7 * 24 * 3600)     /* s before an end */
+#define NGX_HTTP_AKL_K8S_PAGE_SOON    (7 * 24 * 3600)   /* s before an end */
+#define NGX_HTTP_AKL_K8S_PAGE_POLICY  512               /* bytes */
 
 
 static ngx_int_t ngx_http_akl_k8s_page_policy(ngx_str_t *policy);
@@ -73,11 +74,11 @@ ngx_http_akl_k8s_page_policy(ngx_str_t *policy)
     u_char     *p;
     ngx_str_t   style, script;
 
-    static u_char  text[512];
+    static u_char  text[NGX_HTTP_AKL_K8S_PAGE_POLICY];
     static size_t  len;
 
     if (len == 0) {
-        u_char  digests[2][64];
+        u_char  digests[2][ngx_base64_encoded_length(EVP_MAX_MD_SIZE)];
 
         style.data = digests[0];
         script.data = digests[1];

@@ -13,6 +13,9 @@
 #include "mint.h"
 
 
+#define NGX_HTTP_AKL_K8S_MINT_SMALL  2048   /* bytes of most payloads */
+
+
 static size_t ngx_http_akl_k8s_mint_audiences(
     ngx_http_akl_k8s_config_t *config,
     const ngx_http_akl_k8s_wanted_t *wanted, akl_str_t *audiences);
@@ -28,7 +31,8 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
     ngx_http_akl_k8s_minted_t *minted)
 {
     u_char                        *jti, *token, random[AKL_JTI_BYTES];
-    u_char                         small[2048], sub[AKL_SUBJECT_MAX];
+    u_char                         small[NGX_HTTP_AKL_K8S_MINT_SMALL];
+    u_char                         sub[AKL_SUBJECT_MAX];
     size_t                         size;
     ssize_t                        n;
     akl_str_t                      payload;

@@ -8,7 +8,6 @@
 
 #include "../../k8s/subclaims.h"
 #include "../../jose/base64.h"
-#include "../../jose/json.h"
 #include "../certificate.h"
 #include "minted_check.h"
 #include "revocations.h"
@@ -24,8 +23,8 @@ typedef struct {
     int64_t   exp;
     int64_t   iat;
     uint64_t  revocations;          /* how many there were when looked at */
-    u_char    generation[32];       /* of the auth config */
-    char      thumbprint[44];       /* of the key */
+    u_char    generation[NGX_HTTP_AKL_K8S_GENERATION];  /* of the config */
+    char      thumbprint[AKL_THUMBPRINT];     /* of the key */
 } ngx_http_akl_k8s_minted_head_t;
 
 
