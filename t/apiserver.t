@@ -175,6 +175,7 @@ def what_the_cache_lacks_is_asked_for_live(cluster, api):
 
 @t.story
 def the_error_of_a_live_call_is_told_but_a_pod_looks_gone(cluster, api):
+    api.positive_cache(0)
     token = cluster.issue()
     api.lag('account', NAMESPACE, 'builder', ERROR, 1)
     t.is_(review(cluster, token),
@@ -217,6 +218,7 @@ def a_legacy_token_that_the_cleanup_has_marked_is_refused(cluster, api):
 @t.story
 def kubernetes_1_37_binds_tokens_to_webhook_configurations(newest):
     api = newest.api
+    api.positive_cache(0)
     for kind, name in (('validating', 'ValidatingWebhookConfiguration'),
                        ('mutating', 'MutatingWebhookConfiguration')):
         uid = api.webhook(kind, 'hook')
@@ -261,7 +263,25 @@ def a_pod_may_review_only_with_the_right_to(cluster, api):
 
 
 @t.story
+def what_was_found_good_is_remembered_for_ten_seconds(cluster, api):
+    token, start = cluster.issue(), int(time.time())
+    api.clock(at=start)
+    t.ok('authenticated' in review(cluster, token), 'a pod lives')
+    api.delete('pod', NAMESPACE, 'mypod1')
+    t.ok('error' in review(cluster, cluster.issue(claims={
+        'kubernetes.io': tokens.decode(token)[1]['kubernetes.io'],
+        'n': 1}, pod=None, account='builder')),
+        'it is gone, which is seen by a token that is new')
+    api.clock(at=start + 9)
+    t.ok('authenticated' in review(cluster, token), 'not by one that is known')
+    api.clock(at=start + 10)
+    t.like(review(cluster, token)['error'], 'has been invalidated',
+           'but when ten seconds are over')
+
+
+@t.story
 def a_token_lives_as_long_as_its_pod(cluster, api):
+    api.positive_cache(0)
     token = cluster.issue()
     t.is_(review(cluster, token)['authenticated'], True, 'a pod lives')
     api.delete('pod', NAMESPACE, 'mypod1', time.time() - 30)
@@ -277,6 +297,7 @@ def a_token_lives_as_long_as_its_pod(cluster, api):
 @t.story
 def a_token_lives_as_long_as_its_account_and_what_it_is_bound_to(
         cluster, api):
+    api.positive_cache(0)
     token = cluster.issue()
     api.account(NAMESPACE, 'builder')
     t.like(review(cluster, token)['error'], 'service account UID .* does '

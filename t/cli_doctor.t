@@ -236,6 +236,7 @@ def an_expired_reviewer_is_found(desk):
 
 @t.story
 def a_deleted_reviewer_is_found(cluster, desk):
+    cluster.api.positive_cache(0)
     cluster.api.account('akl-system', 'leaver')
     cluster.api.delegate('system:serviceaccount:akl-system:leaver')
     leaver = desk.reviewer('leaver.jwt', ('akl-system', 'leaver'))

@@ -123,6 +123,7 @@ def load(cluster):
 
 @t.story
 def a_new_reviewer_is_read_when_the_old_one_is_refused(load):
+    load.api.positive_cache(0)
     load.api.account('kube-system', 'second')
     second = load.api.issue('kube-system', account='second')
     load.api.delegate('system:serviceaccount:kube-system:second')

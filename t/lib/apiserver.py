@@ -155,7 +155,7 @@ class Control:
         self.kube.frozen = at
 
     def positive_cache(self, seconds):
-        """Keep positive answers, as a real server does for 10 s."""
+        """Keep positive answers for so long, a real server's 10 s or not."""
         self.kube.positive_ttl = seconds
 
     # ConfigMaps

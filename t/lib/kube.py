@@ -23,6 +23,7 @@ WEBHOOKS = {'validating': 'ValidatingWebhookConfiguration',
             'mutating': 'MutatingWebhookConfiguration'}
 RANCHER_USER = 'u-rancher'
 CACHED_TOKENS = 20000
+POSITIVE_TTL = 10       # s, TokenSuccessCacheTTL of kube-apiserver
 SEGMENT = re.compile(r'[A-Za-z0-9_-]*')
 NAMESPACE = re.compile(r'[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?')
 LABEL = re.compile(r'[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?')
@@ -93,7 +94,13 @@ def check_label(key, value):
 
 
 class Kube:
-    """Namespaces and what is in them, nodes, keys, rights and a clock."""
+    """Namespaces and what is in them, nodes, keys, rights and a clock.
+
+    A token that was found good stays so for `positive_ttl` seconds, whatever
+    becomes of its pod or account meanwhile: kube-apiserver remembers that, by
+    token and audiences, and forgets it at a restart, as with other keys.
+    Refusals are not remembered.
+    """
 
     def __init__(self, version='1.32', issuer=tokens.ISSUER,
                  api_audiences=None, keys=None):
@@ -123,7 +130,7 @@ class Kube:
         self.authenticators = []
         self.offset = 0
         self.frozen = None
-        self.positive_ttl = 0
+        self.positive_ttl = POSITIVE_TTL
         self._signatures = {}
         self._positive = {}
         for name in ('default', 'kube-system'):
@@ -183,7 +190,6 @@ class Kube:
                      self.configmaps):
             for pair in [pair for pair in held if pair[0] == name]:
                 del held[pair]
-        self._positive.clear()
 
     def account(self, namespace, name, uid=None):
         """Make a service account, or make it anew; return its uid."""
@@ -232,7 +238,6 @@ class Kube:
     def mark_invalid(self, namespace, name, since='2026-01-01'):
         """Label a token secret as the clean-up of legacy tokens does."""
         self.secrets[namespace, name]['invalid_since'] = since
-        self._positive.clear()
 
     def delete(self, kind, namespace, name, terminating_since=None):
         """Delete an object; a pod may only be marked as terminating."""
@@ -244,7 +249,6 @@ class Kube:
             self.pods[namespace, name]['deleted'] = terminating_since
         else:
             getattr(self, kind + 's').pop((namespace, name))
-        self._positive.clear()
 
     def lag(self, kind, namespace, name, error=None, count=None):
         """Have the server's cache miss an object, `count` times or always.
@@ -253,7 +257,6 @@ class Kube:
         of a client's error (None: it works).
         """
         self.lags[kind, namespace, name] = [error, count]
-        self._positive.clear()
 
     def _get(self, kind, namespace, name):
         """Return (object or None, error of the live call or None)."""
@@ -349,6 +352,8 @@ class Kube:
         if held is not None and held[0] > self.now():
             return held[1]
         user = self._authenticate(token, wanted)
+        if len(self._positive) >= CACHED_TOKENS:
+            self._positive.clear()
         self._positive[ident] = (self.now() + self.positive_ttl, user)
         return user
 
