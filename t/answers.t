@@ -45,7 +45,7 @@ EXPECTED = {
     'other_kind': ERROR, 'no_status': ERROR, 'number_username': ERROR,
     'string_groups': ERROR, 'no_group': NOBODY, 'name_dots': NOBODY,
     'name_nul': ERROR, 'name_parts': NOBODY, 'null_error': OK,
-    'null_user': ERROR, 'null_uid': OK, 'null_groups': NOBODY,
+    'null_user': ERROR, 'null_uid': ERROR, 'null_groups': NOBODY,
     'null_extra': OK, 'null_audiences': OK}
 AGAIN = ('throttled_bare', 'throttled_absurd')
 PODS_ONLY = 'p-podsonly0000km'
@@ -461,6 +461,32 @@ def an_object_that_the_servers_cache_lacks_is_asked_for_live(api, gateway):
 def a_pod_that_cannot_be_read_looks_like_one_that_is_gone(api, gateway):
     api.lag('pod', NAMESPACE, 'mypod1', OUTAGES[0])
     t.is_(gateway.login(), (401, 'token_revoked'), 'a login')
+
+
+# Who or what is not named is not made up from the token's claims
+
+@t.story
+def an_account_without_a_uid_is_no_answer(api, gateway):
+    api.fault(replace=[['"uid":', '"x":']])
+    t.is_(gateway.login(), ERROR, 'a login')
+    t.ok(gateway.nginx.wait_log("api_error: .*the account's uid is missing"),
+         'the log says so')
+
+
+@t.story
+def an_answer_without_a_pod_establishes_none(api, newest, gateway):
+    api.fault('null_extra')
+    answer = gateway.ask()
+    minted = tokens.decode(answer.json()['token'])[1]
+    t.is_([name for name in minted if name.startswith('pod_')], [],
+          'a token that says nothing of a pod')
+    newest.api.fault('null_extra')
+    t.is_(gateway.login(newest.issue(), 'pods', access_id=PODS_ONLY),
+          (403, 'pod_not_bound'), 'where pods are bound, it is refused')
+    newest.api.clear()
+    newest.api.fault(replace=[['pod-uid":', 'x":']])
+    t.is_(gateway.login(newest.issue(), 'pods', access_id=PODS_ONLY), ERROR,
+          'a pod without a uid is no answer')
 
 
 # The clean-up of legacy tokens marks them before it deletes them

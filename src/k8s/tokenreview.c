@@ -260,8 +260,13 @@ akl_review_user(akl_judgement_t *judged, const akl_node_t *user, int *account)
         return NULL;
     }
 
-    if (identity->sa_uid.len && !akl_name_uid(identity->sa_uid)) {
-        return "the account's uid is none";
+    /*
+     * Kubernetes knows no account without a uid, and by it alone is an account
+     * told from another of the same name that was there before.
+     */
+
+    if (identity->sa_uid.len == 0 || !akl_name_uid(identity->sa_uid)) {
+        return "the account's uid is missing, or none";
     }
 
     extra = akl_judgement_get(doc, user, "extra");
@@ -296,6 +301,10 @@ akl_review_user(akl_judgement_t *judged, const akl_node_t *user, int *account)
                 && !akl_name_subdomain(identity->node_name)))
         {
             return "the pod's name, uid or node is none";
+        }
+
+        if ((identity->pod_name.len == 0) != (identity->pod_uid.len == 0)) {
+            return "a pod has a name and no uid, or a uid and no name";
         }
     }
 

@@ -137,6 +137,10 @@ established(const akl_judgement_t *judged, unsigned status, akl_str_t body,
     extra(identity->node_name, user,
           "authentication.kubernetes.io/node-name");
 
+    check(same(identity->sa_uid, json_object_get(user, "uid"))
+          && identity->sa_uid.len);
+    check((identity->pod_name.len == 0) == (identity->pod_uid.len == 0));
+
     agrees(identity->namespace, pod->claimed.namespace);
     agrees(identity->sa_name, pod->claimed.sa_name);
     agrees(identity->sa_uid, pod->claimed.sa_uid);

@@ -13,7 +13,11 @@
     "\"user\":{" rest "}}}"
 
 #define GROUPS  "\"groups\":[\"system:serviceaccounts\"]"
-#define NAME    "\"username\":\"system:serviceaccount:ns:sa\""
+#define BARE    "\"username\":\"system:serviceaccount:ns:sa\""
+#define NAME    BARE ",\"uid\":\"u1\""
+#define POD(name, uid)                                                        \
+    "\"authentication.kubernetes.io/pod-name\":" name ","                     \
+    "\"authentication.kubernetes.io/pod-uid\":" uid
 
 
 static akl_reason_t
@@ -274,8 +278,10 @@ nothing_is_believed_too_early(void **state)
         akl_reason_t   reason;
     } cases[] = {
         { USER(NAME "," GROUPS), AKL_OK },
-        { USER(NAME "," GROUPS ",\"uid\":\"u1\""), AKL_OK },
-        { USER(NAME "," GROUPS ",\"uid\":\"u9\""), AKL_TOKEN_REJECTED },
+        { USER(BARE "," GROUPS ",\"uid\":\"u9\""), AKL_TOKEN_REJECTED },
+        { USER(BARE "," GROUPS), AKL_API_ERROR },
+        { USER(BARE "," GROUPS ",\"uid\":\"\""), AKL_API_ERROR },
+        { USER(BARE "," GROUPS ",\"uid\":\"u 1\""), AKL_API_ERROR },
         { USER(NAME), AKL_NOT_SERVICE_ACCOUNT },
         { USER(NAME ",\"groups\":[\"system:authenticated\"]"),
           AKL_NOT_SERVICE_ACCOUNT },
@@ -301,27 +307,31 @@ nothing_is_believed_too_early(void **state)
           AKL_NOT_SERVICE_ACCOUNT },
         { USER("\"username\":\"system:serviceaccount:ns:sa\\u0000x\","
                GROUPS), AKL_API_ERROR },
-        { USER("\"username\":\"system:serviceaccount:ns:other\"," GROUPS),
+        { USER("\"username\":\"system:serviceaccount:ns:other\","
+               "\"uid\":\"u1\"," GROUPS),
           AKL_TOKEN_REJECTED },
-        { USER("\"username\":\"system:serviceaccount:ns2:sa\"," GROUPS),
+        { USER("\"username\":\"system:serviceaccount:ns2:sa\","
+               "\"uid\":\"u1\"," GROUPS),
           AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-name\":[\"p\"]}"),
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "[\"u2\"]") "}"),
           AKL_OK },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-name\":[\"q\"]}"),
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"q\"]", "[\"u2\"]") "}"),
           AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-uid\":[\"u9\"]}"),
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "[\"u9\"]") "}"),
           AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-name\":\"p\"}"),
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "null") "}"),
+          AKL_API_ERROR },
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("null", "[\"u2\"]") "}"),
+          AKL_API_ERROR },
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("null", "null") "}"),
+          AKL_OK },
+        { USER(NAME "," GROUPS ",\"extra\":{" POD("\"p\"", "[\"u2\"]") "}"),
           AKL_API_ERROR },
         { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-name\":[\"p\",\"q\"]}"),
+               POD("[\"p\",\"q\"]", "[\"u2\"]") "}"),
           AKL_API_ERROR },
         { USER(NAME "," GROUPS ",\"extra\":{"
-               "\"authentication.kubernetes.io/pod-name\":[\"../p\"]}"),
+               POD("[\"../p\"]", "[\"u2\"]") "}"),
           AKL_API_ERROR },
         { USER(NAME "," GROUPS ",\"extra\":[]"), AKL_API_ERROR },
         { "{\"kind\":\"TokenReview\",\"status\":{\"authenticated\":false,"
@@ -476,11 +486,13 @@ null_counts_as_absent(void **state)
         akl_reason_t   reason;
     } cases[] = {
         { "\"authenticated\":true,\"error\":null,\"audiences\":null,"
-          "\"user\":{" NAME "," GROUPS ",\"uid\":null,\"extra\":null}", "",
+          "\"user\":{" NAME "," GROUPS ",\"extra\":null}", "",
           AKL_OK },
+        { "\"authenticated\":true,\"user\":{" BARE "," GROUPS
+          ",\"uid\":null}", "", AKL_API_ERROR },
         { "\"authenticated\":true,\"user\":{" NAME "," GROUPS ",\"extra\":"
-          "{\"authentication.kubernetes.io/pod-name\":null,"
-          "\"authentication.kubernetes.io/pod-uid\":[\"u2\"]}}", "", AKL_OK },
+          "{" POD("null", "null") ","
+          "\"authentication.kubernetes.io/node-name\":null}}", "", AKL_OK },
         { "\"authenticated\":true,\"audiences\":null,\"user\":{" NAME ","
           GROUPS "}", "api", AKL_AUDIENCE_MISMATCH },
         { "\"authenticated\":true,\"user\":{" NAME ",\"groups\":null}", "",
