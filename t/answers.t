@@ -166,7 +166,7 @@ def suffer(gateway, name, used):
     expected = EXPECTED[name]
     config = 'hasty' if expected == TIMEOUT else 'k8s-conf'
     more = {}
-    if name == 'throttled' or name.startswith('error_5'):
+    if name in ('throttled', 'roles_unread') or name.startswith('error_5'):
         # asked again until the deadline otherwise
         more['headers'] = {'Retry-After': '999'}
     if used:
