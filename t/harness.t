@@ -139,6 +139,24 @@ t.done_testing()
 
 
 @t.story
+def a_worker_may_be_killed_while_a_sanitizer_looks_for_leaks():
+    """A worker may be killed while a sanitizer looks for leaks."""
+    body = '''
+n = web()
+{}()
+with open(n.log, 'a') as log:
+    log.write('[alert] 1#1: worker process 3 exited on signal {}\\n')
+t.done_testing()
+'''
+    may = [] if nginx_.sanitized() else ['no alerts']
+    t.is_(closing(script(body.format('n.stop', 9))[1]), may, 'told to stop')
+    t.is_(closing(script(body.format('n.stop', 11))[1]), ['no alerts'],
+          'not by a fault')
+    t.is_(closing(script(body.format('n.quit', 9))[1]), ['no alerts'],
+          'not told to quit')
+
+
+@t.story
 def what_a_sanitizer_prints_fails_a_file():
     """What a sanitizer prints fails the file."""
     for line in ('==1==ERROR: AddressSanitizer: heap-use-after-free',
