@@ -111,6 +111,7 @@ class Nginx:
         self.process = None
         self.expected = []
         self.stopped_at = None
+        self.tested = ''        # what configuration tests have printed
         self.log = os.path.join(self.dir, 'error.log')
         self.errors = os.path.join(self.dir, 'stderr')
         self.settings = {
@@ -212,7 +213,9 @@ class Nginx:
              '-p', self.dir, '-e', os.path.join(self.dir, 'test.log'),
              '-c', conf], stdout=subprocess.PIPE, env=self.environment(),
             stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
-        return done.returncode, done.stdout.decode('utf-8', 'replace')
+        output = done.stdout.decode('utf-8', 'replace')
+        self.tested += output
+        return done.returncode, output
 
     def environment(self):
         """Return the environment for the binary."""
@@ -413,7 +416,7 @@ class Nginx:
 
     def sanitizer_errors(self):
         """Return the lines in which a sanitizer complains."""
-        text = self.error_log() + self.stderr()
+        text = self.error_log() + self.stderr() + self.tested
         return [line for line in text.splitlines() if re.search(
             r'(Address|Leak|Memory|Thread|UndefinedBehavior)Sanitizer|'
             r'runtime error:|ERROR SUMMARY: [1-9]', line)]
