@@ -5,6 +5,7 @@
  */
 
 #include "curl.h"
+#include "memory.h"
 
 #include <openssl/err.h>
 
@@ -44,7 +45,7 @@ ngx_akl_curl_init(ngx_cycle_t *cycle, ngx_akl_curl_done_pt done,
 {
     ngx_uint_t  rc;
 
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (ngx_akl_memory_init() != CURLE_OK) {
         return NGX_ERROR;
     }
 
