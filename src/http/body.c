@@ -5,6 +5,7 @@
 
 #include "request.h"
 #include "body.h"
+#include "secret.h"
 
 
 /* what is under way, in the context */
@@ -42,7 +43,8 @@ ngx_http_akl_k8s_read_body(ngx_http_request_t *r, size_t max,
     }
 
     state = ngx_palloc(r->pool, sizeof(ngx_http_akl_k8s_body_t));
-    if (state == NULL) {
+
+    if (state == NULL || ngx_http_akl_k8s_secret_request(r) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
@@ -192,10 +194,20 @@ ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
     }
 
     if (b == NULL) {
-        b = ngx_create_temp_buf(r->pool, state->max);
+        b = ngx_calloc_buf(r->pool);
         if (b == NULL) {
             return NGX_ERROR;
         }
+
+        b->start = ngx_http_akl_k8s_secret(r->pool, state->max);
+        if (b->start == NULL) {
+            return NGX_ERROR;
+        }
+
+        b->pos = b->start;
+        b->last = b->start;
+        b->end = b->start + state->max;
+        b->temporary = 1;
 
         state->parts = b;
     }

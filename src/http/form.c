@@ -5,6 +5,7 @@
 #include "../jose/urlencoded.h"
 #include "form.h"
 #include "module.h"
+#include "secret.h"
 
 
 static const char *ngx_http_akl_k8s_form_assign(
@@ -23,7 +24,7 @@ ngx_http_akl_k8s_form_decode(ngx_pool_t *pool, ngx_str_t *body,
 
     /* a copy, to be decoded: the body itself may yet be of use to others */
 
-    p = ngx_pstrdup(pool, body);
+    p = ngx_http_akl_k8s_secret_copy(pool, body);
     if (p == NULL) {
         return NGX_ERROR;
     }

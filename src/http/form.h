@@ -30,7 +30,7 @@ typedef struct {
 
 /*
  * Decodes a form and sets the values of "params", in a copy of the body in
- * "pool"; a value that was sent without "=" has len 0, other parameters are
+ * "pool" that is overwritten with it; a value that was sent without "=" has len 0, other parameters are
  * passed over.  NGX_OK; NGX_DECLINED with *cause, a static text: wrong
  * encoding, or a parameter that was sent too often; NGX_ERROR where memory is
  * short.

@@ -5,12 +5,12 @@
 
 #include "metrics.h"
 #include "request.h"
+#include "secret.h"
 
 
 static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
     ngx_http_request_t *r);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
-static ngx_uint_t ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r);
 
 
 /* that of all requests for which there is no memory for one; to be read */
@@ -139,10 +139,6 @@ ngx_http_akl_k8s_ctx_cleanup(void *data)
     /* that of a request whose client is gone */
 
     ngx_http_akl_k8s_tell(ctx->request, ctx);
-
-    if (ctx->token.len) {
-        ngx_explicit_memzero(ctx->token.data, ctx->token.len);
-    }
 }
 
 
@@ -358,7 +354,7 @@ ngx_http_akl_k8s_request_id(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
+akl_reason_t
 ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token)
 {
@@ -367,14 +363,14 @@ ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
 
     if (source) {
         if (ngx_http_complex_value(r, source, &value) != NGX_OK) {
-            return NGX_ERROR;
+            return AKL_INTERNAL_ERROR;
         }
 
     } else if (r->headers_in.authorization) {
         value = r->headers_in.authorization->value;
 
     } else {
-        return NGX_DECLINED;
+        return AKL_TOKEN_MISSING;
     }
 
     p = value.data;
@@ -390,17 +386,24 @@ ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
         }
 
         if (p == last) {
-            return NGX_ERROR;
+            return AKL_TOKEN_MALFORMED;
         }
 
     } else if (source == NULL || value.len == 0) {
-        return NGX_DECLINED;
+        return AKL_TOKEN_MISSING;
     }
 
     token->data = p;
     token->len = last - p;
 
-    return NGX_OK;
+    if (ngx_http_akl_k8s_secret_request(r) != NGX_OK
+        || (source && source->lengths
+            && ngx_http_akl_k8s_secret_text(r->pool, &value) != NGX_OK))
+    {
+        return AKL_INTERNAL_ERROR;
+    }
+
+    return AKL_OK;
 }
 
 
@@ -456,26 +459,6 @@ ngx_http_akl_k8s_unpark(ngx_http_request_t *r)
     }
 
     return ngx_handle_read_event(r->connection->read, 0);
-}
-
-
-/*
- * The connection of a request over HTTP/2 or 3 is not one that could be
- * watched: nginx calls the request's handlers when its stream is reset.
- */
-
-static ngx_uint_t
-ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_V3)
-
-    if (r->connection->quic) {
-        return 1;
-    }
-
-#endif
-
-    return r->stream != NULL;
 }
 
 

@@ -67,11 +67,12 @@ akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
 
 /*
  * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
- * where that is not NULL: NGX_OK, NGX_DECLINED (none), NGX_ERROR (the scheme
- * only).  *token points into the request; its bytes are akl_jws_parse()'s to
- * judge.
+ * where that is not NULL: AKL_OK, AKL_TOKEN_MISSING, AKL_TOKEN_MALFORMED (the
+ * scheme only), or AKL_INTERNAL_ERROR (memory is short).  *token points into the
+ * request, which is overwritten when it is freed; its bytes are
+ * akl_jws_parse()'s to judge.
  */
-ngx_int_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
+akl_reason_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token);
 
 /*
@@ -97,6 +98,25 @@ void ngx_http_akl_k8s_forget(ngx_http_akl_k8s_ctx_t *ctx);
  * subrequest but clones a context of its own.
  */
 ngx_int_t ngx_http_akl_k8s_subrequest(ngx_http_request_t *r);
+
+
+/*
+ * Whether a request came over HTTP/2 or 3.  Its connection is none that could
+ * be watched: nginx calls its handlers when its stream is reset.
+ */
+static ngx_inline ngx_uint_t
+ngx_http_akl_k8s_multiplexed(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V3)
+
+    if (r->connection->quic) {
+        return 1;
+    }
+
+#endif
+
+    return r->stream != NULL;
+}
 
 
 #endif /* NGX_HTTP_AKL_K8S_REQUEST_H */

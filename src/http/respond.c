@@ -5,6 +5,7 @@
 #include "headers.h"
 #include "request.h"
 #include "respond.h"
+#include "secret.h"
 
 
 typedef struct {
@@ -141,7 +142,10 @@ ngx_http_akl_k8s_respond_json(ngx_http_request_t *r, ngx_uint_t status,
         p = NULL;
 
         if (size) {
-            p = ngx_pnalloc(r->pool, size);
+
+            /* a token that was minted, perhaps */
+
+            p = ngx_http_akl_k8s_secret(r->pool, size);
             if (p == NULL) {
                 return ngx_http_akl_k8s_no_memory(r);
             }

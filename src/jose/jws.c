@@ -310,6 +310,8 @@ akl_jws_verify(const akl_jws_t *jws, const akl_jwk_t *key)
             rc = akl_jws_verify_digest(jws, key->pkey, info, der, len);
         }
 
+        OPENSSL_cleanse(der, sizeof(der));
+
         break;
 
     case AKL_FAMILY_OKP:

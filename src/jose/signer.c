@@ -178,6 +178,8 @@ akl_signer_sign(akl_signer_t *signer, akl_str_t payload, unsigned char *dst)
     raw.len = signer->signature_len;
     p += akl_base64url_encode(p, raw);
 
+    OPENSSL_cleanse(sig, raw.len);
+
     return p - dst;
 }
 
@@ -185,6 +187,7 @@ akl_signer_sign(akl_signer_t *signer, akl_str_t payload, unsigned char *dst)
 static int
 akl_signer_raw(akl_signer_t *signer, akl_str_t input, unsigned char *sig)
 {
+    int             rc;
     size_t          len;
     unsigned        n;
     akl_str_t       der;
@@ -224,7 +227,11 @@ akl_signer_raw(akl_signer_t *signer, akl_str_t input, unsigned char *sig)
     der.data = buf;
     der.len = len;
 
-    return akl_ecdsa_from_der(sig, der, signer->curve);
+    rc = akl_ecdsa_from_der(sig, der, signer->curve);
+
+    OPENSSL_cleanse(buf, sizeof(buf));
+
+    return rc;
 }
 
 

@@ -73,6 +73,12 @@ ngx_http_akl_k8s_credentials_init(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
+    /* from now on these are the worker's own; the master keeps what it read */
+
+    ngx_explicit_memzero(config->reviewer.text.data, config->reviewer.text.len);
+    ngx_explicit_memzero(config->client_key.text.data,
+                         config->client_key.text.len);
+
     if (cluster->jwks_file.text.len) {
 
         if (akl_jwks_parse(&keys,

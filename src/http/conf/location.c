@@ -11,6 +11,18 @@
 #include "location.h"
 
 
+#if (NGX_HTTP_SSL)
+
+/* not there where nginx is built without it, other than what we build with */
+
+extern ngx_module_t  ngx_http_ssl_module  __attribute__((weak));
+
+#endif
+
+
+static void ngx_http_akl_k8s_cleanse(ngx_conf_t *cf);
+
+
 void *
 ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
 {
@@ -166,5 +178,37 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->client_max_body_size = 0;
     }
 
+    if (conf->handler || conf->guard || conf->exchange) {
+        ngx_http_akl_k8s_cleanse(cf);
+    }
+
     return NGX_CONF_OK;
+}
+
+
+/*
+ * OpenSSL leaves what it has decrypted in its buffers, which it frees as they
+ * are.  Where tokens come it is to overwrite it: on connections to a server that
+ * has such a location.  nginx has made the server's context by now, as its own
+ * modules are merged before this one.
+ */
+
+static void
+ngx_http_akl_k8s_cleanse(ngx_conf_t *cf)
+{
+#if (NGX_HTTP_SSL && defined SSL_OP_CLEANSE_PLAINTEXT)
+
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    if (&ngx_http_ssl_module == NULL) {
+        return;
+    }
+
+    sscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_ssl_module);
+
+    if (sscf && sscf->ssl.ctx) {
+        (void) SSL_CTX_set_options(sscf->ssl.ctx, SSL_OP_CLEANSE_PLAINTEXT);
+    }
+
+#endif
 }

@@ -66,20 +66,18 @@ static ngx_int_t
 ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf)
 {
-    ngx_int_t  rc;
-    ngx_str_t  token;
+    ngx_int_t     rc;
+    ngx_str_t     token;
+    akl_reason_t  reason;
 
     ngx_http_akl_k8s_forget(ctx);
 
     ctx->config = alcf->exchange;
 
-    rc = ngx_http_akl_k8s_bearer(r, alcf->token_source, &token);
+    reason = ngx_http_akl_k8s_bearer(r, alcf->token_source, &token);
 
-    if (rc != NGX_OK) {
-        ngx_http_akl_k8s_login_refused(r, ctx, (rc == NGX_DECLINED)
-                                               ? AKL_TOKEN_MISSING
-                                               : AKL_TOKEN_MALFORMED);
-
+    if (reason != AKL_OK) {
+        ngx_http_akl_k8s_login_refused(r, ctx, reason);
         return ngx_http_akl_k8s_refuse(r, ctx);
     }
 

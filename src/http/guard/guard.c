@@ -162,16 +162,10 @@ ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
             ctx->config = *(ngx_http_akl_k8s_config_t **) alcf->guard->elts;
         }
 
-        switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &token)) {
+        reason = ngx_http_akl_k8s_bearer(r, alcf->token_source, &token);
 
-        case NGX_OK:
-            break;
-
-        case NGX_DECLINED:
-            return AKL_TOKEN_MISSING;
-
-        default:
-            return AKL_TOKEN_MALFORMED;
+        if (reason != AKL_OK) {
+            return reason;
         }
     }
 

@@ -98,32 +98,26 @@ static void
 ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form)
 {
-    u_char     *dst, *src;
-    ngx_int_t   rc;
-    ngx_str_t   name;
+    u_char        *dst, *src;
+    ngx_str_t      name;
+    akl_reason_t   reason;
 
     ngx_str_null(&name);
 
-    rc = ngx_http_akl_k8s_bearer(r, NULL, &form->token);
+    reason = ngx_http_akl_k8s_bearer(r, NULL, &form->token);
 
-    if (rc == NGX_DECLINED) {
+    if (reason == AKL_TOKEN_MISSING && r->method == NGX_HTTP_POST) {
 
-        if (r->method == NGX_HTTP_POST) {
+        /* what External Secrets looks for when it probes a URL */
 
-            /* what External Secrets looks for when it probes a URL */
-
-            ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
-                                       "unknown command");
-            form->status = NGX_HTTP_NOT_FOUND;
-            return;
-        }
-
-        ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MISSING, NULL);
+        ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
+                                   "unknown command");
+        form->status = NGX_HTTP_NOT_FOUND;
         return;
     }
 
-    if (rc != NGX_OK) {
-        ngx_http_akl_k8s_form_fail(form, AKL_TOKEN_MALFORMED, NULL);
+    if (reason != AKL_OK) {
+        ngx_http_akl_k8s_form_fail(form, reason, NULL);
         return;
     }
 

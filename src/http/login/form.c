@@ -7,6 +7,7 @@
 
 #include "../../jose/base64.h"
 #include "../request.h"
+#include "../secret.h"
 #include "endpoint.h"
 
 
@@ -189,7 +190,7 @@ ngx_http_akl_k8s_form_json(ngx_http_request_t *r, ngx_str_t *body,
         /* a raw token still belongs to the document */
 
         copy = form->token;
-        form->token.data = ngx_pstrdup(r->pool, &copy);
+        form->token.data = ngx_http_akl_k8s_secret_copy(r->pool, &copy);
 
         if (form->token.data == NULL) {
             ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
@@ -225,7 +226,8 @@ ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
 
     if (memchr(value.data, '.', value.len) == NULL) {
 
-        p = ngx_pnalloc(r->pool, akl_base64_decoded_len(value.len));
+        p = ngx_http_akl_k8s_secret(r->pool,
+                                    akl_base64_decoded_len(value.len));
         if (p == NULL) {
             ngx_http_akl_k8s_form_fail(form, AKL_INTERNAL_ERROR, NULL);
             return;

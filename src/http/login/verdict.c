@@ -4,6 +4,7 @@
 
 #include <ngx_config.h>
 
+#include "../secret.h"
 #include "../token/revocations.h"
 #include "verdict.h"
 
@@ -285,7 +286,9 @@ ngx_http_akl_k8s_verdict_copy(ngx_pool_t *pool,
         len += s[i]->len;
     }
 
-    p = ngx_pnalloc(pool, len);
+    /* the token that was minted is one of them */
+
+    p = ngx_http_akl_k8s_secret(pool, len);
     if (p == NULL) {
         return NGX_ERROR;
     }

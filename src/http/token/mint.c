@@ -9,6 +9,7 @@
 #include "../../k8s/claims.h"
 #include "../cluster/cluster.h"
 #include "../metrics.h"
+#include "../secret.h"
 #include "revocations.h"
 #include "mint.h"
 
@@ -127,7 +128,7 @@ ngx_http_akl_k8s_mint(ngx_http_akl_k8s_cluster_t *cluster,
         return AKL_TOKEN_TOO_LARGE;
     }
 
-    token = ngx_pnalloc(pool, size);
+    token = ngx_http_akl_k8s_secret(pool, size);
     if (token == NULL) {
         return AKL_INTERNAL_ERROR;
     }

@@ -203,16 +203,10 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
 
-    switch (ngx_http_akl_k8s_bearer(r, alcf->token_source, &revoke->token)) {
+    reason = ngx_http_akl_k8s_bearer(r, alcf->token_source, &revoke->token);
 
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return ngx_http_akl_k8s_revoke_refuse(r, ctx, AKL_TOKEN_MISSING);
-
-    default:
-        return ngx_http_akl_k8s_revoke_refuse(r, ctx, AKL_TOKEN_MALFORMED);
+    if (reason != AKL_OK) {
+        return ngx_http_akl_k8s_revoke_refuse(r, ctx, reason);
     }
 
     if (said.len

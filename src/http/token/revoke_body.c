@@ -8,6 +8,7 @@
 #include "../../k8s/time.h"
 #include "../body.h"
 #include "../form.h"
+#include "../secret.h"
 #include "revoke_body.h"
 
 
@@ -194,7 +195,7 @@ ngx_http_akl_k8s_revoke_member(ngx_http_request_t *r, akl_doc_t *doc,
     str = ngx_http_akl_k8s_ngx_str(&s);
 
     value->len = s.len;
-    value->data = ngx_pstrdup(r->pool, &str);
+    value->data = ngx_http_akl_k8s_secret_copy(r->pool, &str);
 
     return value->data ? NGX_OK : NGX_ERROR;
 }

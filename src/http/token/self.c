@@ -11,6 +11,7 @@
 #include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
+#include "../secret.h"
 #include "minted.h"
 #include "self.h"
 
@@ -123,28 +124,18 @@ ngx_http_akl_k8s_self_token(ngx_http_request_t *r, ngx_str_t *token)
     vv = ngx_http_get_variable(r, &name, hash);
 
     if (vv == NULL) {
-        return AKL_TOKEN_MALFORMED;
+        return AKL_INTERNAL_ERROR;
     }
 
     if (vv->not_found || vv->len == 0) {
-
-        switch (ngx_http_akl_k8s_bearer(r, NULL, token)) {
-
-        case NGX_OK:
-            return AKL_OK;
-
-        case NGX_DECLINED:
-            return AKL_TOKEN_MISSING;
-
-        default:
-            return AKL_TOKEN_MALFORMED;
-        }
+        return ngx_http_akl_k8s_bearer(r, NULL, token);
     }
 
     token->data = vv->data;
     token->len = vv->len;
 
-    return AKL_OK;
+    return (ngx_http_akl_k8s_secret_request(r) == NGX_OK) ? AKL_OK
+                                                          : AKL_INTERNAL_ERROR;
 }
 
 

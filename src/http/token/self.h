@@ -23,8 +23,8 @@ ngx_int_t ngx_http_akl_k8s_self_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_akl_k8s_self_disallow(ngx_http_request_t *r, ngx_int_t rc);
 
 /*
- * The token of X-Vault-Token, else a bearer's, in the request's memory: AKL_OK,
- * AKL_TOKEN_MISSING or AKL_TOKEN_MALFORMED.
+ * The token of X-Vault-Token, else a bearer's, in the request's memory: as
+ * ngx_http_akl_k8s_bearer() gives it.
  */
 akl_reason_t ngx_http_akl_k8s_self_token(ngx_http_request_t *r,
     ngx_str_t *token);

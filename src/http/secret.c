@@ -1,0 +1,278 @@
+/*
+ * Secrets in the memory of requests.
+ */
+
+#include "request.h"
+#include "secret.h"
+
+
+typedef struct {
+    ngx_http_request_t  *request;
+    ngx_pool_t          *pool;          /* nginx takes it off the request before
+                                           it is destroyed */
+} ngx_http_akl_k8s_secret_t;
+
+
+static void ngx_http_akl_k8s_secret_wipe(void *data);
+static void ngx_http_akl_k8s_secret_wipe_request(void *data);
+static void ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_secret_wipe_buffers(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r,
+    ngx_pool_t *pool);
+static ngx_uint_t ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p);
+
+
+u_char *
+ngx_http_akl_k8s_secret(ngx_pool_t *pool, size_t len)
+{
+    ngx_str_t  text;
+
+    text.len = len;
+
+    text.data = ngx_pnalloc(pool, len);
+    if (text.data == NULL) {
+        return NULL;
+    }
+
+    return (ngx_http_akl_k8s_secret_text(pool, &text) == NGX_OK) ? text.data
+                                                                 : NULL;
+}
+
+
+u_char *
+ngx_http_akl_k8s_secret_copy(ngx_pool_t *pool, ngx_str_t *src)
+{
+    u_char  *p;
+
+    p = ngx_http_akl_k8s_secret(pool, src->len);
+
+    if (p) {
+        ngx_memcpy(p, src->data, src->len);
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_secret_text(ngx_pool_t *pool, ngx_str_t *text)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_str_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    *(ngx_str_t *) cln->data = *text;
+    cln->handler = ngx_http_akl_k8s_secret_wipe;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_akl_k8s_secret_wipe(void *data)
+{
+    ngx_str_t  *text = data;
+
+    ngx_explicit_memzero(text->data, text->len);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_secret_request(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_akl_k8s_secret_t  *secret;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler != ngx_http_akl_k8s_secret_wipe_request) {
+            continue;
+        }
+
+        secret = cln->data;
+
+        if (secret->request == r) {
+            return NGX_OK;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_secret_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    secret = cln->data;
+    secret->request = r;
+    secret->pool = r->pool;
+
+    cln->handler = ngx_http_akl_k8s_secret_wipe_request;
+
+    return NGX_OK;
+}
+
+
+/* the lines of the logs have been written by now */
+
+static void
+ngx_http_akl_k8s_secret_wipe_request(void *data)
+{
+    ngx_http_akl_k8s_secret_t  *secret = data;
+
+    ngx_buf_t           *b;
+    ngx_http_request_t  *r;
+
+    r = secret->request;
+
+    ngx_http_akl_k8s_secret_wipe_sent(r);
+
+    r = r->main;
+
+    if (ngx_http_akl_k8s_multiplexed(r)) {
+        ngx_http_akl_k8s_secret_wipe_headers(r, secret->pool);
+
+    } else {
+        ngx_http_akl_k8s_secret_wipe_buffers(r);
+    }
+
+    b = r->request_body ? r->request_body->buf : NULL;
+
+    if (b && b->start && b != r->header_in) {
+        ngx_explicit_memzero(b->start, b->end - b->start);
+    }
+}
+
+
+static void
+ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r)
+{
+    ngx_buf_t  *b;
+
+    if (r->upstream && r->upstream->request_bufs) {
+        b = r->upstream->request_bufs->buf;
+
+        if (b->temporary) {
+            ngx_explicit_memzero(b->start, b->end - b->start);
+        }
+    }
+
+#if (NGX_SSL)
+
+    b = r->connection->ssl ? r->connection->ssl->buf : NULL;
+
+    /* what is in it yet is another stream's */
+
+    if (b && b->start && b->pos == b->last) {
+        ngx_explicit_memzero(b->start, b->end - b->start);
+    }
+
+#endif
+}
+
+
+/*
+ * The buffers of a connection over HTTP/1.  Where a head did not fit into the
+ * first one, part of it is there, and all of it in a larger one.
+ */
+
+static void
+ngx_http_akl_k8s_secret_wipe_buffers(ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_uint_t    i;
+    ngx_chain_t  *cl, *lists[2];
+
+    b = r->header_in;
+
+    if (b->start) {
+        ngx_explicit_memzero(b->start, b->pos - b->start);
+    }
+
+    if (r->connection->buffer && r->connection->buffer != b
+        && r->connection->buffer->start)
+    {
+        ngx_explicit_memzero(r->connection->buffer->start,
+                             r->connection->buffer->end
+                             - r->connection->buffer->start);
+    }
+
+    lists[0] = r->http_connection->busy;
+    lists[1] = r->http_connection->free;
+
+    for (i = 0; i < 2; i++) {
+        for (cl = lists[i]; cl; cl = cl->next) {
+            if (cl->buf != b) {
+                ngx_explicit_memzero(cl->buf->start,
+                                     cl->buf->end - cl->buf->start);
+            }
+        }
+    }
+}
+
+
+/*
+ * A value that is not in memory of the request's own is one that another
+ * module has put there, of its configuration perhaps.
+ */
+
+static void
+ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r, ngx_pool_t *pool)
+{
+    ngx_str_t        *value;
+    ngx_uint_t        i;
+    ngx_pool_t       *stream;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    stream = NULL;
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream) {
+        stream = r->stream->pool;
+    }
+
+#endif
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            value = &header[i].value;
+
+            if (ngx_http_akl_k8s_secret_in(pool, value->data)
+                || ngx_http_akl_k8s_secret_in(stream, value->data)
+                || ngx_http_akl_k8s_secret_in(r->connection->pool, value->data))
+            {
+                ngx_explicit_memzero(value->data, value->len);
+            }
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p)
+{
+    ngx_pool_t        *block;
+    ngx_pool_large_t  *large;
+
+    if (pool == NULL) {
+        return 0;
+    }
+
+    for (block = pool; block; block = block->d.next) {
+        if (p > (u_char *) block && p < block->d.end) {
+            return 1;
+        }
+    }
+
+    for (large = pool->large; large; large = large->next) {
+        if (p == large->alloc) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * What must not stay in memory for longer than it is of use: tokens in the
+ * request that they came by, and in copies of it.  nginx frees its buffers and
+ * pools as they are.
+ */
+
+#ifndef NGX_HTTP_AKL_K8S_SECRET_H
+#define NGX_HTTP_AKL_K8S_SECRET_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/*
+ * Memory of "pool", not aligned, that is overwritten when the pool is
+ * destroyed.  NULL where memory is short.
+ */
+u_char *ngx_http_akl_k8s_secret(ngx_pool_t *pool, size_t len);
+
+/* The same with a copy of "src" in it; ngx_pstrdup() of secrets. */
+u_char *ngx_http_akl_k8s_secret_copy(ngx_pool_t *pool, ngx_str_t *src);
+
+/*
+ * Has a text overwritten that is in memory of the pool already, such as a copy
+ * that nginx made.  NGX_OK, or NGX_ERROR where memory is short.
+ */
+ngx_int_t ngx_http_akl_k8s_secret_text(ngx_pool_t *pool, ngx_str_t *text);
+
+/*
+ * Has overwritten, when a request is freed, the head and the body that it came
+ * by (over HTTP/1 nginx's buffers up to what the client has sent behind it,
+ * which is its next request; over HTTP/2 and 3 the values of all headers), the
+ * head that was written for an upstream, and nginx's buffer of what it had
+ * OpenSSL send.  A subrequest came by what its main request did.  May be called
+ * again.  NGX_OK, or NGX_ERROR where memory is short.
+ */
+ngx_int_t ngx_http_akl_k8s_secret_request(ngx_http_request_t *r);
+
+
+#endif /* NGX_HTTP_AKL_K8S_SECRET_H */
