@@ -114,6 +114,42 @@ def a_clock_that_was_ahead_for_a_while_empties_no_journal(cluster):
 
 
 @t.story
+def a_clock_that_is_ahead_makes_no_room_in_a_journal(cluster):
+    path = os.path.join(t.folder(), 'j')
+    gateway = Gateway(cluster, f'akl_k8s_revocations {path} journal=4k;')
+    gone = []
+    while os.path.getsize(path) < 3000:
+        gone.append(mint())
+        t.is_(gateway.revoke(gone[-1]), 200, 'a token is taken back')
+    gateway.set(3600)
+    late = [mint(now=time.time() + 3600) for _ in range(40)]
+    t.is_({gateway.revoke(one) for one in late}, {200, 503},
+          'an hour ahead all of them are over, and yet there is no room')
+    t.ok(gateway.nginx.grep('the clock was set forward by 36.. seconds'),
+         'the log says why')
+    gateway.set(0)
+    t.ok(gateway.nginx.reload(wait_old=True), 'back again, a reload')
+    t.is_({gateway.guard(token) for token in gone}, {401},
+          'all of them are still taken back')
+
+
+@t.story
+def a_journal_is_read_whole_by_a_start_while_the_clock_is_ahead(cluster):
+    path = os.path.join(t.folder(), 'j')
+    gateway = Gateway(cluster, f'akl_k8s_revocations {path} journal=1m;')
+    token, other = mint(), mint()
+    t.is_(gateway.revoke(token), 200, 'a token is taken back')
+    gateway.nginx.stop()
+    gateway.set(3600)
+    gateway.nginx.start()
+    t.is_([gateway.revoke(mint(now=time.time() + 3600)) for _ in range(3)],
+          [200] * 3, 'an hour ahead, nginx starts and others are')
+    gateway.set(0)
+    t.is_((gateway.guard(token), gateway.guard(other)), (401, 200),
+          'back again, the first is still taken back')
+
+
+@t.story
 def a_file_that_was_read_while_the_clock_was_ahead_is_read_again(cluster):
     path = os.path.join(t.folder(), 'revoked')
     token, late = mint(), mint(now=time.time() + 3600)

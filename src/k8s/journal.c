@@ -24,16 +24,16 @@ typedef struct {
 
 
 static akl_journal_e akl_journal_again(akl_journal_t *journal, size_t end,
-    int64_t now);
+    int64_t over, int64_t now);
 static akl_journal_e akl_journal_feed(akl_journal_t *journal,
-    akl_revocations_t *table, size_t end, int64_t now);
+    akl_revocations_t *table, size_t end, int64_t over);
 static int akl_journal_merge(const akl_revocation_t *entry, void *data);
 static int akl_journal_moved(akl_journal_t *journal);
 static akl_journal_e akl_journal_put(akl_journal_t *journal,
     const unsigned char *text, size_t len);
 static size_t akl_journal_render(unsigned char *buf, size_t size,
     const akl_revocation_t *entries, size_t n, size_t room, size_t *kept);
-static akl_journal_e akl_journal_shrink(akl_journal_t *journal, int64_t now,
+static akl_journal_e akl_journal_shrink(akl_journal_t *journal, int64_t over,
     int must);
 
 
@@ -67,10 +67,12 @@ akl_journal_open(akl_journal_t *journal, int64_t now)
         && st.st_dev == journal->dev
         && (size_t) st.st_size >= akl_journal_size(journal))
     {
-        rc = akl_journal_feed(journal, journal->table, st.st_size, now);
+        rc = akl_journal_feed(journal, journal->table, st.st_size,
+                              now - AKL_JOURNAL_GRACE);
 
     } else {
-        rc = akl_journal_again(journal, st.st_size, now);
+        rc = akl_journal_again(journal, st.st_size, now - AKL_JOURNAL_GRACE,
+                               now);
     }
 
     if (rc != AKL_JOURNAL_OK) {
@@ -100,11 +102,13 @@ akl_journal_read(akl_journal_t *journal, size_t end, int64_t now)
 
         /* somebody has cut it: what it says now is what counts */
 
-        return akl_journal_again(journal, st.st_size, now);
+        return akl_journal_again(journal, st.st_size, now - AKL_JOURNAL_GRACE,
+                                 now);
     }
 
     if (end) {
-        return akl_journal_feed(journal, journal->table, end, now);
+        return akl_journal_feed(journal, journal->table, end,
+                                now - AKL_JOURNAL_GRACE);
     }
 
     if ((size_t) st.st_size == akl_journal_size(journal)) {
@@ -119,7 +123,8 @@ akl_journal_read(akl_journal_t *journal, size_t end, int64_t now)
                : akl_journal_fail(journal, "flock() failed", errno);
     }
 
-    rc = akl_journal_feed(journal, journal->table, SIZE_MAX, now);
+    rc = akl_journal_feed(journal, journal->table, SIZE_MAX,
+                          now - AKL_JOURNAL_GRACE);
 
     akl_journal_unlock(journal);
 
@@ -169,7 +174,7 @@ akl_journal_lock(akl_journal_t *journal, int64_t now)
     /* a file that was deleted or replaced gets what it has lost */
 
     if (rc == AKL_JOURNAL_OK && journal->more) {
-        rc = akl_journal_shrink(journal, now, 1);
+        rc = akl_journal_shrink(journal, now - AKL_JOURNAL_GRACE, 1);
     }
 
     if (rc != AKL_JOURNAL_OK) {
@@ -194,6 +199,7 @@ akl_journal_append(akl_journal_t *journal, const akl_revocation_t *entries,
     size_t n, int64_t now, size_t *kept)
 {
     size_t          i, len, room;
+    int64_t         over;
     akl_str_t       text;
     const char     *cause;
     akl_journal_e   rc;
@@ -206,7 +212,12 @@ akl_journal_append(akl_journal_t *journal, const akl_revocation_t *entries,
     if (akl_journal_size(journal) + len > journal->consider
         || akl_journal_size(journal) + len > journal->max)
     {
-        rc = akl_journal_shrink(journal, now, 0);
+        /* what is new and counts is worth more than what may count again */
+
+        over = (akl_journal_size(journal) + len > journal->max)
+               ? now : now - AKL_JOURNAL_GRACE;
+
+        rc = akl_journal_shrink(journal, over, 0);
 
         if (rc != AKL_JOURNAL_OK) {
             return rc;
@@ -282,12 +293,14 @@ akl_journal_free(akl_journal_t *journal)
 
 
 /*
- * From its first line on, into a table of its own until it is known good.
- * What counted before goes on to count, whatever became of the file.
+ * From its first line on, into a table of its own until it is known good; but
+ * for what is over at "over".  What counted before, and does at "now", goes on
+ * to count, whatever became of the file.
  */
 
 static akl_journal_e
-akl_journal_again(akl_journal_t *journal, size_t end, int64_t now)
+akl_journal_again(akl_journal_t *journal, size_t end, int64_t over,
+    int64_t now)
 {
     size_t              n;
     struct stat         st;
@@ -307,7 +320,7 @@ akl_journal_again(akl_journal_t *journal, size_t end, int64_t now)
         return akl_journal_fail(journal, "malloc() failed", ENOMEM);
     }
 
-    rc = akl_journal_feed(journal, table, end, now);
+    rc = akl_journal_feed(journal, table, end, over);
 
     n = akl_revocations_count(table);
 
@@ -355,7 +368,7 @@ akl_journal_merge(const akl_revocation_t *entry, void *data)
 
 static akl_journal_e
 akl_journal_feed(akl_journal_t *journal, akl_revocations_t *table, size_t end,
-    int64_t now)
+    int64_t over)
 {
     size_t          at, len, whole;
     ssize_t         n;
@@ -421,7 +434,7 @@ akl_journal_feed(akl_journal_t *journal, akl_revocations_t *table, size_t end,
         piece.data = buf;
         piece.len = whole;
 
-        if (akl_revocations_feed(table, piece, now, &cause) != 0) {
+        if (akl_revocations_feed(table, piece, over, &cause) != 0) {
             rc = akl_journal_fail(journal, cause, 0);
             journal->line = akl_revocations_line(table) + 1;
             break;
@@ -551,13 +564,13 @@ akl_journal_render(unsigned char *buf, size_t size,
  */
 
 static akl_journal_e
-akl_journal_shrink(akl_journal_t *journal, int64_t now, int must)
+akl_journal_shrink(akl_journal_t *journal, int64_t over, int must)
 {
     size_t         lines, alive;
     akl_journal_e  rc;
 
     lines = akl_revocations_line(journal->table);
-    alive = akl_revocations_alive(journal->table, now);
+    alive = akl_revocations_alive(journal->table, over);
 
     journal->consider = 2 * akl_journal_size(journal);
 
@@ -569,7 +582,7 @@ akl_journal_shrink(akl_journal_t *journal, int64_t now, int must)
         return AKL_JOURNAL_OK;
     }
 
-    rc = akl_journal_file_anew(journal, now);
+    rc = akl_journal_file_anew(journal, over);
 
     if (rc != AKL_JOURNAL_OK) {
 
@@ -578,5 +591,5 @@ akl_journal_shrink(akl_journal_t *journal, int64_t now, int must)
         return must ? rc : AKL_JOURNAL_OK;
     }
 
-    return akl_journal_again(journal, SIZE_MAX, now);
+    return akl_journal_again(journal, SIZE_MAX, over, over);
 }

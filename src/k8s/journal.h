@@ -6,6 +6,11 @@
  * back.  What is read are whole lines; what a writer that died has left of a
  * line is cut off by the next one.  A file in which half is over is written
  * anew beside the old one and takes its name.
+ *
+ * "now" is a time at which nothing is over that may count again: not that of a
+ * clock that has just been set forward.  One may have been wrong all along, so
+ * what is over stays for a day more, in the file and in the table, unless the
+ * file is full.
  */
 
 #ifndef AKL_JOURNAL_H
@@ -15,7 +20,8 @@
 #include "revocations.h"
 
 
-#define AKL_JOURNAL_PATH  4096
+#define AKL_JOURNAL_PATH   4096
+#define AKL_JOURNAL_GRACE  86400        /* s */
 
 
 /* all zero but for path and max at first, and fd -1 */

@@ -25,7 +25,6 @@ static ngx_int_t ngx_akl_zone_create(ngx_shm_zone_t *shm_zone,
 static ngx_int_t ngx_akl_zone_bind(ngx_akl_zone_t *zone);
 static void ngx_akl_zone_lock(ngx_akl_zone_t *zone);
 static void ngx_akl_zone_unlock(ngx_akl_zone_t *zone);
-static int64_t ngx_akl_zone_now(void);
 
 
 ngx_akl_zone_t *
@@ -376,9 +375,7 @@ ngx_akl_zone_leave(ngx_akl_zone_t *zone, ngx_akl_key_t *key)
 }
 
 
-/* ms of a clock that all processes share; ngx_current_msec is each one's */
-
-static int64_t
+int64_t
 ngx_akl_zone_now(void)
 {
     struct timespec  ts;

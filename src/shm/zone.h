@@ -111,6 +111,13 @@ void ngx_akl_zone_leave(ngx_akl_zone_t *zone, ngx_akl_key_t *key);
 
 
 /*
+ * Milliseconds of a clock that nobody sets and all processes share:
+ * ngx_current_msec is each one's.
+ */
+int64_t ngx_akl_zone_now(void);
+
+
+/*
  * Counters: a series is registered by name at configuration (labels and all,
  * e.g. "logins{config=\"a\",reason=\"ok\"}"), kept over reload by that name,
  * and bumped atomically without the lock.  Registration returns an index

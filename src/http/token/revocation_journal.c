@@ -7,6 +7,8 @@
 
 #define NGX_HTTP_AKL_K8S_JOURNAL_RETRY  10      /* ms */
 #define NGX_HTTP_AKL_K8S_JOURNAL_TRIES  500
+#define NGX_HTTP_AKL_K8S_JOURNAL_STEP   2       /* s that are no setting */
+#define NGX_HTTP_AKL_K8S_JOURNAL_TRUST  86400   /* s until one is believed */
 
 /* the mark: how often it was appended to, and the size that is known good */
 #define NGX_HTTP_AKL_K8S_JOURNAL_BITS   ((NGX_PTR_SIZE == 8) ? 48 : 24)
@@ -18,6 +20,11 @@ struct ngx_http_akl_k8s_journal_s {
     akl_journal_t        file;
     ngx_str_t            path;
     ngx_uint_t           mark;          /* series */
+    ngx_uint_t           offset;        /* series: s that the time of day is
+                                           ahead of the zone's clock, as far
+                                           as it is believed */
+    ngx_uint_t           doubted;       /* series: since when it says more, in
+                                           s of the zone's clock, or 0 */
     ngx_atomic_uint_t    seen;          /* the mark that was read up to */
     ngx_queue_t          waiting;
     ngx_event_t          flush;
@@ -28,11 +35,15 @@ struct ngx_http_akl_k8s_journal_s {
 
 
 static void ngx_http_akl_k8s_journal_cleanup(void *data);
+static int64_t ngx_http_akl_k8s_journal_time(
+    ngx_http_akl_k8s_main_conf_t *amcf);
+static void ngx_http_akl_k8s_journal_observe(
+    ngx_http_akl_k8s_main_conf_t *amcf);
 static void ngx_http_akl_k8s_journal_flush(ngx_event_t *ev);
 static ngx_int_t ngx_http_akl_k8s_journal_write(
-    ngx_http_akl_k8s_journal_t *journal, ngx_uint_t n, size_t *kept);
+    ngx_http_akl_k8s_main_conf_t *amcf, ngx_uint_t n, size_t *kept);
 static void ngx_http_akl_k8s_journal_publish(
-    ngx_http_akl_k8s_journal_t *journal);
+    ngx_http_akl_k8s_main_conf_t *amcf);
 static void ngx_http_akl_k8s_journal_answer(
     ngx_http_akl_k8s_journal_t *journal, ngx_uint_t n, size_t kept,
     ngx_int_t rc);
@@ -93,7 +104,14 @@ ngx_http_akl_k8s_journal_init(ngx_http_akl_k8s_main_conf_t *amcf)
     ngx_int_t                    n;
     ngx_http_akl_k8s_journal_t  *journal;
 
-    static ngx_str_t  name = ngx_string("journal of revocations");
+    ngx_uint_t                   i;
+    ngx_uint_t                  *series[3];
+
+    static ngx_str_t  names[] = {
+        ngx_string("journal of revocations"),
+        ngx_string("journal of revocations, believed time"),
+        ngx_string("journal of revocations, doubts")
+    };
 
     journal = amcf->journal;
 
@@ -101,12 +119,18 @@ ngx_http_akl_k8s_journal_init(ngx_http_akl_k8s_main_conf_t *amcf)
         return NGX_OK;
     }
 
-    n = ngx_akl_zone_series(amcf->zone, &name);
-    if (n == NGX_ERROR) {
-        return NGX_ERROR;
-    }
+    series[0] = &journal->mark;
+    series[1] = &journal->offset;
+    series[2] = &journal->doubted;
 
-    journal->mark = n;
+    for (i = 0; i < 3; i++) {
+        n = ngx_akl_zone_series(amcf->zone, &names[i]);
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        *series[i] = n;
+    }
 
     return NGX_OK;
 }
@@ -152,7 +176,74 @@ ngx_http_akl_k8s_journal_init_process(ngx_cycle_t *cycle,
     journal->flush.data = journal;
     journal->flush.log = cycle->log;
 
+    if (ngx_akl_zone_read(amcf->zone, journal->offset) == 0) {
+        ngx_akl_zone_lift(amcf->zone, journal->offset,
+                          ngx_time() - ngx_akl_zone_now() / 1000);
+    }
+
     (void) ngx_http_akl_k8s_journal_current(amcf);
+}
+
+
+/*
+ * The time by which entries are over for good.  A clock that was set forward
+ * may be set back, and nothing that counts then may be gone from the file: such
+ * a time is not believed until it has stood for a day.
+ */
+
+static int64_t
+ngx_http_akl_k8s_journal_time(ngx_http_akl_k8s_main_conf_t *amcf)
+{
+    int64_t                      believed;
+    ngx_http_akl_k8s_journal_t  *journal;
+
+    journal = amcf->journal;
+
+    believed = ngx_akl_zone_now() / 1000
+               + (int64_t) ngx_akl_zone_read(amcf->zone, journal->offset);
+
+    return ngx_min((int64_t) ngx_time(), believed);
+}
+
+
+/* under the lock: a clock that was set back is believed at once */
+
+static void
+ngx_http_akl_k8s_journal_observe(ngx_http_akl_k8s_main_conf_t *amcf)
+{
+    int64_t                      now, ahead;
+    ngx_atomic_uint_t            offset, doubted;
+    ngx_http_akl_k8s_journal_t  *journal;
+
+    journal = amcf->journal;
+
+    now = ngx_akl_zone_now() / 1000;
+    offset = ngx_akl_zone_read(amcf->zone, journal->offset);
+    doubted = ngx_akl_zone_read(amcf->zone, journal->doubted);
+
+    ahead = ngx_time() - now - (int64_t) offset;
+
+    if (ahead > NGX_HTTP_AKL_K8S_JOURNAL_STEP) {
+
+        if (doubted == 0) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "akl_k8s_revocations \"%V\": the clock was set "
+                          "forward by %L seconds, what seems to be over since "
+                          "is kept for a day", &journal->path, ahead);
+
+            ngx_akl_zone_add_to(amcf->zone, journal->doubted,
+                                (ngx_atomic_int_t) ngx_max(now, 1));
+            return;
+        }
+
+        if (now - (int64_t) doubted < NGX_HTTP_AKL_K8S_JOURNAL_TRUST) {
+            return;
+        }
+    }
+
+    ngx_akl_zone_add_to(amcf->zone, journal->offset, (ngx_atomic_int_t) ahead);
+    ngx_akl_zone_add_to(amcf->zone, journal->doubted,
+                        - (ngx_atomic_int_t) doubted);
 }
 
 
@@ -173,7 +264,8 @@ ngx_http_akl_k8s_journal_current(ngx_http_akl_k8s_main_conf_t *amcf)
 
     size = mark & NGX_HTTP_AKL_K8S_JOURNAL_SIZE;
 
-    if (akl_journal_read(&journal->file, ngx_max(size, 1), ngx_time())
+    if (akl_journal_read(&journal->file, ngx_max(size, 1),
+                         ngx_http_akl_k8s_journal_time(amcf))
         != AKL_JOURNAL_OK)
     {
         if (!journal->complained) {
@@ -204,7 +296,10 @@ ngx_http_akl_k8s_journal_look(ngx_http_akl_k8s_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
-    if (akl_journal_read(&journal->file, 0, ngx_time()) != AKL_JOURNAL_ERROR) {
+    if (akl_journal_read(&journal->file, 0,
+                         ngx_http_akl_k8s_journal_time(amcf))
+        != AKL_JOURNAL_ERROR)
+    {
         journal->warned = 0;
         return NGX_OK;
     }
@@ -269,12 +364,13 @@ ngx_http_akl_k8s_journal_forget(ngx_http_akl_k8s_journal_wait_t *wait)
 static void
 ngx_http_akl_k8s_journal_flush(ngx_event_t *ev)
 {
-    size_t                       kept;
-    ngx_int_t                    rc;
-    ngx_uint_t                   n;
-    ngx_queue_t                 *q;
-    akl_journal_e                locked;
-    ngx_http_akl_k8s_journal_t  *journal;
+    size_t                         kept;
+    ngx_int_t                      rc;
+    ngx_uint_t                     n;
+    ngx_queue_t                   *q;
+    akl_journal_e                  locked;
+    ngx_http_akl_k8s_journal_t    *journal;
+    ngx_http_akl_k8s_main_conf_t  *amcf;
 
     journal = ev->data;
 
@@ -293,7 +389,11 @@ ngx_http_akl_k8s_journal_flush(ngx_event_t *ev)
 
     kept = 0;
 
-    locked = akl_journal_lock(&journal->file, ngx_time());
+    amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_akl_k8s_module);
+
+    locked = akl_journal_lock(&journal->file,
+                              ngx_http_akl_k8s_journal_time(amcf));
 
     switch (locked) {
 
@@ -311,7 +411,8 @@ ngx_http_akl_k8s_journal_flush(ngx_event_t *ev)
         break;
 
     case AKL_JOURNAL_OK:
-        rc = ngx_http_akl_k8s_journal_write(journal, n, &kept);
+        ngx_http_akl_k8s_journal_observe(amcf);
+        rc = ngx_http_akl_k8s_journal_write(amcf, n, &kept);
 
         if (rc == NGX_OK) {
             break;
@@ -329,7 +430,7 @@ ngx_http_akl_k8s_journal_flush(ngx_event_t *ev)
 
         /* also after an error: the file may be another one by now */
 
-        ngx_http_akl_k8s_journal_publish(journal);
+        ngx_http_akl_k8s_journal_publish(amcf);
         akl_journal_unlock(&journal->file);
     }
 
@@ -340,15 +441,19 @@ ngx_http_akl_k8s_journal_flush(ngx_event_t *ev)
 
 
 static ngx_int_t
-ngx_http_akl_k8s_journal_write(ngx_http_akl_k8s_journal_t *journal,
+ngx_http_akl_k8s_journal_write(ngx_http_akl_k8s_main_conf_t *amcf,
     ngx_uint_t n, size_t *kept)
 {
-    int64_t                           before;
+    int64_t                           now, before;
     ngx_uint_t                        i;
     ngx_queue_t                      *q;
     akl_journal_e                     rc;
     akl_revocation_t                 *entries;
+    ngx_http_akl_k8s_journal_t       *journal;
     ngx_http_akl_k8s_journal_wait_t  *wait;
+
+    journal = amcf->journal;
+    now = ngx_http_akl_k8s_journal_time(amcf);
 
     entries = ngx_alloc(n * sizeof(akl_revocation_t), ngx_cycle->log);
 
@@ -370,14 +475,14 @@ ngx_http_akl_k8s_journal_write(ngx_http_akl_k8s_journal_t *journal,
             /* an earlier time takes nothing back */
 
             before = akl_revocations_before(journal->file.table,
-                                            wait->entry.sub, ngx_time());
+                                            wait->entry.sub, now);
             wait->entry.before = ngx_max(wait->entry.before, before);
         }
 
         entries[i] = wait->entry;
     }
 
-    rc = akl_journal_append(&journal->file, entries, n, ngx_time(), kept);
+    rc = akl_journal_append(&journal->file, entries, n, now, kept);
 
     ngx_free(entries);
 
@@ -388,13 +493,12 @@ ngx_http_akl_k8s_journal_write(ngx_http_akl_k8s_journal_t *journal,
 /* under the lock, so that marks follow each other as writes do */
 
 static void
-ngx_http_akl_k8s_journal_publish(ngx_http_akl_k8s_journal_t *journal)
+ngx_http_akl_k8s_journal_publish(ngx_http_akl_k8s_main_conf_t *amcf)
 {
-    ngx_atomic_uint_t              mark, fresh;
-    ngx_http_akl_k8s_main_conf_t  *amcf;
+    ngx_atomic_uint_t            mark, fresh;
+    ngx_http_akl_k8s_journal_t  *journal;
 
-    amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                               ngx_http_akl_k8s_module);
+    journal = amcf->journal;
 
     mark = ngx_akl_zone_read(amcf->zone, journal->mark);
 
