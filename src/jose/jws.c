@@ -49,8 +49,6 @@ static int akl_jws_verifier_init(akl_jws_verifier_t *v);
 static void akl_jws_verifier_clear(akl_jws_verifier_t *v);
 static akl_jws_error_t akl_jws_verify_ed25519(const akl_jws_t *jws,
     EVP_PKEY *pkey);
-static akl_jws_error_t akl_jws_verify_ed25519_once(const akl_jws_t *jws,
-    EVP_PKEY *pkey);
 static akl_jws_error_t akl_jws_failed(void);
 
 
@@ -455,6 +453,7 @@ static akl_jws_error_t
 akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
 {
     int                   i;
+    EVP_MD_CTX           *ctx;
     akl_jws_error_t       rc;
     const unsigned char  *s;
 
@@ -477,32 +476,25 @@ akl_jws_verify_ed25519(const akl_jws_t *jws, EVP_PKEY *pkey)
     rc = AKL_JWS_SIGNATURE;
 
     for (i = 0; rc == AKL_JWS_SIGNATURE && i < 2; i++) {
-        rc = akl_jws_verify_ed25519_once(jws, pkey);
+        ctx = EVP_MD_CTX_new();
+
+        if (ctx == NULL
+            || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
+        {
+            rc = AKL_JWS_NOMEM;
+
+        } else if (EVP_DigestVerify(ctx, jws->signature, jws->signature_len,
+                                    jws->signing_input.data,
+                                    jws->signing_input.len) == 1)
+        {
+            rc = AKL_JWS_OK;
+
+        } else {
+            rc = akl_jws_failed();
+        }
+
+        EVP_MD_CTX_free(ctx);
     }
-
-    return rc;
-}
-
-
-static akl_jws_error_t
-akl_jws_verify_ed25519_once(const akl_jws_t *jws, EVP_PKEY *pkey)
-{
-    EVP_MD_CTX       *ctx;
-    akl_jws_error_t   rc;
-
-    ctx = EVP_MD_CTX_new();
-
-    if (ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1) {
-        rc = AKL_JWS_NOMEM;
-
-    } else {
-        rc = (EVP_DigestVerify(ctx, jws->signature, jws->signature_len,
-                               jws->signing_input.data,
-                               jws->signing_input.len) == 1)
-             ? AKL_JWS_OK : akl_jws_failed();
-    }
-
-    EVP_MD_CTX_free(ctx);
 
     return rc;
 }
