@@ -33,4 +33,13 @@ typedef struct {
      && ((a).len == 0 || memcmp((a).data, (b).data, (a).len) == 0))
 
 
+/* a letter of ASCII in lower case, anything else as it is */
+
+static inline unsigned char
+akl_lower(unsigned char ch)
+{
+    return (ch >= 'A' && ch <= 'Z') ? ch | 0x20 : ch;
+}
+
+
 #endif /* AKL_STR_H */

@@ -3,6 +3,7 @@
  */
 
 #include "../jose/count.h"
+#include "../jose/json.h"
 #include "bounds.h"
 
 
@@ -80,48 +81,18 @@ akl_glob_match(akl_str_t glob, akl_str_t value, int icase)
 static size_t
 akl_glob_char(const unsigned char *p, size_t len)
 {
-    size_t  i, n;
+    size_t  n;
 
-    if (p[0] < 0xc2 || p[0] > 0xf4) {
-        return 1;
-    }
+    n = akl_json_utf8(p, len);
 
-    n = (p[0] < 0xe0) ? 2 : (p[0] < 0xf0) ? 3 : 4;
-
-    if (n > len) {
-        return 1;
-    }
-
-    for (i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 1;
-        }
-    }
-
-    return n;
+    return n ? n : 1;
 }
 
 
 static int
 akl_glob_equal(unsigned char a, unsigned char b, int icase)
 {
-    if (a == b) {
-        return 1;
-    }
-
-    if (!icase) {
-        return 0;
-    }
-
-    if (a >= 'A' && a <= 'Z') {
-        a |= 0x20;
-    }
-
-    if (b >= 'A' && b <= 'Z') {
-        b |= 0x20;
-    }
-
-    return a == b;
+    return a == b || (icase && akl_lower(a) == akl_lower(b));
 }
 
 

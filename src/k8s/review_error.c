@@ -16,7 +16,6 @@ typedef struct {
 
 static int akl_review_says(akl_str_t error, size_t i, const char *text);
 static int akl_review_alnum(unsigned char ch);
-static unsigned char akl_review_lower(unsigned char ch);
 
 
 /*
@@ -124,7 +123,7 @@ akl_review_error(akl_str_t error)
 
         akl_count(1);
 
-        for (row = first[akl_review_lower(error.data[i])];
+        for (row = first[akl_lower(error.data[i])];
              row < found;
              row = next[row])
         {
@@ -154,7 +153,7 @@ akl_review_says(akl_str_t error, size_t i, const char *text)
         akl_count(1);
 
         if (i + n == error.len
-            || akl_review_lower(error.data[i + n]) != (unsigned char) text[n])
+            || akl_lower(error.data[i + n]) != (unsigned char) text[n])
         {
             return 0;
         }
@@ -176,14 +175,7 @@ akl_review_says(akl_str_t error, size_t i, const char *text)
 static int
 akl_review_alnum(unsigned char ch)
 {
-    ch = akl_review_lower(ch);
+    ch = akl_lower(ch);
 
     return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
-}
-
-
-static unsigned char
-akl_review_lower(unsigned char ch)
-{
-    return (ch >= 'A' && ch <= 'Z') ? ch | 0x20 : ch;
 }

@@ -180,8 +180,7 @@ akl_claims_lookup(akl_str_t flat, akl_str_t name, int icase,
 static int
 akl_flat_same(akl_str_t a, const unsigned char *b, size_t len, int icase)
 {
-    size_t         i;
-    unsigned char  x, y;
+    size_t  i;
 
     if (a.len != len) {
         return 0;
@@ -192,18 +191,7 @@ akl_flat_same(akl_str_t a, const unsigned char *b, size_t len, int icase)
     }
 
     for (i = 0; i < len; i++) {
-        x = a.data[i];
-        y = b[i];
-
-        if (x >= 'A' && x <= 'Z') {
-            x |= 0x20;
-        }
-
-        if (y >= 'A' && y <= 'Z') {
-            y |= 0x20;
-        }
-
-        if (x != y) {
+        if (akl_lower(a.data[i]) != akl_lower(b[i])) {
             return 0;
         }
     }
