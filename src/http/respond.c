@@ -167,7 +167,7 @@ ngx_http_akl_k8s_respond_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_memzero(&document, sizeof(ngx_http_akl_k8s_document_t));
 
     document.status = status;
-    document.type = "application/json";
+    document.type = NGX_HTTP_AKL_K8S_JSON;
     document.body.data = p;
     document.body.len = out.len;
     document.temporary = 1;

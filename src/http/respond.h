@@ -13,6 +13,8 @@
 #include "../jose/json.h"
 
 
+#define NGX_HTTP_AKL_K8S_JSON     "application/json"
+
 #define NGX_HTTP_AKL_K8S_MAX_AGE  300       /* s that a document is kept */
 
 

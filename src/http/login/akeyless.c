@@ -44,7 +44,7 @@ ngx_http_akl_k8s_akeyless_parse(ngx_http_request_t *r, ngx_str_t *body,
         return;
     }
 
-    if (ngx_http_akl_k8s_content_type(r, "application/json") == NGX_ERROR) {
+    if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_JSON) == NGX_ERROR) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                 "the request body must be application/json");
         form->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;

@@ -35,7 +35,7 @@ static void ngx_http_akl_k8s_status_json_zone(
 /* by the preference of ours, where the client has none */
 
 static const ngx_str_t  ngx_http_akl_k8s_status_types[] = {
-    ngx_string("application/json"),
+    ngx_string(NGX_HTTP_AKL_K8S_JSON),
     ngx_string("text/html"),
     ngx_string("text/plain")
 };

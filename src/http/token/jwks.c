@@ -180,7 +180,7 @@ ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r)
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
 
     return ngx_http_akl_k8s_publish_document(r, alcf->publication->spiffe
-                                                ? "application/json"
+                                                ? NGX_HTTP_AKL_K8S_JSON
                                                 : "application/jwk-set+json");
 }
 
@@ -188,7 +188,7 @@ ngx_http_akl_k8s_jwks_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_akl_k8s_discovery_handler(ngx_http_request_t *r)
 {
-    return ngx_http_akl_k8s_publish_document(r, "application/json");
+    return ngx_http_akl_k8s_publish_document(r, NGX_HTTP_AKL_K8S_JSON);
 }
 
 

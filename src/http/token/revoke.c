@@ -283,7 +283,7 @@ ngx_http_akl_k8s_revoke_read(ngx_http_akl_k8s_revoke_t *revoke,
         error.status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
         error.text = "the request body is too large";
 
-    } else if (ngx_http_akl_k8s_content_type(r, "application/json")
+    } else if (ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_JSON)
                == NGX_ERROR
                && ngx_http_akl_k8s_content_type(r, NGX_HTTP_AKL_K8S_FORM)
                   != NGX_OK)
