@@ -139,13 +139,13 @@ t.done_testing()
 
 
 @t.story
-def a_worker_may_be_killed_while_a_sanitizer_looks_for_leaks():
-    """A worker may be killed while a sanitizer looks for leaks."""
+def a_process_may_be_killed_while_a_sanitizer_looks_for_leaks():
+    """A process may be killed while a sanitizer looks for leaks."""
     body = '''
 n = web()
 {}()
 with open(n.log, 'a') as log:
-    log.write('[alert] 1#1: worker process 3 exited on signal {}\\n')
+    log.write('[alert] 1#1: cache loader process 3 exited on signal {}\\n')
 t.done_testing()
 '''
     may = [] if nginx_.sanitized() else ['no alerts']

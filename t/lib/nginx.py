@@ -404,13 +404,13 @@ class Nginx:
     def alerts(self):
         """Return the lines that no healthy server writes.
 
-        A master that is told to stop kills each worker that has not ended
+        A master that is told to stop kills each process that has not ended
         after 1.6 s, and a sanitizer's search for leaks may take longer.
         """
         wrong = self.grep(r'\[(alert|emerg|crit)\]|open socket .* left|'
                           r'stale global SSL error|exited on signal')
         late = [] if self.stopped_at is None else self.grep(
-            r'worker process \d+ exited on signal 9$', self.stopped_at)
+            r' process \d+ exited on signal 9$', self.stopped_at)
         return [line for line in wrong if line not in late
                 and not any(re.search(p, line) for p in self.expected)]
 
