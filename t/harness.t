@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(HERE, 'lib'))
 
 import nginx as nginx_  # noqa: E402
 import procs  # noqa: E402
+import timers  # noqa: E402
 from akltest import (  # noqa: E402
     PATIENCE, Test, client, free_port, wait_for)
 
@@ -462,6 +463,32 @@ def an_nginx_is_tested_reloaded_and_quit():
         r'ports \[(.*)\]', out).group(1))))
     t.ok(len(set(ports)) == 3 and len(others) == 500
          and not others & set(ports + [two.port]), 'ports are not shared')
+
+
+@t.story
+def timers_of_a_worker_are_counted_in_its_memory():
+    one = t.nginx('''
+        server {
+            listen 127.0.0.1:@port@;
+            client_header_timeout 1h;
+            location / { return 200 well; }
+        }
+    ''', load=False)
+    pid = one.workers()[0]
+
+    def count():
+        return timers.count(pid, nginx_.BINARY)
+    if count() is None:
+        t.skip('nginx does not tell where its timers are', 2)
+        return
+    first = count()
+    socks = [client.connect(one.port) for _ in range(9)]
+    t.ok(wait_for(lambda: count() == first + 9), 'one each for nine clients',
+         count())
+    for sock in socks:
+        sock.close()
+    t.ok(wait_for(lambda: count() == first), 'and none when they have left',
+         count())
 
 
 t.tell()
