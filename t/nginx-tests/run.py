@@ -34,6 +34,9 @@ OTHERS = re.compile(r'(stream|mail)_|.*_(stream|mail)\b')
 AGAIN = 3           # times that a difference has to show
 TIMEOUT = 600       # s a file may take
 
+# the tests' files are those of who runs them; by root, workers are nobody's
+USER = '' if os.geteuid() else 'user root;'
+
 NOTHING, FAILED, SKIPPED = 'ended early', 'failed', 'skipped'
 
 
@@ -77,13 +80,14 @@ def globals_(folder):
             'k8s_ca_cert': file('ca.crt', certs.Authority().pem),
             'token_reviewer_jwt': file('reviewer.jwt', tokens.sign(
                 {'alg': 'ES256'}, {'sub': 'reviewer'}, key))})
-    return {'TEST_NGINX_GLOBALS': f'load_module {nginx.MODULE};',
+    return {'TEST_NGINX_GLOBALS': f'load_module {nginx.MODULE}; {USER}',
             'TEST_NGINX_GLOBALS_HTTP': http}
 
 
 def run(directory, name, more):
     """Run a file; return (count of results, dict of failures)."""
-    env = {**os.environ, 'TEST_NGINX_BINARY': nginx.BINARY, **more}
+    env = {**os.environ, 'TEST_NGINX_BINARY': nginx.BINARY,
+           'TEST_NGINX_GLOBALS': USER, **more}
     with subprocess.Popen(
             ['perl', '-Ilib', name], cwd=directory, env=env,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
