@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
+import preload  # noqa: E402
 from akltest import Test, client  # noqa: E402
 from procs import free_port  # noqa: E402
 from tap import PATIENCE  # noqa: E402
@@ -197,47 +198,84 @@ def a_body_that_is_too_large_is_refused_declared_or_in_chunks(post):
                   f'{path} says once that nobody may keep it, {how}')
 
 
+class Filed:
+    """An nginx that puts bodies into files before our locations see them."""
+
+    def __init__(self, **kw):
+        cluster = t.cluster()
+        serves = {'/akeyless': 'akl_k8s_auth;',
+                  '/vault': 'akl_k8s_auth vault;',
+                  '/oauth': 'akl_k8s_auth oauth;',
+                  '/revoke': 'akl_k8s_revoke;'}
+        places = ''.join(f'''
+            location = {path} {{ {says} }}
+            location = /mirror{path} {{ {says} mirror /none; }}
+            location = /redirect{path} {{
+                error_page 502 = @named{path};
+                proxy_pass http://127.0.0.1:@closed@;
+            }}
+            location @named{path} {{ {says} }}
+        ''' for path, says in serves.items())
+        self.nginx = t.nginx(f'''
+            @method@
+            @config@
+            client_body_in_file_only clean;
+            server {{
+                listen 127.0.0.1:@port@;
+                {places}
+                location = /none {{ return 204; }}
+                location = /status {{ akl_k8s_status; }}
+            }}
+        ''', method=cluster.method(), config=cluster.config(),
+            closed=free_port(), **kw)
+        self.bodies = {
+            '/akeyless': cluster.login(cluster.issue()),
+            '/vault': {'jwt': cluster.issue(), 'role': 'k8s-conf'},
+            '/oauth': 'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A'
+                      'token-exchange&client_id=k8s-conf&subject_token_type='
+                      'urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt'
+                      '&subject_token=' + cluster.issue(),
+            '/revoke': {'jti': 'x'}}
+
+    def post(self, path, way, body=None):
+        """Send a good body, or this one; return the answer."""
+        kind = BODIES[path][1][0] if body or path == '/oauth' else None
+        return client.post(self.nginx.port, way + path,
+                           body or self.bodies[path],
+                           kind and {'Content-Type': kind})
+
+
 @t.story
 def a_body_that_is_in_a_file_already_is_read_from_there():
-    cluster = t.cluster()
-    serves = {'/akeyless': 'akl_k8s_auth;', '/vault': 'akl_k8s_auth vault;',
-              '/oauth': 'akl_k8s_auth oauth;', '/revoke': 'akl_k8s_revoke;'}
-    places = ''.join(f'''
-        location = {path} {{ {says} }}
-        location = /mirror{path} {{ {says} mirror /none; }}
-        location = /redirect{path} {{
-            error_page 502 = @named{path};
-            proxy_pass http://127.0.0.1:@closed@;
-        }}
-        location @named{path} {{ {says} }}
-    ''' for path, says in serves.items())
-    nginx = t.nginx(f'''
-        @method@
-        @config@
-        client_body_in_file_only clean;
-        server {{
-            listen 127.0.0.1:@port@;
-            {places}
-            location = /none {{ return 204; }}
-        }}
-    ''', method=cluster.method(), config=cluster.config(),
-        closed=free_port())
-    bodies = {
-        '/akeyless': cluster.login(cluster.issue()),
-        '/vault': {'jwt': cluster.issue(), 'role': 'k8s-conf'},
-        '/oauth': 'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A'
-                  'token-exchange&client_id=k8s-conf&subject_token_type='
-                  'urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt'
-                  '&subject_token=' + cluster.issue(),
-        '/revoke': {'jti': 'x'}}
-    for path, body in bodies.items():
-        kind = {} if path != '/oauth' else {'Content-Type': BODIES[path][1][0]}
+    filed = Filed()
+    for path in filed.bodies:
         for way in '', '/mirror', '/redirect':
-            answer = client.post(nginx.port, way + path, body, kind)
-            t.is_(answer.status, 200, f'{way}{path}')
-        large = client.post(nginx.port, '/mirror' + path, 'x' * 40000,
-                            {'Content-Type': BODIES[path][1][0]})
-        t.is_(large.status, 413, f'/mirror{path}: a body that is too large')
+            t.is_(filed.post(path, way).status, 200, f'{way}{path}')
+        t.is_(filed.post(path, '/mirror', 'x' * 40000).status, 413,
+              f'/mirror{path}: a body that is too large')
+
+
+@t.story
+def a_body_whose_file_cannot_be_read_is_an_error_of_ours():
+    disk = os.path.join(t.folder(), 'disk')
+    t.write(disk, '')
+    filed = Filed(env={'LD_PRELOAD': preload.build(t.dir, 'disk'),
+                       'AKL_DISK': disk})
+    nginx = filed.nginx
+    nginx.expect('pread\\(\\) .*client_body_temp.* failed')
+    for how in 'lost', 'half':
+        for path in filed.bodies:
+            mark = nginx.mark()
+            t.write(disk, f'{how} {nginx.dir}/client_body_temp')
+            t.is_(filed.post(path, '/mirror').status, 500, f'{how}: {path}')
+            t.ok(nginx.wait_log('internal_error: .*the request body was not '
+                                'readable', since=mark), 'the log says why')
+            t.write(disk, '')
+            t.is_(filed.post(path, '/mirror').status, 200,
+                  'and it is well when the disk is')
+    t.is_(client.get(nginx.port, '/status?format=json').json()[
+        'refused_requests_total']['internal_error'], 6,
+        'the logins are counted as such')
 
 
 def pipeline(port, request, number):

@@ -1,7 +1,8 @@
 /*
- * A disk that is full, or can only be read: preloaded into nginx.  The file
- * $AKL_DISK says which, and of what directory: "full DIR", "read DIR", or
- * nothing, where the disk is well.
+ * A disk that is full, can only be read, or cannot be read: preloaded into
+ * nginx.  The file $AKL_DISK says which, and of what directory: "full DIR",
+ * "read DIR", "lost DIR" where reading fails, "half DIR" where it ends early,
+ * as in a file that somebody has cut; or nothing, where the disk is well.
  */
 
 #define _GNU_SOURCE
@@ -168,6 +169,52 @@ write(int fd, const void *buf, size_t n)
     real = (ssize_t (*)(int, const void *, size_t)) dlsym(RTLD_NEXT, "write");
 
     return refuses(fd) ? -1 : real(fd, buf, n);
+}
+
+
+static ssize_t
+pread_by(const char *name, int fd, void *buf, size_t n, off_t at)
+{
+    ssize_t  (*real)(int, void *, size_t, off_t);
+
+    if (state_of("lost", fd)) {
+        errno = EIO;
+        return -1;
+    }
+
+    real = (ssize_t (*)(int, void *, size_t, off_t)) dlsym(RTLD_NEXT, name);
+
+    return real(fd, buf, state_of("half", fd) ? n / 2 : n, at);
+}
+
+
+ssize_t
+pread(int fd, void *buf, size_t n, off_t at)
+{
+    return pread_by("pread", fd, buf, n, at);
+}
+
+
+ssize_t
+pread64(int fd, void *buf, size_t n, off64_t at)
+{
+    return pread_by("pread64", fd, buf, n, at);
+}
+
+
+/* what _FORTIFY_SOURCE makes of them */
+
+ssize_t
+__pread_chk(int fd, void *buf, size_t n, off_t at, size_t size)
+{
+    return (n <= size) ? pread_by("pread", fd, buf, n, at) : -1;
+}
+
+
+ssize_t
+__pread64_chk(int fd, void *buf, size_t n, off64_t at, size_t size)
+{
+    return (n <= size) ? pread_by("pread64", fd, buf, n, at) : -1;
 }
 
 
