@@ -321,8 +321,8 @@ def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
         answer = session.receive('POST')
     t.is_((answer.status, answer.json()['reason'],
            answer.header('Retry-After')), (*BUSY, '1'), 'a login')
-    t.ok(gateway.nginx.wait_log('login failed, overloaded: .*: no socket could be '
-                                'opened: Too many open files'),
+    t.ok(gateway.nginx.wait_log('login failed, overloaded: .*: no socket could '
+                                'be opened: Too many open files'),
          'the log says so')
     for sock in socks:
         sock.close()

@@ -43,7 +43,8 @@ def cluster():
 class Gateway:
     """An nginx whose clock can be set."""
 
-    def __init__(self, cluster, revocations='', valid='', **config):
+    def __init__(self, cluster, revocations='', valid='', level=None,
+                 **config):
         self.cluster = cluster
         self.clock = os.path.join(t.folder(), 'clock')
         t.write(self.clock, bytes(8))
@@ -51,7 +52,8 @@ class Gateway:
             HTTP, start=False, revocations=revocations, valid=valid,
             method=cluster.method(), config=cluster.config(
                 kind='P-256', token_issuer=ISSUER, **config),
-            level='debug' if valid.startswith('resolver') else None, env={'LD_PRELOAD': preload.build(t.dir, 'clock'),
+            level=level,
+            env={'LD_PRELOAD': preload.build(t.dir, 'clock'),
                  'AKL_CLOCK': self.clock})
         os.makedirs(os.path.join(self.nginx.dir, 'html'))
         t.write(os.path.join(self.nginx.dir, 'html', 'f'), 'file')
@@ -190,7 +192,7 @@ def addresses_are_good_no_longer_since_the_clock_was_set_back(cluster):
         cluster.dir, 'named',
         certs.Authority().server(names=('127.0.0.1', 'api.test'))))
     gateway = Gateway(
-        cluster, valid=f'resolver 127.0.0.1:{names.port};'
+        cluster, level='debug', valid=f'resolver 127.0.0.1:{names.port};'
         'akl_k8s_cache_valid 0;', k8s_host=f'https://api.test:{cluster.port}')
     t.is_(gateway.login(cluster.issue()).status, 200, 'a login, by a name')
     gateway.set(-3600)
