@@ -7,6 +7,10 @@
 #include "text.h"
 
 
+static void ngx_http_akl_k8s_text_escaped(ngx_http_akl_k8s_text_t *text,
+    ngx_str_t *value, const char *special, const char *const *escapes);
+
+
 ngx_int_t
 ngx_http_akl_k8s_respond_text(ngx_http_request_t *r, const char *type,
     ngx_http_akl_k8s_text_pt write)
@@ -92,61 +96,42 @@ ngx_http_akl_k8s_text_raw(ngx_http_akl_k8s_text_t *text, const char *data,
 void
 ngx_http_akl_k8s_text_label(ngx_http_akl_k8s_text_t *text, ngx_str_t *value)
 {
-    size_t  i;
+    static const char         special[] = "\\\"\n";
+    static const char *const  escapes[] = { "\\\\", "\\\"", "\\n" };
 
-    for (i = 0; i < value->len; i++) {
-
-        switch (value->data[i]) {
-
-        case '\\':
-        case '"':
-            ngx_http_akl_k8s_text(text, "\\%c", value->data[i]);
-            break;
-
-        case '\n':
-            ngx_http_akl_k8s_text(text, "\\n");
-            break;
-
-        default:
-            ngx_http_akl_k8s_text(text, "%c", value->data[i]);
-            break;
-        }
-    }
+    ngx_http_akl_k8s_text_escaped(text, value, special, escapes);
 }
 
 
 void
 ngx_http_akl_k8s_text_html(ngx_http_akl_k8s_text_t *text, ngx_str_t *value)
 {
-    size_t  i;
+    static const char         special[] = "&<>\"'";
+    static const char *const  escapes[] = {
+        "&amp;", "&lt;", "&gt;", "&quot;", "&#39;"
+    };
+
+    ngx_http_akl_k8s_text_escaped(text, value, special, escapes);
+}
+
+
+/* "escapes" in the order of the characters in "special" */
+
+static void
+ngx_http_akl_k8s_text_escaped(ngx_http_akl_k8s_text_t *text,
+    ngx_str_t *value, const char *special, const char *const *escapes)
+{
+    size_t       i;
+    const char  *p;
 
     for (i = 0; i < value->len; i++) {
+        p = value->data[i] ? ngx_strchr(special, value->data[i]) : NULL;
 
-        switch (value->data[i]) {
+        if (p) {
+            ngx_http_akl_k8s_text(text, "%s", escapes[p - special]);
 
-        case '&':
-            ngx_http_akl_k8s_text(text, "&amp;");
-            break;
-
-        case '<':
-            ngx_http_akl_k8s_text(text, "&lt;");
-            break;
-
-        case '>':
-            ngx_http_akl_k8s_text(text, "&gt;");
-            break;
-
-        case '"':
-            ngx_http_akl_k8s_text(text, "&quot;");
-            break;
-
-        case '\'':
-            ngx_http_akl_k8s_text(text, "&#39;");
-            break;
-
-        default:
+        } else {
             ngx_http_akl_k8s_text(text, "%c", value->data[i]);
-            break;
         }
     }
 }
