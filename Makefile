@@ -80,7 +80,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
 		test-images fuzz replay cost valgrind nginx-tests reproducible \
 		interop e2e fixtures tools examples bench chaos soak demo lint clean install dist deb \
-		test-packages \
+		rpm apk test-packages \
 		FORCE
 .DELETE_ON_ERROR:
 
@@ -448,6 +448,15 @@ dist:
 
 deb:
 	packaging/deb $(OBJS)/deb
+
+# RPM packages, by rpmbuild, and what Alpine's abuild makes its packages of; for
+# the nginx of NGINX_SRC, else that of the distribution
+
+rpm:
+	packaging/rpm $(OBJS)/rpm $(NGINX_SRC)
+
+apk:
+	packaging/apk $(OBJS)/apk $(NGINX_VERSION)
 
 # built, installed, upgraded and purged in roots of their own: takes minutes,
 # root, debootstrap and Debian's archive
