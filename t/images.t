@@ -3,7 +3,9 @@
 
 "make test-images" runs it; it takes minutes, root, debootstrap and Debian's
 archive.  The base image is stood in for by Debian with its own nginx, and
-nginx.org by a directory with the sources that belong to it.
+nginx.org by a directory with the sources that belong to it.  AKL_ALPINE_ROOT is
+a root file system of an image that has Alpine; without, Debian stands in for
+it, with an apk that installs what Debian has by other names.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 import dockerfile  # noqa: E402
 import nginx  # noqa: E402
+import roots  # noqa: E402
 from akltest import Test  # noqa: E402
 
 os.environ.setdefault('AKL_TIMEOUT', '3600')
@@ -27,13 +30,12 @@ t = Test()
 
 DOCKER = os.path.join(nginx.ROOT, 'docker')
 IMAGE = 'nginx:1.22.1@sha256:' + '0' * 64
-SUITE = 'bookworm'
 PACKAGES = 'nginx', 'ca-certificates'
 
 if not os.environ.get('AKL_IMAGES'):
     t.skip_all('takes minutes; "make test-images" runs it')
-if dockerfile.possible():
-    t.skip_all(dockerfile.possible())
+if roots.missing() or dockerfile.possible():
+    t.skip_all(roots.missing() or dockerfile.possible())
 
 
 def read(name):
@@ -53,15 +55,9 @@ def sh(*command):
 
 def base_of_debian(root):
     """Make a Debian with nginx, and the user that the official image has."""
-    tar = os.environ.get('AKL_DEBIAN_ROOT')
     os.makedirs(root)
-    if tar:
-        sh('tar', '-C', root, '-xf', tar)
-    elif shutil.which('debootstrap'):
-        t.note('debootstrap')
-        sh('debootstrap', '--variant=minbase', SUITE, root)
-    else:
-        t.skip_all('needs debootstrap')
+    roots.bootstrap()
+    sh('tar', '-C', root, '-xf', roots.kept())
     for path in '/etc/resolv.conf', '/etc/hosts':
         if os.path.exists(path):
             shutil.copy(path, root + path)
@@ -221,33 +217,123 @@ def prebuild_of_the_official_image_brings_what_the_module_needs(debian,
            'libcurl', 'the module is there')
 
 
-# Alpine
+# Alpine, which Debian stands in for where there is none
 
-def alpine_root():
-    """Return a tar of Alpine with nginx, or why there is none."""
+# what "apk add" is asked for, and what has it in Debian
+
+APK = {
+    'curl-dev': 'libcurl4-openssl-dev', 'jansson': 'libjansson4',
+    'jansson-dev': 'libjansson-dev', 'libc-dev': 'libc6-dev',
+    'libcurl': 'libcurl4', 'linux-headers': 'linux-libc-dev',
+    'openssl-dev': 'libssl-dev', 'pcre2-dev': 'libpcre2-dev',
+    'yaml': 'libyaml-0-2', 'yaml-dev': 'libyaml-dev',
+    'zlib-dev': 'zlib1g-dev', **{name: name for name in (
+        'bash', 'curl', 'gcc', 'make', 'patch', 'perl', 'tar')}}
+
+ADD = '''#!/bin/sh
+# stands for apk: "apk add --no-cache NAME ..."
+[ "$1 $2" = "add --no-cache" ] || { echo "apk: $*?" >&2; exit 1; }
+shift 2
+packages=
+for name; do
+    case $name in
+@cases@
+        *) echo "apk: no such package: $name" >&2; exit 1 ;;
+    esac
+done
+apt-get update -q
+# shellcheck disable=SC2086
+exec apt-get install -q -y --no-install-recommends $packages
+'''
+
+
+@t.shared
+def alpine(debian):
+    """The root of an Alpine with nginx, or of a Debian with an apk."""
+    root = os.path.join(t.dir, 'alpine')
     tar = os.environ.get('AKL_ALPINE_ROOT')
-    if tar is None:
-        t.skip('needs AKL_ALPINE_ROOT, a root file system of nginx:*-alpine '
-               '(docker create, docker export), and Alpine\'s archive')
-    return tar
+    if tar:
+        os.makedirs(root)
+        sh('tar', '-C', root, '-xf', tar)
+        for path in '/etc/resolv.conf', '/etc/hosts':
+            shutil.copy(path, root + path)
+    else:
+        t.note('no AKL_ALPINE_ROOT, a root file system of nginx:*-alpine: '
+               'Debian stands in for it')
+        sh('cp', '-a', debian, root)
+        tokens_write(root + '/usr/sbin/apk', ADD.replace('@cases@', '\n'.join(
+            f'        {name}) packages="$packages {package}" ;;'
+            for name, package in APK.items())))
+    return root
+
+
+@t.shared
+def archives(debian):
+    """The archives of libcurl and jansson that Debian has, as arguments."""
+    stage = dockerfile.Stage(debian)
+    with open(debian + '/etc/apt/sources.list.d/source.list', 'w',
+              encoding='ascii') as file:
+        file.write(f'deb-src {roots.MIRROR} {roots.SUITE} main\n')
+    stage.chroot(['sh', '-c', 'cd /mirror && apt-get update -q && apt-get '
+                  'source -q --download-only curl jansson'])
+    given = {}
+    for name in 'curl', 'jansson':
+        found, = (one for one in os.listdir(debian + '/mirror')
+                  if re.fullmatch(rf'{name}_[\d.]+\.orig\.tar\.gz', one))
+        with open(f'{debian}/mirror/{found}', 'rb') as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        given[f'{name.upper()}_VERSION'] = found.split('_')[1][:-12]
+        given[f'{name.upper()}_URL'] = f'file:///mirror/{found}'
+        given[f'{name.upper()}_SHA256'] = digest
+    return given
 
 
 @t.story
-def the_image_of_alpine_is_built_and_loads_the_module():
-    tar = alpine_root()
-    if tar is None:
-        return
-    root = os.path.join(t.dir, 'alpine')
-    os.makedirs(root)
-    sh('tar', '-C', root, '-xf', tar)
-    for path in '/etc/resolv.conf', '/etc/hosts':
-        shutil.copy(path, root + path)
-    image = dockerfile.Build(context(), root, t.folder(),
-                             NGINX_IMAGE=IMAGE).run(
-        read('Dockerfile.alpine'), t.note)
+def the_image_of_alpine_is_built_and_loads_the_module(sources, alpine):
+    image = dockerfile.Build(
+        context(), alpine, t.folder(), NGINX_IMAGE=IMAGE,
+        NGINX_URL='file:///mirror', NGINX_SHA256=sources).run(
+            read('Dockerfile.alpine'), t.note)
     t.like(image.chroot(['nginx', '-t', '-e', 'stderr']),
            'test is successful', 'nginx with its nginx.conf')
     t.like(image.chroot(['akl-k8s', '--version']), r'^akl-k8s \d', 'akl-k8s')
+    t.is_((image.user, image.signal), ('101:101', 'SIGQUIT'),
+          'its user, and the signal that ends it gracefully')
+
+
+PATCH = '''\
+--- a/src/core/nginx.h
++++ b/src/core/nginx.h
+@@ -13,3 +13,3 @@
+ #define nginx_version      1022001
+-#define NGINX_VERSION      "1.22.1"
++#define NGINX_VERSION      "1.22.1-patched"
+ #define NGINX_VER          "nginx/" NGINX_VERSION
+'''
+
+
+@t.story
+def the_controller_of_ingress_nginx_gets_a_module_with_its_libraries(
+        sources, archives, alpine):
+    place = os.path.join(t.folder(), 'ingress')
+    patches = os.path.join(place, 'images', 'nginx', 'rootfs', 'patches')
+    os.makedirs(patches)
+    with open(os.path.join(patches, '01.patch'), 'w',
+              encoding='ascii') as file:
+        file.write(PATCH)
+    build = dockerfile.Build(
+        context(), alpine, t.folder(), INGRESS_IMAGE=IMAGE,
+        NGINX_URL='file:///mirror', NGINX_SHA256=sources, **archives)
+    build.stages['ingress'] = dockerfile.Stage(place)
+    image = build.run(read('Dockerfile.ingress-nginx'), t.note)
+    loaded = image.chroot(['ldd', '/etc/nginx/modules/'
+                           'ngx_http_akl_k8s_module.so'])
+    t.like(loaded, r'libcrypto\.so', 'OpenSSL is nginx\'s own')
+    t.unlike(loaded, r'libcurl|libjansson|not found', 'the others are in it')
+    with open(image.path('/etc/nginx/modules/ngx_http_akl_k8s_module.so'),
+              'rb') as file:
+        t.ok(b'1.22.1-patched' in file.read(),
+             'it was built with the patches of that release')
 
 
 t.tell()
