@@ -67,7 +67,7 @@ def dashboard():
                 walk(held)
     walk(json.loads(text_of(DASHBOARD)))
     for old, new in (('$__rate_interval', '5m'), ('$job', '.*'),
-                     ('$config', '.*')):
+                     ('$instance', '.*'), ('$config', '.*')):
         found = [one.replace(old, new) for one in found]
     return found
 
@@ -75,7 +75,7 @@ def dashboard():
 def panels():
     """Return title and expression of each query of the dashboard's panels."""
     return [(panel['title'], re.sub(
-        r'\$(__rate_interval|job|config)',
+        r'\$(__rate_interval|job|instance|config)',
         lambda match: '5m' if match[1][0] == '_' else '.*', target['expr']))
             for panel in json.loads(text_of(DASHBOARD))['panels']
             for target in panel.get('targets', ())]
@@ -199,7 +199,7 @@ def each_label_that_is_asked_for_has_such_a_value(series):
     missing = []
     for where, name, matchers in asked_for():
         for label, how, value in matchers:
-            if label == 'job':                      # Prometheus' own
+            if label in ('job', 'instance'):        # Prometheus' own
                 continue
             have = {labels.get(label) for labels in series[name]}
             for one in value.split('|') if '~' in how else [value]:
@@ -227,6 +227,41 @@ def each_panel_has_an_id_of_its_own_and_overlaps_no_other():
              for y in range(place['y'], place['y'] + place['h'])]
     t.is_(len(set(taken)), len(taken), 'places')
     t.ok(max(x for x, _ in taken) == 23, 'in the width that there is')
+
+
+# Grafana's own linter of dashboards demands the same
+
+@t.story
+def each_panel_says_what_it_shows_of_which_replicas():
+    board = json.loads(text_of(DASHBOARD))
+    variables = {one['name']: one for one in board['templating']['list']}
+    t.is_((variables['datasource']['type'], variables['datasource']['label'],
+           board['editable']), ('datasource', 'Data source', False),
+          'a data source may be chosen, and no edit is lost by an update')
+    for name in 'job', 'instance':
+        one = variables[name]
+        t.is_((one['label'], one['type'], one['multi'], one['allValue'],
+               one['refresh']), (name.title(), 'query', True, '.+', 2),
+              f'and each {name}')
+    wrong = [panel['title'] for panel in board['panels']
+             if panel['type'] != 'row' and not (
+                 panel['title'] and panel['description']
+                 and panel['fieldConfig']['defaults']['unit']
+                 and panel['datasource']['uid'] == '${datasource}'
+                 and panel['targets'])]
+    t.is_(wrong, [], 'each panel has title, description, unit and queries')
+    for title, expression in [
+            (panel['title'], target['expr']) for panel in board['panels']
+            for target in panel.get('targets', ())]:
+        found = re.findall(r'\b' + PREFIX + r'(\w+)(\{[^}]*\})(\[[^]]*\])?',
+                           expression)
+        if not found or [
+                one for one in found
+                if 'job=~"$job",instance=~"$instance"' not in one[1]
+                or one[2] not in ('', '[$__rate_interval]')
+                or (one[0].endswith('_total') and not one[2])]:
+            wrong.append((title, expression))
+    t.is_(wrong, [], 'each query is of the chosen ones, and no counter bare')
 
 
 # Alerts and what to do
