@@ -186,6 +186,19 @@ def a_verdict_stands_no_longer_since_the_clock_was_set_back(cluster):
 
 
 @t.story
+def a_file_of_revocations_is_no_older_since_the_clock_was_set(cluster):
+    path = os.path.join(t.folder(), 'revoked')
+    t.write(path, '')
+    gateway = Gateway(cluster, f'akl_k8s_revocations {path};')
+    t.write(path, 'broken')
+    t.ok(gateway.nginx.wait_log('was replaced, but line 1 '), 'it is broken')
+    gateway.set(3600)
+    age = client.get(gateway.nginx.port, '/status?format=json').json()[
+        'revocations']['files'][path]['age_seconds']
+    t.ok(0 <= age < 3600, 'the clock has no say in how long', age)
+
+
+@t.story
 def addresses_are_good_no_longer_since_the_clock_was_set_back(cluster):
     names = dns.Server({'api.test': ['127.0.0.1']})
     cluster.api.certificate(*certs.write_pair(

@@ -156,7 +156,7 @@ ngx_http_akl_k8s_file_stat(ngx_http_akl_k8s_main_conf_t *amcf,
 {
     stat->entries = akl_revocations_count(
                                      ngx_http_akl_k8s_revocation_table(file));
-    stat->age = ngx_time() - file->good;
+    stat->age = ngx_http_akl_k8s_revocation_file_age(file);
     stat->rejected = ngx_akl_zone_read(amcf->zone, file->rejected);
 
     if (file->journal) {

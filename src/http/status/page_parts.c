@@ -251,7 +251,8 @@ ngx_http_akl_k8s_page_files(ngx_http_akl_k8s_main_conf_t *amcf,
                               "<td class=\"n\">",
                               akl_revocations_count(
                                 ngx_http_akl_k8s_revocation_table(&file[i])));
-        ngx_http_akl_k8s_page_span(text, ngx_time() - file[i].good);
+        ngx_http_akl_k8s_page_span(text,
+                              ngx_http_akl_k8s_revocation_file_age(&file[i]));
         ngx_http_akl_k8s_text(text, " ago</td><td class=\"n\">%uA</td></tr>\n",
                               ngx_akl_zone_read(amcf->zone,
                                                 file[i].rejected));

@@ -238,3 +238,18 @@ ngx_http_akl_k8s_revocation_file_close(
         file->fd = NGX_INVALID_FILE;
     }
 }
+
+
+void
+ngx_http_akl_k8s_revocation_file_good(ngx_http_akl_k8s_revocation_file_t *file)
+{
+    file->good = ngx_time();
+    file->since = ngx_current_msec;
+}
+
+
+time_t
+ngx_http_akl_k8s_revocation_file_age(ngx_http_akl_k8s_revocation_file_t *file)
+{
+    return (time_t) ((ngx_current_msec - file->since) / 1000);
+}

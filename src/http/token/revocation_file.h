@@ -14,6 +14,7 @@ typedef struct {
                                                of its own */
     ngx_http_akl_k8s_journal_t  *journal;   /* or NULL */
     time_t                       good;      /* when it was found good last */
+    ngx_msec_t                   since;     /* the same, of ngx_current_msec */
     ngx_uint_t                   rejected;  /* series */
 
     /* which content the table, or the complaint, is of */
@@ -48,6 +49,14 @@ ngx_int_t ngx_http_akl_k8s_revocation_file_look(
  */
 ngx_int_t ngx_http_akl_k8s_revocation_file_read(
     ngx_http_akl_k8s_revocation_file_t *file, const char **cause);
+
+/* It is found good now. */
+void ngx_http_akl_k8s_revocation_file_good(
+    ngx_http_akl_k8s_revocation_file_t *file);
+
+/* Seconds since it was, whatever the time of day was set to meanwhile. */
+time_t ngx_http_akl_k8s_revocation_file_age(
+    ngx_http_akl_k8s_revocation_file_t *file);
 
 /* A look, and all that there is to read. */
 ngx_int_t ngx_http_akl_k8s_revocation_file_all(

@@ -73,7 +73,7 @@ ngx_http_akl_k8s_revocation_file(ngx_conf_t *cf, ngx_str_t *path,
 
     file->path = full;
     file->fd = NGX_INVALID_FILE;
-    file->good = ngx_time();
+    ngx_http_akl_k8s_revocation_file_good(file);
 
     if (journal) {
         file->journal = ngx_http_akl_k8s_journal(cf, &full, journal);
@@ -245,7 +245,7 @@ ngx_http_akl_k8s_revocation_files_timer(ngx_event_t *ev)
 
         if (file[i].journal) {
             if (ngx_http_akl_k8s_journal_look(amcf) == NGX_OK) {
-                file[i].good = ngx_time();
+                ngx_http_akl_k8s_revocation_file_good(&file[i]);
             }
 
             continue;
@@ -303,7 +303,7 @@ ngx_http_akl_k8s_revocation_file_result(
     line = file->broken;
 
     if (rc == NGX_OK) {
-        file->good = ngx_time();
+        ngx_http_akl_k8s_revocation_file_good(file);
         file->cause = NULL;
         return;
     }
