@@ -280,7 +280,7 @@ def a_login_may_not_name_another_config_where_one_is_pinned(gateway):
 
     mark = gateway.nginx.mark()
     foreign(ask, UNKNOWN)
-    t.like(gateway.nginx.wait_log('config_unknown', since=mark),
+    t.like(gateway.nginx.wait_log('refused, config_unknown', since=mark),
            'the location is for another auth config, asked for "aud", '
            'config "k8s-conf", namespace "my-namespace-a"',
            'the log tells what was asked for, and who asked')

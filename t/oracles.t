@@ -86,7 +86,7 @@ class Gateway:
         """Return the line that a refusal leaves in the log."""
         mark = self.nginx.mark()
         call(*args)
-        return self.nginx.wait_log('config_unknown', since=mark)
+        return self.nginx.wait_log('refused, config_unknown', since=mark)
 
     def by_form(self, token, config):
         """Ask by a token exchange; return status and reason."""
