@@ -23,6 +23,7 @@ static void ngx_http_akl_k8s_body_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_body_t *state, ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
     ngx_http_akl_k8s_body_t *state, ngx_str_t *body);
+static void ngx_http_akl_k8s_body_wipe(void *data);
 
 
 ngx_int_t
@@ -30,6 +31,7 @@ ngx_http_akl_k8s_read_body(ngx_http_request_t *r, size_t max,
     ngx_http_akl_k8s_body_pt handler)
 {
     ngx_int_t                 rc;
+    ngx_pool_cleanup_t       *cln;
     ngx_http_akl_k8s_ctx_t   *ctx;
     ngx_http_akl_k8s_body_t  *state;
 
@@ -42,11 +44,14 @@ ngx_http_akl_k8s_read_body(ngx_http_request_t *r, size_t max,
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    state = ngx_palloc(r->pool, sizeof(ngx_http_akl_k8s_body_t));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_body_t));
 
-    if (state == NULL || ngx_http_akl_k8s_secret_request(r) != NGX_OK) {
+    if (cln == NULL || ngx_http_akl_k8s_secret_request(r) != NGX_OK) {
         return ngx_http_akl_k8s_no_memory(r);
     }
+
+    state = cln->data;
+    cln->handler = ngx_http_akl_k8s_body_wipe;
 
     state->max = max;
     state->handler = handler;
@@ -194,20 +199,10 @@ ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
     }
 
     if (b == NULL) {
-        b = ngx_calloc_buf(r->pool);
+        b = ngx_create_temp_buf(r->pool, state->max);
         if (b == NULL) {
             return NGX_ERROR;
         }
-
-        b->start = ngx_http_akl_k8s_secret(r->pool, state->max);
-        if (b->start == NULL) {
-            return NGX_ERROR;
-        }
-
-        b->pos = b->start;
-        b->last = b->start;
-        b->end = b->start + state->max;
-        b->temporary = 1;
 
         state->parts = b;
     }
@@ -260,6 +255,20 @@ ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
     r->request_body->bufs = cl;
 
     return NGX_OK;
+}
+
+
+/* of the room for the largest body, what was used of it */
+
+static void
+ngx_http_akl_k8s_body_wipe(void *data)
+{
+    ngx_http_akl_k8s_body_t  *state = data;
+
+    if (state->parts) {
+        ngx_explicit_memzero(state->parts->start,
+                             state->parts->last - state->parts->start);
+    }
 }
 
 
