@@ -487,3 +487,36 @@ ngx_akl_attempt_stop(ngx_akl_attempt_t *a)
     ngx_akl_target_release(a->call->target, a->easy, a->generation);
     a->easy = NULL;
 }
+
+
+ngx_akl_attempt_t *
+ngx_akl_attempt_of(CURL *easy)
+{
+    char  *private;
+
+    private = NULL;
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+
+    return (ngx_akl_attempt_t *) private;
+}
+
+
+void
+ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time)
+{
+    /* an earlier time is kept where the new one is near it */
+
+    if (a->timer.timer_set) {
+        ngx_del_timer(&a->timer);
+    }
+
+    ngx_add_timer(&a->timer, time);
+}
+
+
+ngx_uint_t
+ngx_akl_attempt_connected(ngx_akl_attempt_t *a)
+{
+    return ngx_akl_socket_established(a->socket)
+           && (a->call->target->proxy == NULL || a->tunneled);
+}

@@ -70,6 +70,18 @@ ngx_int_t ngx_akl_attempt_next(ngx_akl_attempt_t *a);
  */
 ngx_int_t ngx_akl_attempt_send(ngx_akl_attempt_t *a);
 
+/* The attempt that a handle is used by, or NULL. */
+ngx_akl_attempt_t *ngx_akl_attempt_of(CURL *easy);
+
+/* Has its timer run out in "time" ms, whatever it was set to. */
+void ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time);
+
+/*
+ * 1 where there is a way to the host: a proxy that takes the connect, and then
+ * does not connect itself, is none.
+ */
+ngx_uint_t ngx_akl_attempt_connected(ngx_akl_attempt_t *a);
+
 /* Hands a whole answer to the call; before ngx_akl_attempt_stop(). */
 void ngx_akl_attempt_take(ngx_akl_attempt_t *a);
 

@@ -18,14 +18,12 @@
 
 
 static void ngx_akl_attempt_step(ngx_akl_attempt_t *a);
-static void ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time);
 static void ngx_akl_attempt_done(CURL *easy, CURLcode rc);
 static void ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc);
 static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s);
 static void ngx_akl_attempt_starved(CURL *easy);
 static void ngx_akl_attempt_overdue(ngx_akl_attempt_t *a);
-static ngx_uint_t ngx_akl_attempt_connected(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_resolved(ngx_akl_waiter_t *waiter);
 static void ngx_akl_attempt_post(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_timer(ngx_event_t *ev);
@@ -238,31 +236,14 @@ ngx_akl_attempt_step(ngx_akl_attempt_t *a)
 }
 
 
-static void
-ngx_akl_attempt_wait(ngx_akl_attempt_t *a, ngx_msec_t time)
-{
-    /* an earlier time is kept where the new one is near it */
-
-    if (a->timer.timer_set) {
-        ngx_del_timer(&a->timer);
-    }
-
-    ngx_add_timer(&a->timer, time);
-}
-
-
 /* libcurl has ended a transfer */
 
 static void
 ngx_akl_attempt_done(CURL *easy, CURLcode rc)
 {
-    char               *private;
     ngx_akl_attempt_t  *a;
 
-    private = NULL;
-    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-
-    a = (ngx_akl_attempt_t *) private;
+    a = ngx_akl_attempt_of(easy);
 
     if (rc == CURLE_OK && a->headed) {
         ngx_akl_attempt_heard(a);
@@ -343,15 +324,11 @@ ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a)
 static void
 ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s)
 {
-    char               *private;
     ngx_msec_t          time;
     ngx_msec_int_t      left;
     ngx_akl_attempt_t  *a;
 
-    private = NULL;
-    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-
-    a = (ngx_akl_attempt_t *) private;
+    a = ngx_akl_attempt_of(easy);
 
     if (a == NULL) {
         return;
@@ -378,13 +355,9 @@ ngx_akl_attempt_connecting(CURL *easy, curl_socket_t s)
 static void
 ngx_akl_attempt_starved(CURL *easy)
 {
-    char               *private;
     ngx_akl_attempt_t  *a;
 
-    private = NULL;
-    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-
-    a = (ngx_akl_attempt_t *) private;
+    a = ngx_akl_attempt_of(easy);
 
     if (a) {
         ngx_akl_attempt_tell(a, NGX_AKL_NO_ROOM, NGX_AKL_NO_CONNECTION);
@@ -442,19 +415,6 @@ ngx_akl_attempt_overdue(ngx_akl_attempt_t *a)
                     CURLE_OK);
 
     ngx_akl_attempt_finish(a, NGX_AKL_TIMED_OUT);
-}
-
-
-/*
- * 1 where there is a way to the host: a proxy that takes the connect, and then
- * does not connect itself, is none.
- */
-
-static ngx_uint_t
-ngx_akl_attempt_connected(ngx_akl_attempt_t *a)
-{
-    return ngx_akl_socket_established(a->socket)
-           && (a->call->target->proxy == NULL || a->tunneled);
 }
 
 

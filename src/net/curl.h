@@ -23,9 +23,9 @@ typedef void (*ngx_akl_curl_done_pt)(CURL *easy, CURLcode rc);
 typedef void (*ngx_akl_curl_connect_pt)(CURL *easy, curl_socket_t s);
 
 /*
- * Called when there is no ngx_connection_t to watch a transfer's socket by, from
- * within libcurl as well: nothing will be heard of the transfer, which has to
- * be taken out from the event loop.
+ * Called when there is no ngx_connection_t to watch a transfer's socket by,
+ * from within libcurl as well: nothing will be heard of the transfer, which has
+ * to be taken out from the event loop.
  */
 typedef void (*ngx_akl_curl_starve_pt)(CURL *easy);
 

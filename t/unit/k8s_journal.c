@@ -6,105 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "lib/k8s_test.h"
-#include "../../src/k8s/journal.h"
+#include "lib/journal_test.h"
 
 
-#define NOW     1000
-#define AFTER   (1001 + AKL_JOURNAL_GRACE)      /* what ends at 1001 is gone */
-#define LATE    (9000 + AKL_JOURNAL_GRACE)
 #define ROUNDS  20
-
-
-static char  dir[] = "/tmp/akl-journal-XXXXXX";
-static char  path[64];
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    (void) unlink(path);
-
-    return 0;
-}
-
-
-static int
-group_setup(void **state)
-{
-    (void) state;
-
-    if (mkdtemp(dir) == NULL) {
-        return -1;
-    }
-
-    (void) snprintf(path, sizeof(path), "%s/journal", dir);
-
-    return 0;
-}
-
-
-static int
-group_teardown(void **state)
-{
-    (void) state;
-    (void) unlink(path);
-
-    return rmdir(dir);
-}
-
-
-static akl_revocation_t
-jti(const char *name, int64_t until)
-{
-    akl_revocation_t  entry;
-
-    memset(&entry, 0, sizeof(entry));
-    entry.jti = str(name);
-    entry.until = until;
-
-    return entry;
-}
-
-
-static akl_journal_e
-keep(akl_journal_t *journal, const char *name, int64_t until, int64_t now)
-{
-    size_t            kept;
-    akl_journal_e     rc;
-    akl_revocation_t  entry;
-
-    rc = akl_journal_lock(journal, now);
-
-    if (rc != AKL_JOURNAL_OK) {
-        return rc;
-    }
-
-    entry = jti(name, until);
-    rc = akl_journal_append(journal, &entry, 1, now, &kept);
-
-    akl_journal_unlock(journal);
-
-    if (rc == AKL_JOURNAL_OK) {
-        assert_int_equal(kept, 1);
-    }
-
-    return rc;
-}
-
-
-static int
-has(akl_journal_t *journal, const char *name)
-{
-    return akl_revocations_match(journal->table, str(name), str("s"), 0, NOW);
-}
 
 
 static void
@@ -116,15 +24,6 @@ put(const char *text, size_t len)
     assert_true(fd != -1);
     assert_int_equal(write(fd, text, len), len);
     (void) close(fd);
-}
-
-
-static size_t
-size_of_file(void)
-{
-    struct stat  st;
-
-    return (stat(path, &st) == -1) ? 0 : (size_t) st.st_size;
 }
 
 
@@ -390,120 +289,6 @@ a_full_journal_takes_what_fits_and_forgets_nothing(void **state)
 
 
 static void
-writing_anew_loses_nothing_and_others_follow(void **state)
-{
-    char              names[1000][64];
-    size_t            i, kept;
-    akl_journal_t     one, two;
-    akl_revocation_t  entries[1000];
-
-    (void) state;
-
-    akl_journal_init(&one, path, 1 << 20);
-    akl_journal_init(&two, path, 1 << 20);
-
-    assert_int_equal(keep(&two, "stays", LATE, NOW), AKL_JOURNAL_OK);
-
-    for (i = 0; i < 1000; i++) {
-        (void) sprintf(names[i], "%050zu", i);
-        entries[i] = jti(names[i], i % 4 ? 1001 : LATE);
-    }
-
-    assert_int_equal(akl_journal_lock(&one, NOW), AKL_JOURNAL_OK);
-    assert_int_equal(akl_journal_append(&one, entries, 800, NOW, &kept),
-                     AKL_JOURNAL_OK);
-    assert_int_equal(kept, 800);
-    assert_true(size_of_file() > 57600);
-
-    /* most of it is over when the file grows longer than what is let be */
-
-    assert_int_equal(akl_journal_append(&one, entries + 800, 200, AFTER,
-                                        &kept),
-                     AKL_JOURNAL_OK);
-    assert_int_equal(kept, 200);
-    akl_journal_unlock(&one);
-
-    assert_int_equal(keep(&one, "later", LATE, AFTER), AKL_JOURNAL_OK);
-    assert_true(size_of_file() < 32768);
-    assert_int_equal(akl_revocations_count(one.table), 252);
-
-    /* the other one has the former file open */
-
-    assert_int_equal(akl_journal_read(&two, akl_journal_size(&one), AFTER),
-                     AKL_JOURNAL_OK);
-    assert_true(has(&two, "later") && has(&two, "stays"));
-    assert_int_equal(akl_revocations_count(two.table), 252);
-    assert_int_equal(keep(&two, "last", LATE, AFTER), AKL_JOURNAL_OK);
-    assert_int_equal(akl_journal_read(&one, 0, AFTER), AKL_JOURNAL_OK);
-    assert_true(has(&one, "last"));
-
-    akl_journal_free(&one);
-    akl_journal_free(&two);
-}
-
-
-/* by a clock that was wrong, or is */
-
-static void
-what_is_over_stays_for_a_day_unless_the_file_is_full(void **state)
-{
-    size_t            i, kept;
-    char              name[8];
-    akl_journal_t     one, two;
-    akl_revocation_t  entry;
-
-    (void) state;
-
-    akl_journal_init(&one, path, 1000);
-
-    for (i = 0; i < 30; i++) {
-        (void) sprintf(name, "t%02zu", i);
-        assert_int_equal(keep(&one, name, 2000, NOW), AKL_JOURNAL_OK);
-    }
-
-    /* a process that starts while the clock is ahead */
-
-    akl_journal_init(&two, path, 1000);
-    assert_int_equal(keep(&two, "ahead", LATE, 5000), AKL_JOURNAL_OK);
-    assert_true(has(&two, "t00") && has(&two, "t29"));
-    assert_int_equal(akl_revocations_count(two.table), 31);
-
-    /* written anew since the file is gone, it has them still */
-
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(keep(&two, "again", LATE, 1999), AKL_JOURNAL_OK);
-
-    akl_journal_free(&one);
-    akl_journal_init(&one, path, 1000);
-    assert_int_equal(akl_journal_open(&one, 5000), AKL_JOURNAL_OK);
-    assert_true(has(&one, "t00") && has(&one, "t29") && has(&one, "again"));
-
-    /* full, it has room for what is new */
-
-    for (i = 0; i < 8; i++) {
-        (void) sprintf(name, "n%02zu", i);
-        entry = jti(name, LATE);
-        assert_int_equal(akl_journal_lock(&two, 5000), AKL_JOURNAL_OK);
-        assert_int_equal(akl_journal_append(&two, &entry, 1, 5000, &kept),
-                         AKL_JOURNAL_OK);
-        akl_journal_unlock(&two);
-        assert_int_equal(kept, 1);
-    }
-
-    assert_false(has(&two, "t00"));
-    assert_true(has(&two, "ahead") && has(&two, "n07"));
-
-    /* and nobody brings back what made room for it */
-
-    assert_int_equal(keep(&one, "last", LATE, 5000), AKL_JOURNAL_OK);
-    assert_true(size_of_file() < 500);
-
-    akl_journal_free(&one);
-    akl_journal_free(&two);
-}
-
-
-static void
 a_file_that_was_deleted_or_replaced_gets_back_what_counts(void **state)
 {
     size_t         i;
@@ -631,10 +416,6 @@ main(void)
         cmocka_unit_test_setup(a_disk_that_is_full_keeps_nothing_half, setup),
         cmocka_unit_test_setup(
             a_full_journal_takes_what_fits_and_forgets_nothing, setup),
-        cmocka_unit_test_setup(writing_anew_loses_nothing_and_others_follow,
-                               setup),
-        cmocka_unit_test_setup(
-            what_is_over_stays_for_a_day_unless_the_file_is_full, setup),
         cmocka_unit_test_setup(
             a_file_that_was_deleted_or_replaced_gets_back_what_counts, setup),
         cmocka_unit_test_setup(

@@ -15,6 +15,7 @@
 #define GROUPS  "\"groups\":[\"system:serviceaccounts\"]"
 #define BARE    "\"username\":\"system:serviceaccount:ns:sa\""
 #define NAME    BARE ",\"uid\":\"u1\""
+#define EXTRA(extra)  USER(NAME "," GROUPS ",\"extra\":{" extra "}")
 #define POD(name, uid)                                                        \
     "\"authentication.kubernetes.io/pod-name\":" name ","                     \
     "\"authentication.kubernetes.io/pod-uid\":" uid
@@ -313,26 +314,15 @@ nothing_is_believed_too_early(void **state)
         { USER("\"username\":\"system:serviceaccount:ns2:sa\","
                "\"uid\":\"u1\"," GROUPS),
           AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "[\"u2\"]") "}"),
-          AKL_OK },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"q\"]", "[\"u2\"]") "}"),
-          AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "[\"u9\"]") "}"),
-          AKL_TOKEN_REJECTED },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("[\"p\"]", "null") "}"),
-          AKL_API_ERROR },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("null", "[\"u2\"]") "}"),
-          AKL_API_ERROR },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("null", "null") "}"),
-          AKL_OK },
-        { USER(NAME "," GROUPS ",\"extra\":{" POD("\"p\"", "[\"u2\"]") "}"),
-          AKL_API_ERROR },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               POD("[\"p\",\"q\"]", "[\"u2\"]") "}"),
-          AKL_API_ERROR },
-        { USER(NAME "," GROUPS ",\"extra\":{"
-               POD("[\"../p\"]", "[\"u2\"]") "}"),
-          AKL_API_ERROR },
+        { EXTRA(POD("[\"p\"]", "[\"u2\"]")), AKL_OK },
+        { EXTRA(POD("[\"q\"]", "[\"u2\"]")), AKL_TOKEN_REJECTED },
+        { EXTRA(POD("[\"p\"]", "[\"u9\"]")), AKL_TOKEN_REJECTED },
+        { EXTRA(POD("[\"p\"]", "null")), AKL_API_ERROR },
+        { EXTRA(POD("null", "[\"u2\"]")), AKL_API_ERROR },
+        { EXTRA(POD("null", "null")), AKL_OK },
+        { EXTRA(POD("\"p\"", "[\"u2\"]")), AKL_API_ERROR },
+        { EXTRA(POD("[\"p\",\"q\"]", "[\"u2\"]")), AKL_API_ERROR },
+        { EXTRA(POD("[\"../p\"]", "[\"u2\"]")), AKL_API_ERROR },
         { USER(NAME "," GROUPS ",\"extra\":[]"), AKL_API_ERROR },
         { "{\"kind\":\"TokenReview\",\"status\":{\"authenticated\":false,"
           "\"authenticated\":true,\"user\":{" NAME "," GROUPS "}}}",
