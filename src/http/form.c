@@ -2,7 +2,7 @@
  * Forms.
  */
 
-#include "../jose/urlencoded.h"
+#include "../k8s/urlencoded.h"
 #include "form.h"
 #include "module.h"
 #include "secret.h"

@@ -1,6 +1,6 @@
 /*
  * Forms, application/x-www-form-urlencoded: the parameters that somebody
- * looks for; their decoder is in jose/urlencoded.h.
+ * looks for; their decoder is in k8s/urlencoded.h.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_FORM_H

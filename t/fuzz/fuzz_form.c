@@ -3,7 +3,7 @@
  * knows nothing of the first.
  */
 
-#include "../../src/jose/urlencoded.h"
+#include "../../src/k8s/urlencoded.h"
 #include "fuzz.h"
 
 

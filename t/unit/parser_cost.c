@@ -9,7 +9,7 @@
 #include "lib/json_shapes.h"
 #include "../../src/jose/count.h"
 #include "../../src/jose/json.h"
-#include "../../src/jose/urlencoded.h"
+#include "../../src/k8s/urlencoded.h"
 #include "../../src/k8s/bounds.h"
 #include "../../src/k8s/credential.h"
 #include "../../src/k8s/namespace.h"

@@ -7,7 +7,7 @@
 #define AKL_URLENCODED_H
 
 #include <sys/types.h>
-#include "str.h"
+#include "../jose/str.h"
 
 
 /* what of a form is still to be read */

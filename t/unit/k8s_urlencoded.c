@@ -1,5 +1,5 @@
 #include "lib/jose_test.h"
-#include "../../src/jose/urlencoded.h"
+#include "../../src/k8s/urlencoded.h"
 
 
 /* all pairs of a form as "name=value;", or NULL: it is not well encoded */
@@ -126,5 +126,5 @@ main(void)
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
 
-    return cmocka_run_group_tests_name("jose_urlencoded", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("k8s_urlencoded", tests, NULL, NULL);
 }

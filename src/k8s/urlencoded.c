@@ -2,7 +2,7 @@
  * Forms, pair by pair.
  */
 
-#include "count.h"
+#include "../jose/count.h"
 #include "urlencoded.h"
 
 
