@@ -37,6 +37,7 @@ EXPECTED = {
     'no_content': ERROR, 'empty_body': ERROR, 'truncated': ERROR,
     'chunked': OK, 'chunked_truncated': ERROR, 'until_close': OK,
     'http10': OK, 'gzip': ERROR, 'drip': OK, 'continue_100': OK,
+    'unasked_408': OK, 'unasked_201': OK, 'unasked_bytes': OK,
     'oversized': ERROR, 'oversized_chunked': ERROR, 'declares_1gb': ERROR,
     'not_http': ERROR, 'json_array': ERROR, 'json_null': ERROR,
     'json_trailing': ERROR, 'doubled_authenticated': ERROR,
@@ -275,6 +276,19 @@ def a_connection_that_dies_under_a_review_costs_one_repetition(api, gateway):
     api.fault('reset_before')
     t.is_(gateway.login(), AWAY, 'the new one dies as well')
     t.is_(gateway.reviews(), 2, 'which is not tried again')
+
+
+@t.story
+def what_an_api_server_says_unasked_is_no_answer_to_what_follows(api, gateway):
+    for name in ('unasked_408', 'unasked_201', 'unasked_bytes'):
+        api.drop()
+        api.fault(name, count=1)
+        t.is_(gateway.login(), OK, f'{name}: before it')
+        api.reset_stats()
+        t.is_(gateway.login(), OK, f'{name}: after it')
+        t.is_((gateway.reviews(), api.stats()['connections']), (1, 1),
+              f'{name}: asked once, on a new connection')
+        api.clear()
 
 
 @t.story

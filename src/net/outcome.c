@@ -52,6 +52,7 @@ ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc)
 
         /* fall through */
 
+    case CURLE_ABORTED_BY_CALLBACK:     /* a kept one had spoken unasked */
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_OPERATION_TIMEDOUT:      /* the kernel has given up */
     case CURLE_GOT_NOTHING:
@@ -108,7 +109,7 @@ ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc)
 
     return connects == 0 && !a->begun
            && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR
-               || rc == CURLE_GOT_NOTHING);
+               || rc == CURLE_GOT_NOTHING || rc == CURLE_ABORTED_BY_CALLBACK);
 }
 
 

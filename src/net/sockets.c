@@ -10,6 +10,7 @@ static curl_socket_t ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address);
 static ngx_int_t ngx_akl_sockets_keep(curl_socket_t s, void *owner);
 static int ngx_akl_sockets_close(void *data, curl_socket_t s);
+static in_port_t ngx_akl_sockets_port(curl_socket_t s);
 
 
 static ngx_akl_sock_t  *ngx_akl_sockets;        /* by descriptor */
@@ -151,6 +152,53 @@ ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s)
 
     return known == NULL
            || (st.st_dev == known->dev && st.st_ino == known->ino);
+}
+
+
+ngx_uint_t
+ngx_akl_sockets_spoken(void *owner, in_port_t port)
+{
+    u_char           ch;
+    ngx_uint_t       i;
+    ngx_akl_sock_t  *known;
+
+    for (i = 0; i < ngx_akl_sockets_n; i++) {
+        known = &ngx_akl_sockets[i];
+
+        if (known->owner != owner || (known->port && known->port != port)
+            || !ngx_akl_socket_open(known, (curl_socket_t) i))
+        {
+            continue;
+        }
+
+        if (known->port == 0) {
+            known->port = ngx_akl_sockets_port((curl_socket_t) i);
+        }
+
+        if (known->port == port
+            && recv((int) i, &ch, 1, MSG_PEEK|MSG_DONTWAIT) != -1)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static in_port_t
+ngx_akl_sockets_port(curl_socket_t s)
+{
+    socklen_t       len;
+    ngx_sockaddr_t  local;
+
+    len = sizeof(ngx_sockaddr_t);
+
+    if (getsockname(s, &local.sockaddr, &len) == -1) {
+        return 0;
+    }
+
+    return ngx_inet_get_port(&local.sockaddr);
 }
 
 

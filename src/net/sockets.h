@@ -23,6 +23,7 @@ typedef struct {
     ino_t              ino;
     CURL              *easy;            /* of the transfer that uses it */
     ngx_connection_t  *connection;      /* as long as one does */
+    in_port_t          port;            /* of this end; 0: not looked up yet */
 } ngx_akl_sock_t;
 
 
@@ -52,6 +53,12 @@ ngx_int_t ngx_akl_sockets_own(CURL *easy);
  * NULL takes it back.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening);
+
+/*
+ * 1 where something waits to be read on an owner's connection from that local
+ * port, be it the end: what the peer has said before anybody asked.
+ */
+ngx_uint_t ngx_akl_sockets_spoken(void *owner, in_port_t port);
 
 /*
  * Has an owner's connections serve no further transfer: idle ones are closed

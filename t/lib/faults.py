@@ -33,7 +33,8 @@ class Fault:
     `framing` = length, chunked, close or http10; `declare` is the
     Content-Length to claim; `truncate` sends only so many bytes of the
     body, then closes; `gzip`; `drip` (ms between single bytes); `interim`
-    (a 1xx code to send first); `raw` is all that is sent, then close.
+    (a 1xx code to send first); `unasked` is sent behind it, in a record of
+    its own; `raw` is all that is sent, then close.
     """
 
     kind: str = 'review'
@@ -59,6 +60,7 @@ class Fault:
     gzip: bool = False
     drip: float = None
     interim: int = None
+    unasked: str = None
     raw: object = None
 
 
@@ -66,6 +68,9 @@ def _failure(code, message, reason):
     return {'status': code,
             'body': kubeapi.status(code, message, reason).body.decode()}
 
+
+REFUSAL = ('{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1",'
+           '"status":{"error":"[invalid bearer token]"}}')
 
 PRESETS = {
     'delay': {'delay': 200},
@@ -129,6 +134,13 @@ PRESETS = {
     'gzip': {'gzip': True},
     'drip': {'drip': 0},
     'continue_100': {'interim': 100},
+    'unasked_408': {'unasked': 'HTTP/1.1 408 Request Timeout\r\n'
+                               'Content-Length: 0\r\n\r\n'},
+    'unasked_201': {'unasked': 'HTTP/1.1 201 Created\r\n'
+                               'Content-Type: application/json\r\n'
+                               f'Content-Length: {len(REFUSAL)}\r\n\r\n'
+                               f'{REFUSAL}'},
+    'unasked_bytes': {'unasked': 'oops'},
     'oversized': {'size': 65537},
     'oversized_chunked': {'size': 65537, 'framing': 'chunked'},
     'declares_1gb': {'declare': 1 << 30},
@@ -337,6 +349,8 @@ class Player:
         await self.send(body[:len(body) // 2])
         await self.point('body')
         await self.send(body[len(body) // 2:])
+        if fault.unasked is not None:
+            await self.send(fault.unasked.encode())
         if fault.declare is not None:
             last = False
         return last or fault.close == 'after'
