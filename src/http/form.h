@@ -30,10 +30,10 @@ typedef struct {
 
 /*
  * Decodes a form and sets the values of "params", in a copy of the body in
- * "pool" that is overwritten with it; a value that was sent without "=" has len 0, other parameters are
- * passed over.  NGX_OK; NGX_DECLINED with *cause, a static text: wrong
- * encoding, or a parameter that was sent too often; NGX_ERROR where memory is
- * short.
+ * "pool" that is overwritten with it; a value that was sent without "=" has
+ * len 0, other parameters are passed over.  NGX_OK; NGX_DECLINED with *cause,
+ * a static text: wrong encoding, or a parameter that was sent too often;
+ * NGX_ERROR where memory is short.
  */
 ngx_int_t ngx_http_akl_k8s_form_decode(ngx_pool_t *pool, ngx_str_t *body,
     const ngx_http_akl_k8s_param_t *params, const char **cause);

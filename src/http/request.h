@@ -68,8 +68,8 @@ akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
 /*
  * The token of "Authorization: Bearer" (RFC 6750 section 2.1), or of "source"
  * where that is not NULL: AKL_OK, AKL_TOKEN_MISSING, AKL_TOKEN_MALFORMED (the
- * scheme only), or AKL_INTERNAL_ERROR (memory is short).  *token points into the
- * request, which is overwritten when it is freed; its bytes are
+ * scheme only), or AKL_INTERNAL_ERROR (memory is short).  *token points into
+ * the request, which is overwritten when it is freed; its bytes are
  * akl_jws_parse()'s to judge.
  */
 akl_reason_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,

@@ -188,9 +188,9 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 /*
  * OpenSSL leaves what it has decrypted in its buffers, which it frees as they
- * are.  Where tokens come it is to overwrite it: on connections to a server that
- * has such a location.  nginx has made the server's context by now, as its own
- * modules are merged before this one.
+ * are.  Where tokens come it is to overwrite it: on connections to a server
+ * that has such a location.  nginx has made the server's context by now, as its
+ * own modules are merged before this one.
  */
 
 static void
