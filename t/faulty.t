@@ -216,7 +216,8 @@ def a_login_of_vault_ends_once(cluster, gateway):
 @t.story
 def a_login_of_oauth_ends_once(cluster, gateway):
     walk(gateway, lambda: post(gateway, '/oauth', FORM,
-                               token_exchange(cluster.issue())), 200, 'logins_total')
+                               token_exchange(cluster.issue())),
+         200, 'logins_total')
 
 
 @t.story

@@ -2,6 +2,8 @@
  * Forms.
  */
 
+#include <ngx_config.h>
+
 #include "../k8s/urlencoded.h"
 #include "form.h"
 #include "module.h"

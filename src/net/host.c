@@ -12,8 +12,8 @@
 
 
 static char *ngx_akl_host_take(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_uint_t defer, ngx_akl_host_t *host,
-    const char *(*parse)(akl_str_t url, akl_host_t *parsed));
+    ngx_uint_t defer, ngx_akl_host_t *host, const akl_host_t *parsed);
+static akl_str_t ngx_akl_host_text(ngx_str_t *url);
 static char *ngx_akl_host_resolve(ngx_conf_t *cf, ngx_akl_host_t *host);
 
 
@@ -21,7 +21,13 @@ char *
 ngx_akl_host_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host)
 {
-    return ngx_akl_host_take(cf, url, defer, host, akl_host_parse);
+    akl_host_t   parsed;
+    const char  *cause;
+
+    cause = akl_host_parse(ngx_akl_host_text(url), &parsed);
+
+    return cause ? (char *) cause
+                 : ngx_akl_host_take(cf, url, defer, host, &parsed);
 }
 
 
@@ -29,37 +35,42 @@ char *
 ngx_akl_proxy_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
     ngx_akl_host_t *host)
 {
-    return ngx_akl_host_take(cf, url, defer, host, akl_host_proxy);
+    akl_host_t   parsed;
+    const char  *cause;
+
+    cause = akl_host_proxy(ngx_akl_host_text(url), &parsed);
+
+    return cause ? (char *) cause
+                 : ngx_akl_host_take(cf, url, defer, host, &parsed);
+}
+
+
+static akl_str_t
+ngx_akl_host_text(ngx_str_t *url)
+{
+    akl_str_t  text;
+
+    text.data = url->data;
+    text.len = url->len;
+
+    return text;
 }
 
 
 static char *
 ngx_akl_host_take(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
-    ngx_akl_host_t *host,
-    const char *(*parse)(akl_str_t url, akl_host_t *parsed))
+    ngx_akl_host_t *host, const akl_host_t *parsed)
 {
-    akl_str_t    text;
-    akl_host_t   parsed;
-    ngx_addr_t   addr;
-    const char  *cause;
-
-    text.data = url->data;
-    text.len = url->len;
-
-    cause = parse(text, &parsed);
-
-    if (cause) {
-        return (char *) cause;
-    }
+    ngx_addr_t  addr;
 
     ngx_memzero(host, sizeof(ngx_akl_host_t));
 
     host->url = *url;
-    host->host.data = (u_char *) parsed.host.data;
-    host->host.len = parsed.host.len;
-    host->prefix.data = (u_char *) parsed.prefix.data;
-    host->prefix.len = parsed.prefix.len;
-    host->port = (in_port_t) parsed.port;
+    host->host.data = (u_char *) parsed->host.data;
+    host->host.len = parsed->host.len;
+    host->prefix.data = (u_char *) parsed->prefix.data;
+    host->prefix.len = parsed->prefix.len;
+    host->port = (in_port_t) parsed->port;
 
     if (ngx_parse_addr(cf->pool, &addr, host->host.data, host->host.len)
         == NGX_OK)
@@ -77,7 +88,7 @@ ngx_akl_host_take(ngx_conf_t *cf, ngx_str_t *url, ngx_uint_t defer,
         return NGX_CONF_OK;
     }
 
-    if (parsed.brackets) {
+    if (parsed->brackets) {
         return "has no IPv6 address between its brackets";
     }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Debian packages: built in a clean root, installed, upgraded, purged.
 
-Takes minutes, root and a way to Debian's archive: make test-packages. 
+Takes minutes, root and a way to Debian's archive: make test-packages.
 """
 
 import hashlib
