@@ -229,6 +229,9 @@ ngx_http_akl_k8s_minted_verify(ngx_http_request_t *r,
     ngx_http_akl_k8s_config_t      *config;
     ngx_http_akl_k8s_minted_head_t   head;
 
+    used = 0;
+    config = NULL;
+
     ctx->cache = NGX_HTTP_AKL_K8S_CACHE_MISS;
 
     ngx_memzero(&head, sizeof(ngx_http_akl_k8s_minted_head_t));
