@@ -54,6 +54,7 @@ UNIT_SRCS =	$(sort $(wildcard t/unit/*.c))
 UNIT_HELP =	$(sort $(wildcard t/unit/lib/*.c))
 UNIT_HEADERS =	$(sort $(wildcard t/unit/*.h t/unit/lib/*.h))
 FUZZ_SRCS =	$(sort $(wildcard t/fuzz/fuzz_*.c))
+FUZZ_HEADERS =	$(wildcard t/fuzz/*.h)
 
 CLI =		$(OBJS)/akl-k8s
 UNITS =		$(patsubst t/unit/%.c,$(OBJS)/unit/%,$(UNIT_SRCS))
@@ -78,7 +79,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
-		test-images fuzz replay cost valgrind nginx-tests reproducible \
+		test-images fuzz replay replay-http cost valgrind nginx-tests reproducible \
 		interop e2e fixtures tools examples bench chaos soak demo lint clean install dist deb \
 		rpm apk test-packages \
 		FORCE
@@ -225,7 +226,7 @@ test-unit: unit
 
 ASAN =		$(OBJS)/asan
 
-test-asan: cli cli-asan $(INTEROPS) $(ASAN)/objs/nginx
+test-asan: cli cli-asan $(INTEROPS) $(REPLAYS) $(ASAN)/objs/nginx replay-http
 	$(TEST_ENV) AKL_NGINX="$(abspath $(ASAN))/objs/nginx" AKL_MODULE=static \
 	    AKL_EVENT_MODULE= AKL_FAULTY_MODULE=static \
 	    prove -j$(PROVE_JOBS) --exec '' $(TESTS)
@@ -340,18 +341,23 @@ endif
 
 $(eval $(call PLAIN_LIB,fuzzed,$(FUZZ_FLAGS),$(FUZZ_CC)))
 
-$(OBJS)/fuzz/%: t/fuzz/%.c t/fuzz/cost.c $(FUZZ_MAIN) t/fuzz/fuzz.h $(HEADERS) \
+$(OBJS)/fuzz/%: t/fuzz/%.c t/fuzz/cost.c $(FUZZ_MAIN) $(FUZZ_HEADERS) \
+		$(HEADERS) \
 		$(OBJS)/fuzzed/libakl.a
 	@mkdir -p $(@D)
 	$(or $(FUZZ_CC),$(CC)) -I. $(WARN) $(FUZZ_FLAGS) $(FUZZ_LINK) -o $@ $< \
 	    t/fuzz/cost.c $(FUZZ_MAIN) $(OBJS)/fuzzed/libakl.a $(PLAIN_LIBS)
 
-fuzz: $(FUZZERS)
-	t/fuzz/run $(OBJS) $(FUZZ_SECONDS) $(FUZZERS)
+include t/fuzz/http/engine.mk
+
+replay-http: $(ENGINE_REPLAYS)
+
+fuzz: $(FUZZERS) $(ENGINE_FUZZERS)
+	t/fuzz/run $(OBJS) $(FUZZ_SECONDS) $(FUZZERS) $(ENGINE_FUZZERS)
 
 # the same targets, by any compiler, for what was collected only: t/fuzz.t
 
-$(OBJS)/replay/%: t/fuzz/%.c t/fuzz/cost.c t/fuzz/driver.c t/fuzz/fuzz.h \
+$(OBJS)/replay/%: t/fuzz/%.c t/fuzz/cost.c t/fuzz/driver.c $(FUZZ_HEADERS) \
 		$(HEADERS) \
 		$(OBJS)/check/libakl.a
 	@mkdir -p $(@D)

@@ -35,11 +35,23 @@ def inputs():
     return folders
 
 
-def targets():
+def targets(folder='**'):
     """Return the names of all targets that there are sources of."""
     return sorted(os.path.basename(path)[len('fuzz_'):-len('.c')]
-                  for path in glob.glob(os.path.join(HERE, 'fuzz',
-                                                     'fuzz_*.c')))
+                  for path in glob.glob(os.path.join(
+                      HERE, 'fuzz', folder, 'fuzz_*.c'), recursive=True))
+
+
+def replay(target, folders):
+    """Hold one target to be well with all of its inputs."""
+    t.ok(folders, f'{target} has inputs')
+    number = sum(len(os.listdir(folder)) for folder in folders)
+    done = subprocess.run([os.path.join(REPLAY, f'fuzz_{target}'), *folders],
+                          stdout=subprocess.PIPE, cwd=t.dir,
+                          stderr=subprocess.STDOUT, check=False)
+    said = done.stdout.decode(errors='replace')
+    t.is_((done.returncode, said),
+          (0, f'{number} runs of {number} inputs\n'), target)
 
 
 @t.story
@@ -47,16 +59,18 @@ def each_target_takes_all_inputs_that_were_ever_collected(inputs):
     if not os.path.isdir(REPLAY):
         t.skip('the targets were not built')
         return
-    for target in targets():
-        folders = inputs.get(target, [])
-        t.ok(folders, f'{target} has inputs')
-        number = sum(len(os.listdir(folder)) for folder in folders)
-        done = subprocess.run([os.path.join(REPLAY, f'fuzz_{target}'),
-                               *folders], stdout=subprocess.PIPE, cwd=t.dir,
-                              stderr=subprocess.STDOUT, check=False)
-        said = done.stdout.decode(errors='replace')
-        t.is_((done.returncode, said),
-              (0, f'{number} runs of {number} inputs\n'), target)
+    for target in targets(''):
+        replay(target, inputs.get(target, []))
+
+
+@t.story
+def each_target_with_an_nginx_in_it_takes_all_inputs(inputs):
+    for target in targets('http'):
+        if not os.path.exists(os.path.join(REPLAY, f'fuzz_{target}')):
+            t.skip("these are linked with nginx's own sources, by make "
+                   'test-asan NGINX_SRC=DIR, or ./run asan')
+            return
+        replay(target, inputs.get(target, []))
 
 
 @t.story
