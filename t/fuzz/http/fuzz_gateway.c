@@ -48,7 +48,7 @@ static const char  http[] =
     "lingering_close off; reset_timedout_connection on;\n"
     "akl_k8s_zone akl:2m;\n"
     "akl_k8s_review_timeout 200ms connect=200ms;\n"
-    "akl_k8s_cache_valid 0;\n"
+    "akl_k8s_cache_valid 0 refused=0;\n"
     "akl_k8s_auth_method p-kmx8x116z7j9km {\n"
     "    bound_namespaces my-namespace-a my-namespace-b; token_ttl 1d;\n"
     "}\n"
