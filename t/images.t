@@ -271,11 +271,22 @@ def alpine(debian):
 def archives(debian):
     """The archives of libcurl and jansson that Debian has, as arguments."""
     stage = dockerfile.Stage(debian)
-    with open(debian + '/etc/apt/sources.list.d/source.list', 'w',
-              encoding='ascii') as file:
+    with open(debian + '/mirror/source.list', 'w', encoding='ascii') as file:
         file.write(f'deb-src {roots.MIRROR} {roots.SUITE} main\n')
-    stage.chroot(['sh', '-c', 'cd /mirror && apt-get update -q && apt-get '
-                  'source -q --download-only curl jansson'])
+    apt = ('apt-get -q -o Dir::Etc::SourceList=/mirror/source.list '
+           '-o Dir::Etc::SourceParts=-')
+    stage.chroot(['sh', '-c', f'cd /mirror && {apt} update && '
+                  f'{apt} source --download-only curl jansson'])
+    # jansson's releases have a configure, Debian's archive of it has none
+    stage.chroot(['sh', '-c', '''set -e
+        apt-get update -q
+        apt-get install -q -y --no-install-recommends \\
+            autoconf automake libtool make
+        mkdir /tmp/jansson
+        cd /tmp/jansson
+        tar -x -z -f /mirror/jansson_*.orig.tar.gz --strip-components=1
+        autoreconf -f -i
+        tar -c -z -f /mirror/jansson_*.orig.tar.gz -C /tmp jansson'''])
     given = {}
     for name in 'curl', 'jansson':
         found, = (one for one in os.listdir(debian + '/mirror')
