@@ -289,7 +289,8 @@ nginx-tests: module $(NGINX_BUILT)
 	    "make nginx-tests NGINX_TESTS=DIR" >&2; exit 1; }
 	$(TEST_ENV) t/nginx-tests/run.py $(NGINX_TESTS_FLAGS) $(NGINX_TESTS)
 
-# module and program, built in two directories: the same bytes
+# module and program, built in two directories: the same bytes; both have their
+# sources before either is built, as somebody may be at work in these
 
 TWICE =		$(abspath $(OBJS))/twice
 
@@ -298,7 +299,9 @@ reproducible:
 	for dir in one another/and/deeper; do \
 	    mkdir -p $(TWICE)/$$dir && \
 	    tar cf - config ngx_http_akl_k8s_module.c Makefile src t/event \
-	        | tar xf - -C $(TWICE)/$$dir && \
+	        | tar xf - -C $(TWICE)/$$dir || exit 1; \
+	done
+	for dir in one another/and/deeper; do \
 	    $(MAKE) -C $(TWICE)/$$dir OBJS=objs EVENT= module cli \
 	        NGINX_SRC=$(if $(NGINX_SRC),$(abspath $(NGINX_SRC))) \
 	        > $(TWICE)/$${dir%%/*}.log 2>&1 \
