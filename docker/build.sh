@@ -62,6 +62,12 @@ done
 make -C "$source" ${TARGETS:-module cli} OBJS="$work/objs" \
     NGINX_SRC="$work/nginx-$version" NGINX_FLAGS=--with-compat
 
-mkdir -p "$out/modules" "$out/bin"
+mkdir -p "$out/modules"
 cp "$work/objs/ngx_http_akl_k8s_module.so" "$out/modules/"
-cp "$work/objs/akl-k8s" "$out/bin/"
+
+case " ${TARGETS:-module cli} " in
+    *" cli "*)
+        mkdir -p "$out/bin"
+        cp "$work/objs/akl-k8s" "$out/bin/"
+        ;;
+esac

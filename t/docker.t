@@ -57,8 +57,8 @@ class Builder:
         """Run build.sh beside an nginx of that version.
 
         Return whether it went well and called make, and what it said; make
-        only notes what it was asked for, and makes an empty module and
-        program.
+        only notes what it was asked for, and makes an empty module, and an
+        empty program where that is among it.
         """
         made = os.path.join(self.dir, 'made')
         for name, text in (
@@ -67,8 +67,9 @@ class Builder:
                 ('make', f'echo "$@" > {made}\n'
                          'for arg; do case $arg in OBJS=*) '
                          'mkdir -p ${arg#OBJS=}\n'
-                         'touch ${arg#OBJS=}/ngx_http_akl_k8s_module.so '
-                         '${arg#OBJS=}/akl-k8s;; '
+                         'touch ${arg#OBJS=}/ngx_http_akl_k8s_module.so\n'
+                         'case " $* " in *" cli "*) '
+                         'touch ${arg#OBJS=}/akl-k8s;; esac;; '
                          'esac\ndone\n')):
             tokens.write_file(os.path.join(self.tools, name),
                               '#!/bin/sh\n' + text, 0o755)
@@ -122,6 +123,17 @@ def the_program_is_built_beside_the_module(builder):
     t.is_([os.listdir(os.path.join(out, name))
            for name in ('modules', 'bin')],
           [['ngx_http_akl_k8s_module.so'], ['akl-k8s']], 'both are put out')
+
+
+@t.story
+def the_module_is_built_alone_where_nothing_else_is_asked_for(builder):
+    digest = builder.archive('1.99.0')
+    result, said = builder.build('1.99.0', NGINX_SHA256=digest,
+                                 TARGETS='module')
+    t.is_(result, BUILT, 'the build')
+    t.unlike(said, 'cannot stat', 'of which nothing is missed')
+    t.is_(os.listdir(os.path.join(builder.dir, 'out')), ['modules'],
+          'what is put out')
 
 
 @t.story
