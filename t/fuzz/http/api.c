@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <jansson.h>
 #include <openssl/err.h>
@@ -361,6 +363,12 @@ answer(connection_t *c, const char *token, const char *namespace)
     if (has('u')) {
         put(c, refusal, sizeof(refusal) - 1);
         unasked = 1;
+
+        /* it has come: what is still on its way no client could notice */
+
+        while (ioctl(c->fd, SIOCOUTQ, &n) == 0 && n > 0) {
+            (void) usleep(100);
+        }
     }
 
     vouch(token, status, text, len);

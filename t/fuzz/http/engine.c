@@ -6,14 +6,12 @@
 #include <stdarg.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sanitizer/lsan_interface.h>
 
 #include "engine.h"
 
 
 #define ANSWER_MAX  (1024 * 1024)
-
-
-const char *__lsan_default_suppressions(void);
 
 
 static char       dir[] = "/tmp/akl-fuzz-XXXXXX";
@@ -180,15 +178,6 @@ keep_body(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-/* nginx copies the environment once, and forgets about it */
-
-const char *
-__lsan_default_suppressions(void)
-{
-    return "leak:ngx_init_setproctitle\n";
-}
-
-
 static void
 tell(const char *path)
 {
@@ -275,7 +264,12 @@ engine_start(const char *http, ...)
     ngx_argv = argv;
     ngx_argc = 1;
 
+    /* the environment is copied once, and nobody keeps where it is */
+
+    __lsan_disable();
     check(ngx_os_init(log) == NGX_OK);
+    __lsan_enable();
+
     check(ngx_crc32_table_init() == NGX_OK);
     ngx_slab_sizes_init();
     check(ngx_preinit_modules() == NGX_OK);
