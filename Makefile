@@ -351,7 +351,7 @@ $(OBJS)/fuzz/%: t/fuzz/%.c t/fuzz/cost.c $(FUZZ_MAIN) $(FUZZ_HEADERS) \
 	$(or $(FUZZ_CC),$(CC)) -I. $(WARN) $(FUZZ_FLAGS) $(FUZZ_LINK) -o $@ $< \
 	    t/fuzz/cost.c $(FUZZ_MAIN) $(OBJS)/fuzzed/libakl.a $(PLAIN_LIBS)
 
-include t/fuzz/http/engine.mk
+-include t/fuzz/http/engine.mk
 
 replay-http: $(ENGINE_REPLAYS)
 
