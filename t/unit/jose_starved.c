@@ -28,7 +28,8 @@
     "{\"kind\":\"TokenReview\",\"status\":{\"authenticated\":true,"           \
     "\"user\":{\"username\":\"system:serviceaccount:ns:sa\","                 \
     "\"uid\":\"u1\",\"groups\":[\"system:serviceaccounts\"],\"extra\":{"      \
-    "\"authentication.kubernetes.io/pod-name\":[\"\\u0070\"]}},"              \
+    "\"authentication.kubernetes.io/pod-name\":[\"\\u0070\"],"                \
+    "\"authentication.kubernetes.io/pod-uid\":[\"u2\"]}},"                    \
     "\"audiences\":[\"api\"]}}"
 
 
