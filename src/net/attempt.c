@@ -9,10 +9,8 @@ static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
 static u_char *ngx_akl_attempt_authority(u_char *p, ngx_str_t *name,
     in_port_t port);
 static CURLcode ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg);
-#if (LIBCURL_VERSION_NUM >= 0x075000)
 static int ngx_akl_attempt_clean(void *arg, char *peer, char *local,
     int peer_port, int local_port);
-#endif
 static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
     void *arg);
 static size_t ngx_akl_attempt_write(char *data, size_t size, size_t n,
@@ -150,12 +148,9 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, a);
     rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long) call->max_answer);
     rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) a->fresh);
-
-#if (LIBCURL_VERSION_NUM >= 0x075000)
     rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
                            ngx_akl_attempt_clean);
     rc |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, a);
-#endif
 
     if (target->proxy) {
         rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION,
@@ -354,8 +349,6 @@ ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg)
 }
 
 
-#if (LIBCURL_VERSION_NUM >= 0x075000)
-
 /*
  * Before the request is written.  What waits to be read on a connection that
  * was kept is the answer to no request: balancers send a 408 when they give up
@@ -379,8 +372,6 @@ ngx_akl_attempt_clean(void *arg, char *peer, char *local, int peer_port,
             && ngx_akl_sockets_spoken(a->call->target, local_port))
            ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
-
-#endif
 
 
 /* libcurl takes a head that was torn off for a whole one */

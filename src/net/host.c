@@ -127,8 +127,8 @@ ngx_akl_client_check(void)
 
     info = curl_version_info(CURLVERSION_NOW);
 
-    if (info->version_num < 0x074d00) {
-        return "libcurl 7.77 or later is needed";
+    if (info->version_num < 0x075000) {
+        return "libcurl 7.80 or later is needed";
     }
 
     p = info->ssl_version;
