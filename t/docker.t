@@ -159,6 +159,27 @@ def the_images_have_what_module_and_program_need():
 
 
 @t.story
+def what_the_images_copy_is_all_that_make_reads():
+    for name in ('Dockerfile', 'Dockerfile.alpine', 'Dockerfile.ingress-nginx'):
+        copied = re.findall(r'^COPY (?!--)(.*) (akl\S*)$', read(name), re.M)
+        root = os.path.join(t.dir, name)
+        for sources, to in copied:
+            for source in sources.split():
+                kept = os.path.join(nginx.ROOT, source)
+                target = os.path.join(root, to)
+                if os.path.isdir(kept):
+                    shutil.copytree(kept, target)
+                else:
+                    os.makedirs(target, exist_ok=True)
+                    shutil.copy(kept, target)
+        done = subprocess.run(
+            ['make', '-n', '-C', os.path.join(root, 'akl'), 'cli'],
+            capture_output=True, text=True, check=False)
+        t.is_(done.returncode, 0, f'{name}: a build is planned')
+        t.unlike(done.stderr, 'No such file', f'{name}: nothing is missed')
+
+
+@t.story
 def what_the_mirror_does_not_have_is_not_built(builder):
     digest = builder.archive('1.99.0')
     t.is_(builder.build('1.99.1', NGINX_SHA256=digest)[0], NOT_BUILT,
