@@ -5,8 +5,8 @@
 
 DIRECTORY is a checkout of nginx-tests; FILE is a name in it, else all suites
 of http are run.  nginx is best one with all of its modules built in, as of
-"make nginx-tests NGINX_SRC=DIR NGINX_FLAGS=..."; Debian's has some of them beside
-it, whose directory TEST_NGINX_MODULES names.  Each runs twice under the
+"make nginx-tests NGINX_SRC=DIR NGINX_FLAGS=..."; Debian's has some of them
+beside it, whose directory TEST_NGINX_MODULES names.  Each runs twice under the
 nginx of AKL_NGINX: as it is, and with the module of AKL_MODULE loaded and an
 auth config at the top of each http block.  What fails with the module alone is
 run again, to tell it from what fails now and then.  The table is printed, and
