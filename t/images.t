@@ -248,26 +248,6 @@ exec apt-get install -q -y --no-install-recommends $packages
 
 
 @t.shared
-def alpine(debian):
-    """The root of an Alpine with nginx, or of a Debian with an apk."""
-    root = os.path.join(t.dir, 'alpine')
-    tar = os.environ.get('AKL_ALPINE_ROOT')
-    if tar:
-        os.makedirs(root)
-        sh('tar', '-C', root, '-xf', tar)
-        for path in '/etc/resolv.conf', '/etc/hosts':
-            shutil.copy(path, root + path)
-    else:
-        t.note('no AKL_ALPINE_ROOT, a root file system of nginx:*-alpine: '
-               'Debian stands in for it')
-        sh('cp', '-a', debian, root)
-        tokens_write(root + '/usr/sbin/apk', ADD.replace('@cases@', '\n'.join(
-            f'        {name}) packages="$packages {package}" ;;'
-            for name, package in APK.items())))
-    return root
-
-
-@t.shared
 def archives(debian):
     """The archives of libcurl and jansson that Debian has, as arguments."""
     stage = dockerfile.Stage(debian)
@@ -297,6 +277,30 @@ def archives(debian):
         given[f'{name.upper()}_URL'] = f'file:///mirror/{found}'
         given[f'{name.upper()}_SHA256'] = digest
     return given
+
+
+@t.shared
+def alpine(debian, archives):
+    """The root of an Alpine with nginx, or of a Debian with an apk.
+
+    It is copied once the archives are on its mirror.
+    """
+    assert archives
+    root = os.path.join(t.dir, 'alpine')
+    tar = os.environ.get('AKL_ALPINE_ROOT')
+    if tar:
+        os.makedirs(root)
+        sh('tar', '-C', root, '-xf', tar)
+        for path in '/etc/resolv.conf', '/etc/hosts':
+            shutil.copy(path, root + path)
+    else:
+        t.note('no AKL_ALPINE_ROOT, a root file system of nginx:*-alpine: '
+               'Debian stands in for it')
+        sh('cp', '-a', debian, root)
+        tokens_write(root + '/usr/sbin/apk', ADD.replace('@cases@', '\n'.join(
+            f'        {name}) packages="$packages {package}" ;;'
+            for name, package in APK.items())))
+    return root
 
 
 @t.story
