@@ -52,7 +52,7 @@ ngx_akl_memory_realloc(void *p, size_t size)
         return p;
     }
 
-    to = malloc(size);
+    to = malloc(ngx_max(size, 1));
     if (to == NULL) {
         return NULL;
     }
