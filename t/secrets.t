@@ -256,6 +256,21 @@ def nothing_is_left_of_a_token_that_was_refused(cluster, gateway):
 
 
 @t.story
+def nothing_is_left_of_what_api_servers_said_on_any_connection(
+        cluster, gateway):
+    cluster.api.fault('close_after')
+    try:
+        for number in range(4):
+            pod = cluster.issue()
+            answer = client.post(gateway.port, VAULT,
+                                 {'role': CONFIG, 'jwt': pod})
+            t.is_(answer.status, 200, f'login {number}')
+            gone(gateway, given_by(answer, pod), f'login {number}: gone')
+    finally:
+        cluster.api.clear()
+
+
+@t.story
 def nothing_is_left_of_a_minted_token_that_was_used(cluster, gateway):
     for how, more in (('', {}), (', over TLS', {'context': client.tls()})):
         port = gateway.port_of('port1') if more else gateway.port

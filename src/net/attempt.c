@@ -8,7 +8,6 @@
 static ngx_int_t ngx_akl_attempt_url(ngx_akl_attempt_t *a);
 static u_char *ngx_akl_attempt_authority(u_char *p, ngx_str_t *name,
     in_port_t port);
-static CURLcode ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg);
 static int ngx_akl_attempt_clean(void *arg, char *peer, char *local,
     int peer_port, int local_port);
 static size_t ngx_akl_attempt_header(char *data, size_t size, size_t n,
@@ -113,7 +112,6 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
 
     a->looks = 0;
     a->connecting = 0;
-    a->tunneled = 0;
     a->begun = 0;
     a->headed = 0;
     a->no_memory = 0;
@@ -151,12 +149,6 @@ ngx_akl_attempt_send(ngx_akl_attempt_t *a)
     rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
                            ngx_akl_attempt_clean);
     rc |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, a);
-
-    if (target->proxy) {
-        rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION,
-                               ngx_akl_attempt_tunneled);
-        rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, a);
-    }
 
     if (call->body.len) {
         rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -336,19 +328,6 @@ ngx_akl_attempt_authority(u_char *p, ngx_str_t *name, in_port_t port)
 }
 
 
-/* libcurl makes TLS ready when it has a way to the host, not before */
-
-static CURLcode
-ngx_akl_attempt_tunneled(CURL *easy, void *ctx, void *arg)
-{
-    ngx_akl_attempt_t  *a = arg;
-
-    a->tunneled = 1;
-
-    return CURLE_OK;
-}
-
-
 /*
  * Before the request is written.  What waits to be read on a connection that
  * was kept is the answer to no request: balancers send a 408 when they give up
@@ -509,8 +488,6 @@ ngx_akl_attempt_stop(ngx_akl_attempt_t *a)
     curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, NULL);
     curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, NULL);
-    curl_easy_setopt(a->easy, CURLOPT_SSL_CTX_FUNCTION, NULL);
-    curl_easy_setopt(a->easy, CURLOPT_SSL_CTX_DATA, NULL);
 
     (void) ngx_akl_sockets_for(a->easy, NULL);
 
@@ -548,5 +525,5 @@ ngx_uint_t
 ngx_akl_attempt_connected(ngx_akl_attempt_t *a)
 {
     return ngx_akl_socket_established(a->socket)
-           && (a->call->target->proxy == NULL || a->tunneled);
+           && (a->call->target->proxy == NULL || a->opening.secured);
 }

@@ -27,7 +27,6 @@ typedef struct {
                                         /* "::ADDRESS:PORT", a proxy's, too */
     unsigned              running:1;    /* the handle is with libcurl */
     unsigned              connecting:1; /* over a socket of its own making */
-    unsigned              tunneled:1;   /* a proxy has connected, TLS begins */
     unsigned              fresh:1;      /* on a connection of its own now */
     unsigned              begun:1;      /* a line of an answer has come */
     unsigned              headed:1;     /* all header lines have */

@@ -5,11 +5,14 @@
 
 #include "sockets.h"
 
+#include <openssl/ssl.h>
+
 
 static curl_socket_t ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address);
 static ngx_int_t ngx_akl_sockets_keep(curl_socket_t s, void *owner);
 static int ngx_akl_sockets_close(void *data, curl_socket_t s);
+static CURLcode ngx_akl_sockets_tls(CURL *easy, void *tls, void *data);
 static in_port_t ngx_akl_sockets_port(curl_socket_t s);
 
 
@@ -27,6 +30,7 @@ ngx_akl_sockets_own(CURL *easy)
                           ngx_akl_sockets_make);
     rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
                            ngx_akl_sockets_close);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ngx_akl_sockets_tls);
 
     return (rc == CURLE_OK) ? NGX_OK : NGX_ERROR;
 }
@@ -35,12 +39,39 @@ ngx_akl_sockets_own(CURL *easy)
 ngx_int_t
 ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening)
 {
+    ngx_uint_t  rc;
+
     if (opening) {
         opening->err = 0;
+        opening->secured = 0;
     }
 
-    return (curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opening) == CURLE_OK)
-           ? NGX_OK : NGX_ERROR;
+    rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, opening);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, opening);
+
+    return (rc == CURLE_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * libcurl makes TLS ready when it has a way to the host, not before.  Answers
+ * hold the pod's token: OpenSSL is not to leave them in its buffers.
+ */
+
+static CURLcode
+ngx_akl_sockets_tls(CURL *easy, void *tls, void *data)
+{
+    ngx_akl_opening_t  *opening = data;
+
+#ifdef SSL_OP_CLEANSE_PLAINTEXT
+    (void) SSL_CTX_set_options(tls, SSL_OP_CLEANSE_PLAINTEXT);
+#endif
+
+    if (opening) {
+        opening->secured = 1;
+    }
+
+    return CURLE_OK;
 }
 
 

@@ -31,6 +31,8 @@ typedef struct {
 typedef struct {
     void              *owner;
     ngx_err_t          err;             /* 0, or why there is none */
+    ngx_uint_t         secured;         /* there is a way to the host, through
+                                           a proxy too, and TLS begins on it */
 } ngx_akl_opening_t;
 
 
@@ -48,9 +50,10 @@ ngx_uint_t ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s);
 ngx_int_t ngx_akl_sockets_own(CURL *easy);
 
 /*
- * Sets whom the next transfer's sockets are made for: "opening" stays the
- * caller's and lives until the transfer is out, its owner tells sockets apart.
- * NULL takes it back.  NGX_OK or NGX_ERROR.
+ * Sets whom the next transfer's sockets are made for, and has TLS on them told
+ * and made ready: "opening" stays the caller's and lives until the transfer is
+ * out, its owner tells sockets apart.  NULL takes it back.  NGX_OK, or
+ * NGX_ERROR.
  */
 ngx_int_t ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening);
 

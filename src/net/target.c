@@ -5,7 +5,6 @@
 #include "target.h"
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
 
 #define NGX_AKL_TARGET_IDLE    64               /* handles kept */
@@ -23,7 +22,6 @@ typedef struct {
 static void ngx_akl_target_drop_idle(ngx_akl_target_t *target);
 static ngx_int_t ngx_akl_target_copy(ngx_str_t *to, ngx_str_t *from);
 static ngx_int_t ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy);
-static CURLcode ngx_akl_target_tls(CURL *easy, void *tls, void *data);
 static ngx_int_t ngx_akl_target_roots(ngx_akl_target_t *target, CURL *easy);
 static ngx_int_t ngx_akl_blob(CURL *easy, CURLoption option,
     ngx_str_t *text);
@@ -304,9 +302,7 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
 
     if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK
         || curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK
-        || curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ngx_akl_target_tls)
-           != CURLE_OK)
+        || curl_easy_setopt(easy, CURLOPT_USERAGENT, ngx_akl_agent) != CURLE_OK)
     {
         return NGX_ERROR;
     }
@@ -339,19 +335,6 @@ ngx_akl_target_options(ngx_akl_target_t *target, CURL *easy)
     }
 
     return NGX_OK;
-}
-
-
-/* answers hold the pod's token: OpenSSL is not to leave them in its buffers */
-
-static CURLcode
-ngx_akl_target_tls(CURL *easy, void *tls, void *data)
-{
-#ifdef SSL_OP_CLEANSE_PLAINTEXT
-    (void) SSL_CTX_set_options(tls, SSL_OP_CLEANSE_PLAINTEXT);
-#endif
-
-    return CURLE_OK;
 }
 
 
