@@ -79,7 +79,7 @@ TEST_ENV =	AKL_NGINX="$(strip $(NGINX))" \
 		CMOCKA_MESSAGE_OUTPUT=tap
 
 .PHONY:		all module cli cli-asan unit nginx test test-login test-unit test-asan \
-		test-images fuzz replay replay-http cost valgrind nginx-tests reproducible \
+		test-images fuzz fuzzers replay replay-http cost valgrind nginx-tests reproducible \
 		interop e2e fixtures tools examples bench chaos soak demo lint clean install dist deb \
 		rpm apk test-packages \
 		FORCE
@@ -355,8 +355,12 @@ $(OBJS)/fuzz/%: t/fuzz/%.c t/fuzz/cost.c $(FUZZ_MAIN) $(FUZZ_HEADERS) \
 
 replay-http: $(ENGINE_REPLAYS)
 
-fuzz: $(FUZZERS) $(ENGINE_FUZZERS)
+fuzzers: $(FUZZERS) $(ENGINE_FUZZERS)
+
+fuzz: fuzzers
 	t/fuzz/run $(OBJS) $(FUZZ_SECONDS) $(FUZZERS) $(ENGINE_FUZZERS)
+	@test -n "$(NGINX_SRC)" || echo "left out, for want of NGINX_SRC=DIR:" \
+	    $(patsubst t/fuzz/http/fuzz_%.c,%,$(wildcard t/fuzz/http/fuzz_*.c))
 
 # the same targets, by any compiler, for what was collected only: t/fuzz.t
 
