@@ -208,7 +208,7 @@ ngx_akl_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
         known->connection = NULL;
 
         if (!open) {
-            known->owner = NULL;
+            ngx_akl_socket_forget(known);
         }
 
         return 0;

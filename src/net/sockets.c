@@ -11,14 +11,23 @@
 static curl_socket_t ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address);
 static ngx_int_t ngx_akl_sockets_keep(curl_socket_t s, void *owner);
+static ngx_int_t ngx_akl_sockets_grow(curl_socket_t s);
+static void ngx_akl_sockets_sweep(void);
+static ngx_uint_t ngx_akl_sockets_gone(ngx_akl_sock_t *known);
 static int ngx_akl_sockets_close(void *data, curl_socket_t s);
 static CURLcode ngx_akl_sockets_tls(CURL *easy, void *tls, void *data);
 static in_port_t ngx_akl_sockets_port(curl_socket_t s);
 
 
-static ngx_akl_sock_t  *ngx_akl_sockets;        /* by descriptor */
-static ngx_uint_t       ngx_akl_sockets_n;
-static ngx_uint_t       ngx_akl_sockets_count;
+#define NGX_AKL_SOCKETS_SWEEP  2        /* looked at for each that is made */
+
+
+static ngx_akl_sock_t  **ngx_akl_sockets;       /* by descriptor, or NULL */
+static ngx_uint_t        ngx_akl_sockets_n;
+static ngx_uint_t        ngx_akl_sockets_count;
+static ngx_queue_t       ngx_akl_sockets_all = {        /* of ngx_akl_sock_t */
+    &ngx_akl_sockets_all, &ngx_akl_sockets_all
+};
 
 
 ngx_int_t
@@ -75,6 +84,12 @@ ngx_akl_sockets_tls(CURL *easy, void *tls, void *data)
 }
 
 
+/*
+ * A socket is opened by a transfer alone, between its ngx_akl_sockets_for() and
+ * the one with NULL, which follows once the handle is out of libcurl's hands:
+ * there always is an opening.
+ */
+
 static curl_socket_t
 ngx_akl_sockets_make(void *data, curlsocktype purpose,
     struct curl_sockaddr *address)
@@ -107,9 +122,8 @@ ngx_akl_sockets_make(void *data, curlsocktype purpose,
 static ngx_int_t
 ngx_akl_sockets_keep(curl_socket_t s, void *owner)
 {
-    ngx_uint_t       n;
-    ngx_akl_sock_t  *socks;
-    ngx_file_info_t  st;
+    ngx_akl_sock_t   *known;
+    ngx_file_info_t   st;
 
     if (fcntl(s, F_SETFD, FD_CLOEXEC) == -1
         || ngx_fd_info(s, &st) == NGX_FILE_ERROR)
@@ -117,30 +131,114 @@ ngx_akl_sockets_keep(curl_socket_t s, void *owner)
         return NGX_ERROR;
     }
 
-    if ((ngx_uint_t) s >= ngx_akl_sockets_n) {
-        n = ngx_max((ngx_uint_t) s + 1, ngx_akl_sockets_n * 2);
+    known = ngx_akl_socket(s);
 
-        socks = realloc(ngx_akl_sockets, n * sizeof(ngx_akl_sock_t));
-
-        if (socks == NULL) {
-            ngx_set_errno(NGX_ENOMEM);
-            return NGX_ERROR;
-        }
-
-        ngx_memzero(socks + ngx_akl_sockets_n,
-                    (n - ngx_akl_sockets_n) * sizeof(ngx_akl_sock_t));
-
-        ngx_akl_sockets = socks;
-        ngx_akl_sockets_n = n;
+    if (known) {
+        /* closed without a word */
+        ngx_akl_socket_forget(known);
     }
 
-    ngx_memzero(&ngx_akl_sockets[s], sizeof(ngx_akl_sock_t));
-    ngx_akl_sockets[s].owner = owner;
-    ngx_akl_sockets[s].dev = st.st_dev;
-    ngx_akl_sockets[s].ino = st.st_ino;
+    ngx_akl_sockets_sweep();
+
+    if (ngx_akl_sockets_grow(s) != NGX_OK) {
+        ngx_set_errno(NGX_ENOMEM);
+        return NGX_ERROR;
+    }
+
+    known = calloc(1, sizeof(ngx_akl_sock_t));
+
+    if (known == NULL) {
+        ngx_set_errno(NGX_ENOMEM);
+        return NGX_ERROR;
+    }
+
+    known->fd = s;
+    known->owner = owner;
+    known->dev = st.st_dev;
+    known->ino = st.st_ino;
+
+    ngx_akl_sockets[s] = known;
+    ngx_queue_insert_tail(&ngx_akl_sockets_all, &known->all);
     ngx_akl_sockets_count++;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_akl_sockets_grow(curl_socket_t s)
+{
+    ngx_uint_t        n;
+    ngx_akl_sock_t  **socks;
+
+    if ((ngx_uint_t) s < ngx_akl_sockets_n) {
+        return NGX_OK;
+    }
+
+    n = ngx_max((ngx_uint_t) s + 1, ngx_akl_sockets_n * 2);
+
+    socks = realloc(ngx_akl_sockets, n * sizeof(ngx_akl_sock_t *));
+
+    if (socks == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(socks + ngx_akl_sockets_n,
+                (n - ngx_akl_sockets_n) * sizeof(ngx_akl_sock_t *));
+
+    ngx_akl_sockets = socks;
+    ngx_akl_sockets_n = n;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Those that were closed without a word would pile up where an API server
+ * refuses each connect: for each socket that is made the two that were looked
+ * at the longest ago are looked at, so that no more of them are left than
+ * there are open ones, or so.
+ */
+
+static void
+ngx_akl_sockets_sweep(void)
+{
+    ngx_uint_t    i;
+    ngx_queue_t  *q;
+
+    for (i = 0; i < NGX_AKL_SOCKETS_SWEEP; i++) {
+
+        if (ngx_queue_empty(&ngx_akl_sockets_all)) {
+            return;
+        }
+
+        q = ngx_queue_head(&ngx_akl_sockets_all);
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&ngx_akl_sockets_all, q);
+
+        (void) ngx_akl_sockets_gone(ngx_queue_data(q, ngx_akl_sock_t, all));
+    }
+}
+
+
+/*
+ * 1 where a socket of ours is closed; it is forgotten, unless libcurl has yet
+ * to say that it does not wait for it any more.
+ */
+
+static ngx_uint_t
+ngx_akl_sockets_gone(ngx_akl_sock_t *known)
+{
+    if (ngx_akl_socket_open(known, known->fd)) {
+        return 0;
+    }
+
+    if (known->connection == NULL) {
+        ngx_akl_socket_forget(known);
+    }
+
+    return 1;
 }
 
 
@@ -152,7 +250,7 @@ ngx_akl_sockets_close(void *data, curl_socket_t s)
     known = ngx_akl_socket(s);
 
     if (known) {
-        known->owner = NULL;
+        ngx_akl_socket_forget(known);
     }
 
     return close(s);
@@ -162,13 +260,20 @@ ngx_akl_sockets_close(void *data, curl_socket_t s)
 ngx_akl_sock_t *
 ngx_akl_socket(curl_socket_t s)
 {
-    if (s < 0 || (ngx_uint_t) s >= ngx_akl_sockets_n
-        || ngx_akl_sockets[s].owner == NULL)
-    {
+    if (s < 0 || (ngx_uint_t) s >= ngx_akl_sockets_n) {
         return NULL;
     }
 
-    return &ngx_akl_sockets[s];
+    return ngx_akl_sockets[s];
+}
+
+
+void
+ngx_akl_socket_forget(ngx_akl_sock_t *known)
+{
+    ngx_akl_sockets[known->fd] = NULL;
+    ngx_queue_remove(&known->all);
+    free(known);
 }
 
 
@@ -190,24 +295,28 @@ ngx_uint_t
 ngx_akl_sockets_spoken(void *owner, in_port_t port)
 {
     u_char           ch;
-    ngx_uint_t       i;
+    ngx_queue_t     *q, *next;
     ngx_akl_sock_t  *known;
 
-    for (i = 0; i < ngx_akl_sockets_n; i++) {
-        known = &ngx_akl_sockets[i];
+    for (q = ngx_queue_head(&ngx_akl_sockets_all);
+         q != ngx_queue_sentinel(&ngx_akl_sockets_all);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        known = ngx_queue_data(q, ngx_akl_sock_t, all);
 
         if (known->owner != owner || (known->port && known->port != port)
-            || !ngx_akl_socket_open(known, (curl_socket_t) i))
+            || ngx_akl_sockets_gone(known))
         {
             continue;
         }
 
         if (known->port == 0) {
-            known->port = ngx_akl_sockets_port((curl_socket_t) i);
+            known->port = ngx_akl_sockets_port(known->fd);
         }
 
         if (known->port == port
-            && recv((int) i, &ch, 1, MSG_PEEK|MSG_DONTWAIT) != -1)
+            && recv(known->fd, &ch, 1, MSG_PEEK|MSG_DONTWAIT) != -1)
         {
             return 1;
         }
@@ -236,18 +345,17 @@ ngx_akl_sockets_port(curl_socket_t s)
 void
 ngx_akl_sockets_retire(void *owner)
 {
-    ngx_uint_t       i;
+    ngx_queue_t     *q, *next;
     ngx_akl_sock_t  *known;
 
-    for (i = 0; i < ngx_akl_sockets_n; i++) {
-        known = &ngx_akl_sockets[i];
+    for (q = ngx_queue_head(&ngx_akl_sockets_all);
+         q != ngx_queue_sentinel(&ngx_akl_sockets_all);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        known = ngx_queue_data(q, ngx_akl_sock_t, all);
 
-        if (known->owner != owner) {
-            continue;
-        }
-
-        if (!ngx_akl_socket_open(known, (curl_socket_t) i)) {
-            known->owner = NULL;
+        if (known->owner != owner || ngx_akl_sockets_gone(known)) {
             continue;
         }
 
@@ -261,7 +369,7 @@ ngx_akl_sockets_retire(void *owner)
          * written to: what fails in closing would be taken for the cause of
          * that request's own failure.
          */
-        (void) shutdown((curl_socket_t) i, SHUT_RD);
+        (void) shutdown(known->fd, SHUT_RD);
     }
 }
 
@@ -297,6 +405,13 @@ ngx_akl_sockets_opened(void)
 void
 ngx_akl_sockets_free(void)
 {
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&ngx_akl_sockets_all)) {
+        q = ngx_queue_head(&ngx_akl_sockets_all);
+        ngx_akl_socket_forget(ngx_queue_data(q, ngx_akl_sock_t, all));
+    }
+
     free(ngx_akl_sockets);
 
     ngx_akl_sockets = NULL;

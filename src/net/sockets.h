@@ -18,7 +18,9 @@
  */
 
 typedef struct {
-    void              *owner;           /* NULL: not one of ours */
+    ngx_queue_t        all;             /* among all of ours */
+    curl_socket_t      fd;
+    void              *owner;
     dev_t              dev;
     ino_t              ino;
     CURL              *easy;            /* of the transfer that uses it */
@@ -42,6 +44,9 @@ ngx_akl_sock_t *ngx_akl_socket(curl_socket_t s);
 /* 1 where the descriptor is open, and is what "known" (or NULL) says it is. */
 ngx_uint_t ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s);
 
+/* Forgets one of ours, which is closed; "known" is gone then. */
+void ngx_akl_socket_forget(ngx_akl_sock_t *known);
+
 /*
  * Sets the options by which a handle's sockets are made and closed under our
  * eyes.  Each transfer needs an ngx_akl_sockets_for() of its own.  NGX_OK or
@@ -59,7 +64,8 @@ ngx_int_t ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening);
 
 /*
  * 1 where something waits to be read on an owner's connection from that local
- * port, be it the end: what the peer has said before anybody asked.
+ * port, be it the end: what the peer has said before anybody asked.  Looks
+ * through our own sockets, however many descriptors there are besides.
  */
 ngx_uint_t ngx_akl_sockets_spoken(void *owner, in_port_t port);
 

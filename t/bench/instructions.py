@@ -5,20 +5,32 @@ way to hold two builds of the module against each other.  The kernel's share is
 not in it.
 """
 
+import contextlib
 import os
 import re
+import socket
 
 import ground
 from ground import client
 
 FEW, MANY = 100, 500    # requests of the two runs of which each count is made
+IDLE = 5000             # clients that are connected, and say nothing
 WRAP = 'valgrind --tool=callgrind --callgrind-out-file={}'
 
 
-def collected(place, requests, load):
+def idle_clients(port, number):
+    """Connect so many clients; return what closes them."""
+    clients = contextlib.ExitStack()
+    for _ in range(number):
+        clients.enter_context(socket.create_connection(('127.0.0.1', port)))
+    return clients
+
+
+def collected(place, requests, load, idle=0):
     """Send all over one connection; return what nginx took for it and start.
 
-    There is one process, so that valgrind's last line tells of all.
+    There is one process, so that valgrind's last line tells of all.  So many
+    idle clients are connected before.
     """
     former = os.environ.get('AKL_WRAP')
     place.test.asked = getattr(place.test, 'asked', 0) + 1
@@ -28,7 +40,8 @@ def collected(place, requests, load):
     try:
         gateway = place.start_gateway(zone='4m', name=name, pinned=False,
                                       master=False, load=load, timeout='60s')
-        answers = client.crowd(gateway.port, requests, 1)
+        with idle_clients(gateway.port, idle):
+            answers = client.crowd(gateway.port, requests, 1)
         gateway.quit()
     finally:
         del os.environ['AKL_WRAP']
@@ -43,7 +56,7 @@ def collected(place, requests, load):
 
 
 def requests_of(place):
-    """Return the name of each kind of request -> the requests."""
+    """Return the name of each kind -> the requests, and how many idle."""
     place.start_gateway()
     minted = place.minted('P-256', MANY)
     head, signature = ground.pod_token().rsplit('.', 1)
@@ -59,13 +72,15 @@ def requests_of(place):
                             {'Content-Type': 'application/json'},
                             ground.login_body(pod), close=False)
 
+    cold = [login(pod) for pod in pods]
     return {
-        'open': [get('/open/small.txt', minted[0])] * MANY,
-        'guarded': [get('/es256/small.txt', minted[0])] * MANY,
-        'guard_cold_es256': [get('/es256/small.txt', token)
-                             for token in minted],
-        'hot_login': [login(pods[0])] * MANY,
-        'cold_login_es256': [login(pod) for pod in pods]}
+        'open': ([get('/open/small.txt', minted[0])] * MANY, 0),
+        'guarded': ([get('/es256/small.txt', minted[0])] * MANY, 0),
+        'guard_cold_es256': ([get('/es256/small.txt', token)
+                              for token in minted], 0),
+        'hot_login': ([login(pods[0])] * MANY, 0),
+        'cold_login_es256': (cold, 0),
+        'cold_login_es256 in a crowd': (cold, IDLE)}
 
 
 def instructions(place, against=None):
@@ -74,11 +89,11 @@ def instructions(place, against=None):
     against is the path of another build of the module.
     """
     figures = {}
-    for name, requests in requests_of(place).items():
+    for name, (requests, idle) in requests_of(place).items():
         for load, label in ((True, name), (against, f'{name}, against')):
             if load:
-                few = collected(place, requests[:FEW], load)
-                many = collected(place, requests, load)
+                few = collected(place, requests[:FEW], load, idle)
+                many = collected(place, requests, load, idle)
                 figures[label] = round((many - few) / (MANY - FEW))
         if against:
             figures[f'{name} / against'] = (
