@@ -10,6 +10,7 @@
 #define NGX_AKL_TARGET_IDLE    64               /* handles kept */
 #define NGX_AKL_TARGET_NEVER   172800000L       /* ms, longer than any limit */
 #define NGX_AKL_TARGET_MAXAGE  60L              /* s that a connection idles */
+#define NGX_AKL_TARGET_UPLOAD  16384L           /* bytes written at once */
 #define NGX_AKL_TARGET_CA_AGE  3600L            /* s, the system's bundle */
 
 
@@ -45,6 +46,12 @@ static const ngx_akl_option_t  ngx_akl_options[] = {
     { CURLOPT_TCP_NODELAY, 1 },
     { CURLOPT_TCP_KEEPALIVE, 1 },
     { CURLOPT_MAXAGE_CONN, NGX_AKL_TARGET_MAXAGE },
+
+    /*
+     * The buffer is allocated for each request and overwritten after it: a
+     * review seldom needs the least that there is, and never the usual 64k.
+     */
+    { CURLOPT_UPLOAD_BUFFERSIZE, NGX_AKL_TARGET_UPLOAD },
 
     /*
      * Time is kept by nginx's timers alone: libcurl counts the TLS handshake
