@@ -22,8 +22,6 @@ from minted import ISSUER, bearer, key  # noqa: E402
 
 CURL = shutil.which('curl')
 H2 = nginx_.has('http_v2_module')
-NEW_H2 = [int(x) for x in nginx_.version().split('nginx/')[1].split()[0]
-          .split('.')[:2]] >= [1, 25]
 SIZE = 100 << 20
 HTTP = '''
     @method@
@@ -130,15 +128,12 @@ HTTP = '''
 
 LISTEN = H2SERVER = ''
 if H2:
-    LISTEN = 'listen 127.0.0.1:@port3@ http2;'
+    LISTEN = nginx_.http2('127.0.0.1:@port3@')
     H2SERVER = '''server {
-        listen 127.0.0.1:@port2@ http2;
+        @http2@
         location / { default_type application/grpc;
                      return 200 "$http_authorization"; }
-    }'''
-    if NEW_H2:
-        LISTEN = 'listen 127.0.0.1:@port3@; http2 on;'
-        H2SERVER = H2SERVER.replace(' http2;', '; http2 on;')
+    }'''.replace('@http2@', nginx_.http2('127.0.0.1:@port2@'))
 else:
     HTTP = HTTP.replace('grpc_set_header', '#').replace('grpc_pass', '#')
 HTTP = HTTP.replace('@listen@', LISTEN).replace('@h2server@', H2SERVER)

@@ -118,6 +118,8 @@ t.done_testing()
                         ('crit', 'SSL_do_handshake() failed'),
                         ('alert', 'worker process 3 exited on signal 11'),
                         ('alert', 'ignoring stale global SSL error'),
+                        ('warn', 'the "listen ... http2" directive is '
+                         'deprecated, use the "http2" directive instead'),
                         ('info', 'open socket #4 left in connection 3')):
         t.is_(closing(script(body.format(level, text, ''))[1]),
               ['no alerts'], f'caught: [{level}] {text}')

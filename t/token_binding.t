@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import certs  # noqa: E402
 import http2  # noqa: E402
+import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
 from dialects import FORM, token_exchange  # noqa: E402
@@ -32,7 +33,7 @@ HTTP = '''
     ssl_session_cache shared:tls:1m;
     server {
         listen 127.0.0.1:@port@;
-        listen 127.0.0.1:@port1@ ssl http2;
+        @http2@
         location = /v2/auth { akl_k8s_auth; }
         location = /v1/auth/kubernetes/login { akl_k8s_auth vault; }
         location = /token { akl_k8s_auth oauth; }
@@ -49,7 +50,7 @@ HTTP = '''
         location = /own { akl_k8s_revoke self; }
         location = /revoke-self { akl_k8s_revoke vault; }
     }
-'''
+'''.replace('@http2@', nginx_.http2('127.0.0.1:@port1@ ssl'))
 
 t = Test(need_module=True)
 

@@ -4,6 +4,7 @@ import base64
 import urllib.parse
 
 import client
+import nginx as nginx_
 import tokens
 from cluster import ACCESS_ID, CONFIG
 
@@ -69,10 +70,11 @@ class Gateway:
                 }
             }
             server {
-                listen 127.0.0.1:@port1@ http2;
+                @http2@
                 location = /v2/auth { akl_k8s_auth; }
             }
-        ''', method=cluster.method(),
+        '''.replace('@http2@', nginx_.http2('127.0.0.1:@port1@')),
+            method=cluster.method(),
             configs=cluster.config()
             + cluster.config(name='team/a', kind='P-256')
             + cluster.config(name='team..a')

@@ -404,11 +404,14 @@ class Nginx:
     def alerts(self):
         """Return the lines that no healthy server writes.
 
+        One is that of a directive for which this nginx has another.
+
         A master that is told to stop kills each process that has not ended
         after 1.6 s, and a sanitizer's search for leaks may take longer.
         """
         wrong = self.grep(r'\[(alert|emerg|crit)\]|open socket .* left|'
-                          r'stale global SSL error|exited on signal')
+                          r'stale global SSL error|exited on signal|'
+                          r'is deprecated, use the')
         late = [] if self.stopped_at is None else self.grep(
             r' process \d+ exited on signal 9$', self.stopped_at)
         return [line for line in wrong if line not in late
