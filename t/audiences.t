@@ -16,7 +16,7 @@ ISSUERS = ['vault://my-namespace-a/vault-issuer', 'vault://cluster-issuer',
            'https://gw.example.com']
 MISMATCH = 401, 'audience_mismatch'
 HTTP = '''
-    akl_k8s_cache_valid 1m refused=0;
+    akl_k8s_cache_valid 1h refused=0;
     @method@
     @configs@
     server {

@@ -12,6 +12,7 @@ from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
 HTTP = '''
     @method@
     @config@
+    akl_k8s_cache_valid 1h;
     akl_k8s_max_reviews 256 queue=1024;
     akl_k8s_review_timeout 60s connect=60s;
     keepalive_requests 1000000;

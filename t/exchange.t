@@ -32,6 +32,7 @@ HTTP = '''
                    '"$akl_k8s_review_time" "$akl_k8s_token_expires" '
                    '"$akl_k8s_claim_pod_name"';
     access_log @dir@/who.log who;
+    akl_k8s_cache_valid 1h;
     akl_k8s_review_timeout 60s connect=30s;
     server {
         listen 127.0.0.1:@port@;
@@ -515,8 +516,7 @@ def each_of_a_crowd_gets_the_identity_and_token_of_its_own_pod(
 @t.story
 def each_of_a_crowd_gets_its_own_pod_where_each_is_reviewed(cluster, pairs):
     gateway = Gateway(cluster, HTTP.replace(
-        'akl_k8s_review_timeout',
-        'akl_k8s_cache_valid 0; akl_k8s_review_timeout'))
+        'akl_k8s_cache_valid 1h', 'akl_k8s_cache_valid 0'))
     answers = client.crowd(gateway.nginx.port,
                            [data for _, data in pairs[:200]], connections=20)
     wrong = [name for (name, _), answer in zip(pairs, answers)

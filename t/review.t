@@ -27,6 +27,7 @@ class Pair:
     def __init__(self, cluster, timeout):
         self.cluster = cluster
         self.nginx = t.nginx(f'''
+            akl_k8s_cache_valid 1h;
             akl_k8s_review_timeout {timeout}s connect={timeout}s;
             @method@
             @config@

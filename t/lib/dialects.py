@@ -51,6 +51,7 @@ class Gateway:
             'gateway-url': 'https://gw:8000',
             'k8s-auth-config-name': 'k8s-conf', FIELD: b64(self.token)}
         self.nginx = test.nginx('''
+            akl_k8s_cache_valid 1h;
             @method@
             @configs@
             server {
