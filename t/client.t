@@ -12,6 +12,7 @@ import certs  # noqa: E402
 import dns  # noqa: E402
 import nginx as nginx_  # noqa: E402
 from akltest import PATIENCE, Test, client, wait_for  # noqa: E402
+from forge import MAX  # noqa: E402
 from gates import Picky, Silent  # noqa: E402
 
 NAMES = 'api.test', 'mute.test', 'silent.test'
@@ -347,6 +348,34 @@ def a_connection_that_only_waits_gives_way_to_a_review(cluster):
     cluster.api.release()
     t.is_({session.receive('POST').status for session, _, _ in begun}, {200},
           'those that only wait were closed for them')
+
+
+# libcurl writes 16 KB at a time
+
+def of_size(cluster, most):
+    """Return the largest pod token of at most so many bytes."""
+    short = len(cluster.issue(claims={'padding': ''}))
+    for more in range((most - short) * 3 // 4 + 3, 0, -1):
+        token = cluster.issue(claims={'padding': 'x' * more})
+        if len(token) <= most:
+            return token
+    raise RuntimeError('no such token')
+
+
+@t.story
+def the_largest_pod_token_is_reviewed_in_more_than_one_piece(
+        cluster, reviewer):
+    cluster.file('own.jwt', cluster.api.issue(
+        'akl-system', account='reviewer', claims={'padding': 'x' * 8000}))
+    gateway = Gateway(cluster, {'plain': {'token_reviewer_jwt': reviewer}})
+    for size, expected in ((MAX, OK), (MAX + 2, (401, 'token_too_large'))):
+        token = of_size(cluster, size)
+        t.ok(MAX - 3 < len(token) <= size, f'{len(token)} bytes')
+        answer = client.post(gateway.nginx.port, '/v2/auth',
+                             cluster.login(token, 'plain'))
+        t.is_((answer.status, answer.json().get('reason')), expected,
+              'a review' if expected == OK else 'is refused unasked')
+    t.is_(cluster.api.stats()['review'], 1, 'one was asked for')
 
 
 t.tell()
