@@ -10,13 +10,15 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
-from akltest import ACCESS_ID, Test, client  # noqa: E402
+import http2  # noqa: E402
+from akltest import ACCESS_ID, Test, client, wait_for  # noqa: E402
 from dialects import FIELD, VAULT, Gateway, b64, minted  # noqa: E402
 
 MALFORMED = 400, 'request_malformed'
 UNKNOWN = 401, 'config_unknown'
 BEARER = '/v2/auth?k8s-auth-config-name=k8s-conf'
 ROLE = f'{ACCESS_ID}..k8s-conf'
+JWT = 'eyJ[A-Za-z0-9_-]{20}'
 
 t = Test(need_module=True)
 
@@ -236,6 +238,43 @@ def a_token_in_the_query_is_refused_and_its_place_named(gateway):
         answer = gateway.get(f'{BEARER}&{name}={gateway.token}')
         t.is_(status(answer), MALFORMED, f'{name} in the query')
         t.like(answer.json()['error'], 'query', f'{name}: it is named')
+
+
+@t.story
+def a_token_in_the_query_is_in_no_log(gateway):
+    nginx = gateway.nginx
+    names = 'token', 'jwt', 'subject_token', 'access_token', 'TOKEN'
+    for path in ('/v2/auth', '/token', VAULT, '/introspect', '/revoke',
+                 '/logout', '/vault/self', '/vault/logout'):
+        for method, name in zip(('POST', 'DELETE') * 3, names):
+            before = len(nginx.access_log())
+            mark = nginx.mark()
+            answer = client.request(
+                nginx.port, method, f'{path}?a=b&{FIELD}={gateway.token}'
+                f'&{name}={gateway.token}&c=token')
+            t.ok(400 <= answer.status < 500, f'{method} {path} is refused')
+            lines = wait_for(lambda: nginx.access_log()[before:])
+            t.like('\n'.join(lines), rf'\?a=b&{FIELD}=\*+&{name}=\*+&c=token '
+                   'HTTP', f'{method} {path}: the line tells all else')
+            t.unlike('\n'.join(lines) + nginx.error_log(mark), JWT,
+                     f'{method} {path}: and no token')
+
+
+@t.story
+def a_token_in_the_query_of_http_2_is_in_no_log(gateway):
+    if not http2.available():
+        t.skip('no python3-h2')
+        return
+    nginx = gateway.nginx
+    before = len(nginx.access_log())
+    mark = nginx.mark()
+    with http2.Session(nginx.port_of('port1')) as session:
+        answer = session.request('POST', f'/v2/auth?jwt={gateway.token}')
+        t.is_(answer.status, 400, 'it is refused')
+    lines = '\n'.join(wait_for(lambda: nginx.access_log()[before:]))
+    t.like(lines, r'jwt=\*+ HTTP/2', 'the access log has the request')
+    t.like(nginx.error_log(mark), r'jwt=\*+ HTTP/2', 'so has the error log')
+    t.unlike(lines + nginx.error_log(mark), JWT, 'no token is in either')
 
 
 # Pinned configs

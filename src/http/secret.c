@@ -13,6 +13,7 @@ typedef struct {
 } ngx_http_akl_k8s_secret_t;
 
 
+static ngx_uint_t ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last);
 static void ngx_http_akl_k8s_secret_wipe(void *data);
 static void ngx_http_akl_k8s_secret_wipe_request(void *data);
 static void ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r);
@@ -68,6 +69,90 @@ ngx_http_akl_k8s_secret_text(ngx_pool_t *pool, ngx_str_t *text)
     cln->handler = ngx_http_akl_k8s_secret_wipe;
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_akl_k8s_secret_query(ngx_http_request_t *r)
+{
+    u_char  *p, *last, *blank;
+
+    /* the same memory, mostly, but not over HTTP/2, nor after a rewrite */
+
+    last = r->unparsed_uri.data + r->unparsed_uri.len;
+
+    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
+    if (p) {
+        (void) ngx_http_akl_k8s_secret_hide(p + 1, last);
+    }
+
+    last = r->request_line.data + r->request_line.len;
+
+    p = ngx_strlchr(r->request_line.data, last, '?');
+    if (p) {
+
+        /* what follows the last blank is the version */
+
+        for (blank = last - 1; blank > p && *blank != ' '; blank--) {
+            /* void */
+        }
+
+        (void) ngx_http_akl_k8s_secret_hide(p + 1,
+                                            (blank > p) ? blank : last);
+    }
+
+    if (r->args.len == 0) {
+        return 0;
+    }
+
+    return ngx_http_akl_k8s_secret_hide(r->args.data,
+                                        r->args.data + r->args.len);
+}
+
+
+/* as ngx_http_arg() finds them, but all of them; 1 where there are any */
+
+static ngx_uint_t
+ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last)
+{
+    u_char      *end, *value;
+    ngx_str_t   *name;
+    ngx_uint_t   found;
+
+    static ngx_str_t  names[] = {
+        ngx_string("k8s-service-account-token"),
+        ngx_string("subject_token"),
+        ngx_string("access_token"),
+        ngx_string("token"),
+        ngx_string("jwt"),
+        ngx_null_string
+    };
+
+    found = 0;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        if (end == NULL) {
+            end = last;
+        }
+
+        value = ngx_strlchr(p, end, '=');
+        if (value == NULL) {
+            continue;
+        }
+
+        for (name = names; name->len; name++) {
+            if ((size_t) (value - p) == name->len
+                && ngx_strncasecmp(p, name->data, name->len) == 0)
+            {
+                ngx_memset(value + 1, '*', end - value - 1);
+                found = 1;
+            }
+        }
+    }
+
+    return found;
 }
 
 

@@ -28,6 +28,13 @@ u_char *ngx_http_akl_k8s_secret_copy(ngx_pool_t *pool, ngx_str_t *src);
 ngx_int_t ngx_http_akl_k8s_secret_text(ngx_pool_t *pool, ngx_str_t *text);
 
 /*
+ * Overwrites the values of members of the query that are called as tokens are,
+ * at once and with '*': in the arguments, the URI and the request line, which
+ * nginx writes into its logs.  Returns 1 where there is such a member, else 0.
+ */
+ngx_uint_t ngx_http_akl_k8s_secret_query(ngx_http_request_t *r);
+
+/*
  * Has overwritten, when a request is freed, the head and the body that it came
  * by (over HTTP/1 nginx's buffers up to what the client has sent behind it,
  * which is its next request; over HTTP/2 and 3 the values of all headers), the

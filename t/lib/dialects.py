@@ -69,6 +69,11 @@ class Gateway:
                 location = /pinned/vault {
                     akl_k8s_auth vault config=k8s-conf;
                 }
+                location = /introspect { akl_k8s_introspect k8s-conf; }
+                location = /revoke { akl_k8s_revoke; }
+                location = /logout { akl_k8s_revoke self; }
+                location = /vault/self { akl_k8s_introspect vault; }
+                location = /vault/logout { akl_k8s_revoke vault; }
             }
             server {
                 @http2@

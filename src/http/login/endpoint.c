@@ -8,6 +8,7 @@
 #include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
+#include "../secret.h"
 #include "login.h"
 #include "endpoint.h"
 
@@ -16,7 +17,6 @@ static ngx_int_t ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r,
     ngx_str_t *body, ngx_akl_key_t *alias);
-static ngx_uint_t ngx_http_akl_k8s_endpoint_query_token(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_endpoint_done(ngx_http_request_t *r);
 static ngx_int_t ngx_http_akl_k8s_endpoint_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *detail);
@@ -63,6 +63,8 @@ ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r)
     ngx_http_akl_k8s_forget(ctx);
 
     ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
+
+    (void) ngx_http_akl_k8s_secret_query(r);
 
     dialect = ngx_http_akl_k8s_dialect(r);
 
@@ -116,7 +118,9 @@ ngx_http_akl_k8s_endpoint_process(ngx_http_request_t *r, ngx_str_t *body)
         return ngx_http_akl_k8s_no_memory(r);
     }
 
-    if (r->args.len && ngx_http_akl_k8s_endpoint_query_token(r)) {
+    /* it would be in the logs of every hop */
+
+    if (ngx_http_akl_k8s_secret_query(r)) {
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
                                    "a token in the query is refused, "
                                    "send it in the body");
@@ -211,33 +215,6 @@ ngx_http_akl_k8s_endpoint_alias(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     return ngx_akl_zone_key(amcf->zone, alias, parts, 7);
-}
-
-
-/* tokens in a query end in the logs of every hop: refused and named */
-
-static ngx_uint_t
-ngx_http_akl_k8s_endpoint_query_token(ngx_http_request_t *r)
-{
-    ngx_str_t    value;
-    ngx_uint_t   i;
-
-    static ngx_str_t  names[] = {
-        ngx_string("k8s-service-account-token"),
-        ngx_string("subject_token"),
-        ngx_string("access_token"),
-        ngx_string("token"),
-        ngx_string("jwt"),
-        ngx_null_string
-    };
-
-    for (i = 0; names[i].len; i++) {
-        if (ngx_http_arg(r, names[i].data, names[i].len, &value) == NGX_OK) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

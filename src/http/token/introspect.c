@@ -12,6 +12,7 @@
 #include "../metrics.h"
 #include "../request.h"
 #include "../respond.h"
+#include "../secret.h"
 #include "minted.h"
 #include "introspect.h"
 
@@ -45,6 +46,8 @@ ngx_int_t
 ngx_http_akl_k8s_introspect_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
+
+    (void) ngx_http_akl_k8s_secret_query(r);
 
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
     if (rc != NGX_OK) {

@@ -17,6 +17,7 @@
 #include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
+#include "../secret.h"
 #include "minted.h"
 #include "revoke.h"
 #include "revoke_body.h"
@@ -84,6 +85,8 @@ ngx_http_akl_k8s_revoke_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
+    (void) ngx_http_akl_k8s_secret_query(r);
+
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST);
     if (rc != NGX_OK) {
         return rc;
@@ -98,6 +101,8 @@ ngx_int_t
 ngx_http_akl_k8s_revoke_self_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
+
+    (void) ngx_http_akl_k8s_secret_query(r);
 
     /* Vault's clients PUT to auth/token/revoke-self */
 
@@ -115,6 +120,8 @@ ngx_int_t
 ngx_http_akl_k8s_revoke_vault_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
+
+    (void) ngx_http_akl_k8s_secret_query(r);
 
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_POST|NGX_HTTP_PUT);
     if (rc != NGX_OK) {

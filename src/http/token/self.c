@@ -59,6 +59,8 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
     ngx_http_akl_k8s_ctx_t        *ctx;
     ngx_http_akl_k8s_main_conf_t  *amcf;
 
+    (void) ngx_http_akl_k8s_secret_query(r);
+
     rc = ngx_http_akl_k8s_allow(r, NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST
                                    |NGX_HTTP_PUT);
     if (rc != NGX_OK) {
