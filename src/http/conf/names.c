@@ -7,6 +7,10 @@
 #include "names.h"
 
 
+static ngx_uint_t ngx_http_akl_k8s_names_swallowed(ngx_conf_t *cf,
+    ngx_uint_t n);
+
+
 char *
 ngx_http_akl_k8s_names(ngx_conf_t *cf, ngx_array_t **names)
 {
@@ -23,6 +27,11 @@ ngx_http_akl_k8s_names(ngx_conf_t *cf, ngx_array_t **names)
 
     for (i = 1; i < cf->args->nelts; i++) {
         if (value[i].len == 0) {
+
+            if (ngx_http_akl_k8s_names_swallowed(cf, i)) {
+                return NGX_CONF_ERROR;
+            }
+
             return "needs the names of auth configs";
         }
 
@@ -30,6 +39,10 @@ ngx_http_akl_k8s_names(ngx_conf_t *cf, ngx_array_t **names)
             if (value[k].len == value[i].len
                 && ngx_memcmp(value[k].data, value[i].data, value[i].len) == 0)
             {
+                if (ngx_http_akl_k8s_names_swallowed(cf, i)) {
+                    return NGX_CONF_ERROR;
+                }
+
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "auth config \"%V\" is named twice in "
                                    "\"%V\"", &value[i], &value[0]);
@@ -46,6 +59,32 @@ ngx_http_akl_k8s_names(ngx_conf_t *cf, ngx_array_t **names)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* a config may be called as a directive is: only where the rest makes none */
+
+static ngx_uint_t
+ngx_http_akl_k8s_names_swallowed(ngx_conf_t *cf, ngx_uint_t n)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    const char  *text;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < n; i++) {
+        text = ngx_http_akl_k8s_swallowed(cf, &value[i]);
+
+        if (*text) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" among the values of \"%V\" is a "
+                               "directive%s", &value[i], &value[0], text);
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
