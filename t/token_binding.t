@@ -21,6 +21,8 @@ from minted import bearer  # noqa: E402
 
 MISSING = 401, '"certificate_missing"'
 MISMATCH = 401, '"certificate_mismatch"'
+WHO = ('namespace', 'service_account', 'pod_name', 'pod_uid', 'node_name',
+       'jti', 'token_expires', 'claim_sub')
 HTTP = '''
     akl_k8s_cache_valid 1h;
     @method@
@@ -38,6 +40,19 @@ HTTP = '''
         location = /v1/auth/kubernetes/login { akl_k8s_auth vault; }
         location = /token { akl_k8s_auth oauth; }
         location = /guarded { akl_k8s_guard k8s-conf; empty_gif; }
+        location = /any {
+            satisfy any;
+            allow all;
+            akl_k8s_guard k8s-conf;
+            add_header X-Who "$akl_k8s_status@who@" always;
+            empty_gif;
+        }
+        location = /dry {
+            akl_k8s_dry_run on;
+            akl_k8s_guard k8s-conf;
+            add_header X-Who "$akl_k8s_status@who@" always;
+            empty_gif;
+        }
         location = /asks { auth_request /sub; empty_gif; }
         location = /sub { akl_k8s_guard k8s-conf; akl_k8s_verify; }
         location = /swapped {
@@ -46,6 +61,7 @@ HTTP = '''
             empty_gif;
         }
         location = /introspect { akl_k8s_introspect k8s-conf; }
+        add_header X-Who "$akl_k8s_status@who@" always;
         location = /self { akl_k8s_introspect vault; }
         location = /own { akl_k8s_revoke self; }
         location = /revoke-self { akl_k8s_revoke vault; }
@@ -90,7 +106,8 @@ class Gateway:
                               for name in ('one', 'two'))
         self.nobody = Holder(cluster, authority)
         self.nginx = t.nginx(HTTP, workers=workers, **self.values(
-            'certificate'), ca=cluster.file('clients.crt', authority.pem))
+            'certificate'), ca=cluster.file('clients.crt', authority.pem),
+            who=''.join(f'$akl_k8s_{name}' for name in WHO))
         self.port = self.nginx.port_of('port1')
 
     def values(self, binding):
@@ -210,6 +227,36 @@ def a_guard_wants_the_very_certificate(cluster, gateway):
     t.is_([gateway.get('/self', holder, minted).status for holder in (
         gateway.one, gateway.two, gateway.nobody)], [200, 403, 403],
         'a look at itself')
+
+
+@t.story
+def who_presents_the_token_of_another_is_not_taken_for_it(cluster, gateway):
+    token = cluster.issue()
+    minted = gateway.minted(gateway.one, token)
+    other = gateway.oauth(gateway.one, token, audience='billing').json()[
+        'access_token']
+    pod = tokens.decode(token)[1]['kubernetes.io']['pod']['name']
+    for path in ('/any', '/dry'):
+        t.like(gateway.get(path, gateway.one, minted).header('x-who'),
+               f'^ok.*{pod}', f'{path}: its holder')
+        for name, holder, presented, reason in (
+                ('with another certificate', gateway.two, minted,
+                 'certificate_mismatch'),
+                ('with none', gateway.nobody, minted, 'certificate_missing'),
+                ('that is for another audience', gateway.one, other,
+                 'audience_mismatch')):
+            answer = gateway.get(path, holder, presented)
+            t.is_((answer.status, answer.header('x-who')), (200, reason),
+                  f'{path}: {name}')
+            t.ok(gateway.nginx.wait_log(
+                f'{reason}: .*pod "{pod}".* "GET {path} '),
+                f'{path}: the log tells whose token it was')
+    for method, path, status in (('GET', '/self', 403), ('POST', '/own', 401),
+                                 ('POST', '/revoke-self', 403)):
+        answer = client.request(gateway.port, method, path, bearer(minted),
+                                '', context=gateway.two.context)
+        t.is_((answer.status, answer.header('x-who')),
+              (status, 'certificate_mismatch'), path)
 
 
 @t.story

@@ -10,6 +10,7 @@
 #include "../refusal.h"
 #include "../request.h"
 #include "../token/minted.h"
+#include "claims.h"
 #include "exchange.h"
 #include "require.h"
 #include "guard.h"
@@ -20,6 +21,8 @@ static akl_reason_t ngx_http_akl_k8s_guard_check(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_http_akl_k8s_loc_conf_t *alcf);
 static ngx_uint_t ngx_http_akl_k8s_guard_audience(
     ngx_http_akl_k8s_ctx_t *ctx);
+static void ngx_http_akl_k8s_guard_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, ngx_uint_t dry_run);
 
 
 ngx_int_t
@@ -125,8 +128,7 @@ ngx_http_akl_k8s_guard_run(ngx_http_request_t *r)
         ngx_http_akl_k8s_require_check(r, ctx);
 
     } else {
-        ngx_http_akl_k8s_outcome(r, ctx, reason,
-                                 alcf->dry_run ? "dry run, let through" : NULL);
+        ngx_http_akl_k8s_guard_refused(r, ctx, reason, alcf->dry_run);
     }
 
     ctx->counts = NGX_HTTP_AKL_K8S_COUNT_GUARD;
@@ -211,4 +213,30 @@ ngx_http_akl_k8s_guard_audience(ngx_http_akl_k8s_ctx_t *ctx)
     }
 
     return 0;
+}
+
+
+/* whose token it was is for the log line, not for variables */
+
+static void
+ngx_http_akl_k8s_guard_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, ngx_uint_t dry_run)
+{
+    const char  *detail;
+
+    detail = dry_run ? "dry run, let through" : NULL;
+
+    if (ctx->exchanged) {
+
+        /* the pod has proven who it is, whatever became of its token */
+
+        ngx_http_akl_k8s_outcome(r, ctx, reason, detail);
+        return;
+    }
+
+    if (ctx->claims.len) {
+        ngx_http_akl_k8s_identify(r, ctx);
+    }
+
+    ngx_http_akl_k8s_minted_refused(r, ctx, reason, detail);
 }

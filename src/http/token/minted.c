@@ -9,6 +9,7 @@
 #include "../../k8s/subclaims.h"
 #include "../../jose/base64.h"
 #include "../certificate.h"
+#include "../request.h"
 #include "minted_check.h"
 #include "revocations.h"
 #include "minted.h"
@@ -389,6 +390,18 @@ ngx_http_akl_k8s_minted_holder(ngx_http_request_t *r,
     return (bound && akl_claim_next(&claim, &said)
             && akl_str_eq(said, wanted))
            ? AKL_OK : AKL_CERTIFICATE_MISMATCH;
+}
+
+
+void
+ngx_http_akl_k8s_minted_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail)
+{
+    ngx_http_akl_k8s_outcome(r, ctx, reason, detail);
+
+    ngx_memzero(&ctx->identity, sizeof(akl_identity_t));
+    ngx_str_null(&ctx->claims);
+    ctx->token_expires = 0;
 }
 
 

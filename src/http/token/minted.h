@@ -29,6 +29,14 @@ akl_reason_t ngx_http_akl_k8s_minted_holder(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
 
 /*
+ * Sets the outcome of a token that is refused, with "detail" for the log or
+ * NULL, and drops what it says: whoever presented it may still get in, by
+ * "satisfy any" or a dry run, and is not the pod that it was minted for.
+ */
+void ngx_http_akl_k8s_minted_refused(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason, const char *detail);
+
+/*
  * Reads the payload of a token that was verified, or minted, here.  The text
  * is in memory of "pool", which must outlive *payload.  NGX_OK or NGX_ERROR;
  * *payload is always safe to akl_doc_free().

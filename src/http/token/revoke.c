@@ -262,7 +262,7 @@ ngx_http_akl_k8s_revoke_vault(ngx_http_request_t *r, ngx_str_t *body)
     }
 
     if (reason != AKL_OK) {
-        ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+        ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
 
         return ngx_http_akl_k8s_self_refuse(r, ctx);
     }
@@ -318,7 +318,7 @@ static ngx_int_t
 ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason)
 {
-    ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+    ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
 
     return ngx_http_akl_k8s_refuse(r, ctx);
 }

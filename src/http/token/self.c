@@ -86,11 +86,13 @@ ngx_http_akl_k8s_self_handler(ngx_http_request_t *r)
         reason = ngx_http_akl_k8s_minted_holder(r, ctx);
     }
 
-    ngx_http_akl_k8s_outcome(r, ctx, reason, NULL);
+    if (reason != AKL_OK) {
+        ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
 
-    if (ctx->reason != AKL_OK) {
         return ngx_http_akl_k8s_self_refuse(r, ctx);
     }
+
+    ngx_http_akl_k8s_outcome(r, ctx, AKL_OK, NULL);
 
     if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
         return ngx_http_akl_k8s_self_lookup(r, ctx, &token);
