@@ -25,6 +25,11 @@ HTTP = '''
         large_client_header_buffers 4 32k;
         location = /v2/auth { akl_k8s_auth; }
         location = /revoke { akl_k8s_revoke; }
+        location = /by-guests {
+            akl_k8s_guard k8s-conf;
+            akl_k8s_revoke;
+            add_header X-Who "$akl_k8s_status $akl_k8s_pod_name" always;
+        }
         location = /denied { akl_k8s_revoke; deny all; }
         location / { akl_k8s_guard k8s-conf; root @dir@/html; }
     }
@@ -273,6 +278,18 @@ def the_operator_guards_the_location_of_revocations(gateway):
     t.is_(gateway.revoke({'jti': 'token-2'}, path='/denied').status, 403,
           'guarded by what the operator puts there')
     t.is_(gateway.status(mint(jti='token-2')), 200, 'and nothing is revoked')
+
+
+@t.story
+def variables_tell_who_revokes_and_not_whose_token(gateway):
+    guest = bearer(mint(pod_name='guest'))
+    for name, body in (
+            ('by jti', 'jti=token-3'),
+            ('a token', f'token={mint(pod_name="victim")}'),
+            ('what is no token', 'token=x')):
+        answer = gateway.revoke(body, {**FORM, **guest}, '/by-guests')
+        t.is_((answer.status, answer.header('x-who')), (200, 'ok guest'),
+              name)
 
 
 @t.story

@@ -138,13 +138,12 @@ ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r, ngx_str_t *body)
 {
     ngx_int_t                   rc;
     akl_reason_t                reason;
-    ngx_http_akl_k8s_ctx_t     *ctx;
+    ngx_http_akl_k8s_ctx_t      subject;
     ngx_http_akl_k8s_revoke_t  *revoke;
 
     revoke = ngx_http_akl_k8s_revoke_create(r);
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
 
-    if (revoke == NULL || ctx == NULL) {
+    if (revoke == NULL) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
@@ -160,7 +159,14 @@ ngx_http_akl_k8s_revoke_process(ngx_http_request_t *r, ngx_str_t *body)
 
     revoke->quiet = 1;
 
-    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+    /*
+     * Not the request's context: that is about who revokes, whom a guard of
+     * this location may have let in.
+     */
+
+    ngx_memzero(&subject, sizeof(ngx_http_akl_k8s_ctx_t));
+
+    reason = ngx_http_akl_k8s_revoke_verify(revoke, &subject);
 
     if (reason == AKL_OK) {
         return ngx_http_akl_k8s_revoke_it(revoke);
@@ -376,8 +382,6 @@ ngx_http_akl_k8s_revoke_verify(ngx_http_akl_k8s_revoke_t *revoke,
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_akl_k8s_module);
 
-    ngx_http_akl_k8s_forget(ctx);
-
     reason = ngx_http_akl_k8s_minted(r, ctx, &amcf->configs, &revoke->token);
 
     if (reason != AKL_OK) {
@@ -407,6 +411,8 @@ ngx_http_akl_k8s_revoke_own(ngx_http_akl_k8s_revoke_t *revoke,
     ngx_http_akl_k8s_ctx_t *ctx)
 {
     akl_reason_t  reason;
+
+    ngx_http_akl_k8s_forget(ctx);
 
     reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
 
