@@ -143,6 +143,21 @@ def a_certificate_of_another_name_or_time_is_refused(gateway):
 
 
 @t.story
+def what_a_certificate_says_of_itself_stays_within_its_line_of_the_log(
+        gateway):
+    gateway.present(certs.Authority(), names=(),
+                    common_name='a\r\nsecond line\x1b[2J\u202e"b')
+    t.is_(gateway.login(), BAD, 'a login')
+    t.ok(gateway.nginx.grep('api_tls: .*a..second line.*b'),
+         'its name is told')
+    text = gateway.nginx.error_log()
+    t.is_([line for line in text.splitlines()
+           if line.startswith('second line')], [], 'on the same line')
+    t.ok('\x1b' not in text and '\u202e' not in text,
+         'without what a terminal would act on')
+
+
+@t.story
 def another_ca_file_is_followed_by_a_reload(gateway, public):
     for turn, text, expected in (('bad', public.pem, BAD),
                                  ('good', gateway.good, OK)) * 2:

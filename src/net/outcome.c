@@ -191,6 +191,14 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
                      a->address + 2, &place->host->url);
     *p = '\0';
 
+    /* libcurl repeats names of certificates; the text goes to a log */
+
+    for (last = p, p = a->text; p < last; p++) {
+        if (*p < 0x20 || *p > 0x7e) {
+            *p = '?';
+        }
+    }
+
     a->call->error.data = a->text;
     a->call->error.len = p - a->text;
 

@@ -16,7 +16,8 @@ ngx_uint_t ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc);
 
 /*
  * Writes what went wrong to the call's error: the text, the cause that the
- * system gave for "rc", and the address.
+ * system gave for "rc", and the address; printable ASCII, whatever the peer
+ * has put into it.
  */
 void ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc);
 

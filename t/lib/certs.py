@@ -70,7 +70,8 @@ class Authority:
 
     def server(self, names=('localhost', 'kubernetes.default.svc',
                             '127.0.0.1', '::1'),
-               key=None, days=365, not_before=None):
+               key=None, days=365, not_before=None,
+               common_name='kube-apiserver'):
         """Return (certificate, key) PEM texts for DNS names and IPs.
 
         days < 0 makes an expired certificate.
@@ -82,7 +83,7 @@ class Authority:
                 sans.append(x509.IPAddress(ipaddress.ip_address(name)))
             except ValueError:
                 sans.append(x509.DNSName(name))
-        return self._issue(subject('kube-apiserver'), key,
+        return self._issue(subject(common_name), key,
                            ExtendedKeyUsageOID.SERVER_AUTH, sans, days,
                            not_before), key.pem()
 
