@@ -122,8 +122,11 @@ class Gateway:
 
     def check(self, reason, status, token, config='k8s-conf',
               access_id=ACCESS_ID,
-              dialects=DIALECTS, before=lambda: None, name=None):
-        """Ask in each dialect; hold status, body, headers and log line."""
+              dialects=DIALECTS, before=lambda: None, name=None, seen=''):
+        """Ask in each dialect; hold status, body, headers and log line.
+
+        seen is what that line tells of the token.
+        """
         for dialect in dialects:
             before()
             mark = self.nginx.mark()
@@ -148,8 +151,9 @@ class Gateway:
                 wrong_ = error_shape(dialect, answer.json(), status, reason)
             level = 'error' if status >= 500 else 'info'
             if wrong_ is None and not self.nginx.wait_log(
-                    rf'\[{level}\].* {reason}: ', since=mark):
-                wrong_ = f'no line of level {level} with {reason}'
+                    rf'\[{level}\].* {reason}: [^:]*'
+                    + (re.escape(': ' + seen) if seen else ''), since=mark):
+                wrong_ = f'no line of level {level} with {reason} {seen}'
             t.ok(wrong_ is None, f'{name or reason}, {dialect}', wrong_,
                  answer)
 
@@ -229,19 +233,28 @@ def a_token_of_the_wrong_algorithm_issuer_or_key_is_told_so(gateway):
                   tokens.sign({'alg': 'HS256'}, {'sub': 'x'}, b'secret',
                               alg='HS256'))
     gateway.check('issuer_mismatch', 401,
-                  gateway.forged(iss=tokens.ISSUER + '/'))
+                  gateway.forged(iss=tokens.ISSUER + '/'),
+                  seen=f'its issuer is "{tokens.ISSUER}/", config')
+    gateway.check('issuer_mismatch', 401, gateway.forged(iss='"\n' + 'x' * 999),
+                  seen=r'its issuer is "\x22\x0A' + 'x' * 126 + '...", config',
+                  name='issuer_mismatch, escaped and cut')
     gateway.check('signature_invalid', 401,
                   gateway.unsigned,
-                  config='signed')
+                  config='signed', seen='its kid is "')
+    gateway.check('not_service_account', 401,
+                  gateway.forged(access_id='p', config_name='c'),
+                  seen='it was minted by a gateway, config')
 
 
 @t.story
 def a_token_outside_its_times_is_told_so(gateway):
     gateway.check('token_expired', 401,
-                  gateway.forged(exp=int(time.time()) - 120),
+                  gateway.forged(exp=1700000000),
+                  seen='it ended at 2023-11-14T22:13:20Z, config',
                   name='token_expired by our clock')
     gateway.check('token_not_yet_valid', 401,
-                  gateway.forged(nbf=int(time.time()) + 300),
+                  gateway.forged(nbf=4000000000, exp=4000000001),
+                  seen='it begins at 2096-10-02T07:06:40Z, config',
                   name='token_not_yet_valid by our clock')
 
 
@@ -254,7 +267,8 @@ def what_the_method_does_not_allow_is_told_so(gateway):
                                                              account='builder'),
                   'podless', FULL)
     gateway.check('audience_mismatch', 401, gateway.issue(), 'aud', AUDIENCE,
-                  name='audience_mismatch by the claims')
+                  name='audience_mismatch by the claims',
+                  seen='its audience is "api, ' + tokens.ISSUER)
 
 
 # The API server's word

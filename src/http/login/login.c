@@ -206,7 +206,7 @@ ngx_http_akl_k8s_login_start(ngx_http_request_t *r,
     if (reason != AKL_OK) {
         ctx->identity = verdict.identity;
 
-        rc = ngx_http_akl_k8s_login_decided(r, ctx, reason, NULL);
+        rc = ngx_http_akl_k8s_login_decided(r, ctx, reason, verdict.detail);
 
         /* what was only claimed is for the log line, not for variables */
         ngx_memzero(&ctx->identity, sizeof(akl_identity_t));

@@ -5,6 +5,7 @@
 
 #include "review_state.h"
 #include "review_token.h"
+#include "seen.h"
 
 
 static void ngx_http_akl_k8s_review_answered(
@@ -53,6 +54,9 @@ ngx_http_akl_k8s_review_token(ngx_http_akl_k8s_cluster_t *cluster,
     if (ngx_http_akl_k8s_verdict_copy(request_pool, refused) != NGX_OK) {
         ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
     }
+
+    refused->detail = ngx_http_akl_k8s_seen(request_pool, &review->claimant,
+                                            reason);
 
     ngx_http_akl_k8s_review_free(review);
 
