@@ -209,7 +209,11 @@ def requests_that_are_none_are_refused_as_oauth_does(nginx):
         'far too much': ('token=' + 'x' * 2000000, FORM, 413),
     }
     for name, (body, headers, status) in table.items():
+        mark = nginx.mark()
         answer = client.post(nginx.port, '/introspect', body, headers)
+        t.ok(nginx.wait_log(r'\[info\].*akl_k8s: introspection refused, '
+                            'request_malformed: [a-z]', since=mark),
+             f'{name}: the log says why')
         t.is_((answer.status, answer.header('content-type'),
                answer.header('cache-control'),
                answer.json().get('error')),

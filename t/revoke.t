@@ -2,6 +2,7 @@
 """akl_k8s_revoke: tokens that are not accepted any more."""
 
 import os
+import re
 import sys
 import time
 
@@ -274,6 +275,25 @@ def a_request_that_is_no_revocation_is_told_so(gateway):
 
 
 @t.story
+def the_log_says_who_revoked_what_and_what_was_refused(gateway):
+    nginx = gateway.nginx
+    for body, line in (
+            ({'jti': 'x"\n'}, r'[notice] akl_k8s: revoked, jti "x\x22\x0A", '
+             'client: 127.0.0.1'),
+            ({'sub': 'nobody', 'before': 12},
+             '[notice] akl_k8s: revoked, subject "nobody", before 12, client'),
+            ({}, '[info] akl_k8s: revocation refused, request_malformed: '
+             'exactly one of "jti", "sub" and "token" is needed, client')):
+        mark = nginx.mark()
+        gateway.revoke(body)
+        t.ok(nginx.wait_log('akl_k8s: revo', since=mark), f'{body}: a line')
+        t.is_([got for got in (re.sub(r'^[^[]*(\[\w+\]).*? (?=akl)', r'\1 ',
+                                      line_) for line_
+                               in nginx.grep('akl_k8s: revo', mark))
+               if not got.startswith(line)], [], f'{body}: and what it says')
+
+
+@t.story
 def the_operator_guards_the_location_of_revocations(gateway):
     t.is_(gateway.revoke({'jti': 'token-2'}, path='/denied').status, 403,
           'guarded by what the operator puts there')
@@ -301,6 +321,9 @@ def a_list_that_is_full_takes_no_more_and_loses_nothing(cluster):
     t.ok(30 < len(answers) < 1000, f'{len(answers) - 1} revocations fit')
     t.is_((answers[-1].status, answers[-1].json()['error']),
           (503, 'revocations_full'), 'one more does not')
+    t.ok(small.nginx.wait_log(
+        r'\[error\].*akl_k8s: revocation failed, revocations_full: '),
+         'which the log says')
     t.is_({small.present(mint(jti=f'full-{n}')).status
            for n in range(len(answers) - 1)}, {401},
           'all of them still count')

@@ -247,6 +247,14 @@ static ngx_int_t
 ngx_http_akl_k8s_introspect_malformed(ngx_http_request_t *r, ngx_uint_t status,
     const char *description)
 {
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    ngx_log_error(alcf->log_level, r->connection->log, 0,
+                  "akl_k8s: introspection refused, request_malformed: %s",
+                  description);
+
     ngx_http_akl_k8s_metrics_malformed();
 
     return ngx_http_akl_k8s_respond_error(r, status, "invalid_request",

@@ -55,6 +55,7 @@ static void ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev,
     ngx_int_t rc);
 static ngx_int_t ngx_http_akl_k8s_revoke_result(
     ngx_http_akl_k8s_revoke_t *revoke, ngx_int_t rc);
+static void ngx_http_akl_k8s_revoke_log(ngx_http_akl_k8s_revoke_t *revoke);
 static ngx_int_t ngx_http_akl_k8s_revoke_answer(
     ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error);
@@ -466,6 +467,7 @@ ngx_http_akl_k8s_revoke_result(ngx_http_akl_k8s_revoke_t *revoke, ngx_int_t rc)
     switch (rc) {
 
     case NGX_OK:
+        ngx_http_akl_k8s_revoke_log(revoke);
         error = NULL;
         break;
 
@@ -481,6 +483,34 @@ ngx_http_akl_k8s_revoke_result(ngx_http_akl_k8s_revoke_t *revoke, ngx_int_t rc)
 }
 
 
+/* who took what back, beside the client's address that nginx adds */
+
+static void
+ngx_http_akl_k8s_revoke_log(ngx_http_akl_k8s_revoke_t *revoke)
+{
+    u_char                          name[NGX_HTTP_AKL_K8S_LOG_SIZE];
+    ngx_log_t                      *log;
+    ngx_http_akl_k8s_revocation_t  *rev;
+
+    rev = &revoke->rev;
+    log = revoke->request->connection->log;
+
+    if (rev->jti.len) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "akl_k8s: revoked, jti \"%s\"",
+                      ngx_http_akl_k8s_log_text(name,
+                                              ngx_http_akl_k8s_str(&rev->jti)));
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "akl_k8s: revoked, subject \"%s\", before %T",
+                  ngx_http_akl_k8s_log_text(name,
+                                            ngx_http_akl_k8s_str(&rev->sub)),
+                  rev->time);
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     const ngx_http_akl_k8s_revoke_error_t *error)
@@ -488,6 +518,7 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
     akl_str_t                     text;
     ngx_http_request_t           *r;
     ngx_http_akl_k8s_document_t   document;
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     r = revoke->request;
 
@@ -495,11 +526,21 @@ ngx_http_akl_k8s_revoke_answer(ngx_http_akl_k8s_revoke_t *revoke,
 
         if (error->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
 
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "akl_k8s: revocation failed, %s: %s",
+                          error->error, error->text);
+
             if (ngx_http_akl_k8s_refusal_headers(r, error->status) != NGX_OK) {
                 return ngx_http_akl_k8s_no_memory(r);
             }
 
         } else {
+            alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+            ngx_log_error(alcf->log_level, r->connection->log, 0,
+                          "akl_k8s: revocation refused, request_malformed: %s",
+                          error->text);
+
             ngx_http_akl_k8s_metrics_malformed();
         }
 
