@@ -11,9 +11,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import forge  # noqa: E402
 import nginx as nginx_  # noqa: E402
+import preload  # noqa: E402
 import tokens  # noqa: E402
 from akltest import Test, client  # noqa: E402
-from minted import ISSUER, claims, key  # noqa: E402
+from minted import ISSUER, bearer, claims, key, mint  # noqa: E402
 
 KINDS = ('RSA-2048', 'P-256', 'P-384', 'Ed25519')
 GROUPS = ('algorithms', 'forms', 'signatures', 'kids', 'base64s', 'jsons',
@@ -214,6 +215,51 @@ def a_header_makes_the_gateway_fetch_nothing(gateway):
     gateway.attack('headers')
     t.is_(gateway.mock.requests, [],
           'no header made the gateway fetch anything')
+
+
+# What a signature costs is not multiplied
+
+class Many:
+    """A gateway of many configs with one key, which counts signatures."""
+
+    def __init__(self, cluster, others=30, **config):
+        self.counted = t.write(f'{t.folder()}/verifies', '')
+        os.chmod(self.counted, 0o666)
+        self.nginx = t.nginx(
+            HTTP, method=cluster.method(), configs=''.join(
+                cluster.config(name, kind='P-256', token_issuer=ISSUER,
+                               **config)
+                for name in [f'other-{i}' for i in range(others)]
+                + ['k8s-conf']),
+            locations='location = /self { akl_k8s_introspect vault; }',
+            env={'LD_PRELOAD': preload.build(t.dir, 'verifies'),
+                 'AKL_VERIFIES': self.counted})
+
+    def costs(self, token):
+        """Present a token; return the status and the signatures verified."""
+        before = os.path.getsize(self.counted)
+        status = client.get(self.nginx.port, '/self', bearer(token)).status
+        return status, os.path.getsize(self.counted) - before
+
+
+@t.story
+def a_token_costs_one_signature_however_many_configs_share_a_key(cluster):
+    many = Many(cluster)
+    for name, header in (('', {}), (', without a kid', {'kid': None})):
+        t.is_(many.costs(mint(header=header)), (200, 1), f'a good one{name}')
+        forged = mint(header=header).rpartition('.')[0] + '.' \
+            + mint().rpartition('.')[2]
+        t.is_(many.costs(forged), (403, 1), f'a forged one{name}')
+        for config in ('k8s-con', 'nobody'):
+            t.is_(many.costs(mint(config_name=config, header=header)),
+                  (403, 1), f'of no config, {config}{name}')
+    t.is_(many.costs(mint(header={'kid': 'x'})), (403, 0), 'another kid')
+    t.is_(many.costs(mint(kind='P-384')), (403, 0), 'another algorithm')
+    same = Many(cluster, token_claims='config_name=$host')
+    t.is_(same.costs(mint(config_name='x')), (200, 1),
+          'where the name tells no config')
+    t.is_(same.costs(mint(config_name='x').rpartition('.')[0] + '.'
+                     + mint().rpartition('.')[2]), (403, 1), 'a forged one')
 
 
 @t.story

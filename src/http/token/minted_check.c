@@ -7,6 +7,10 @@
 #include "minted_check.h"
 
 
+static ngx_uint_t ngx_http_akl_k8s_minted_same_keys(
+    ngx_http_akl_k8s_config_t *a, ngx_http_akl_k8s_config_t *b);
+static akl_reason_t ngx_http_akl_k8s_minted_stranger(akl_jws_t *jws,
+    ngx_array_t *configs);
 static ngx_uint_t ngx_http_akl_k8s_minted_names(akl_doc_t *payload,
     ngx_http_akl_k8s_config_t *config);
 static ngx_uint_t ngx_http_akl_k8s_minted_audience(akl_doc_t *payload,
@@ -43,57 +47,120 @@ ngx_http_akl_k8s_minted_reason(akl_jws_error_t error)
 
 
 /*
- * The config is the one that the token names, since configs may share a key;
- * a token that names none of ours is only looked at for its reason.
+ * The config is the one that the token names, since configs may share a key.
+ * What a signature costs to verify is not to be multiplied by the number of
+ * configs: anybody can send a forged token.
  */
 
 akl_reason_t
 ngx_http_akl_k8s_minted_signature(akl_jws_t *jws, ngx_array_t *configs,
     ngx_http_akl_k8s_config_t **config, size_t *used)
 {
-    ngx_uint_t                    i, algorithm;
-    akl_jws_error_t               error;
-    ngx_http_akl_k8s_config_t   **elts;
+    ngx_uint_t                    i;
+    akl_reason_t                  reason, refused;
+    ngx_http_akl_k8s_config_t    *tried, **elts;
 
-    algorithm = 0;
+    refused = AKL_OK;
+    tried = NULL;
     elts = configs->elts;
 
     for (i = 0; i < configs->nelts; i++) {
 
-        error = akl_jws_verify_set(jws, &elts[i]->keys, 0, used);
+        if (!ngx_http_akl_k8s_minted_names(&jws->payload, elts[i])
+            || (tried && ngx_http_akl_k8s_minted_same_keys(tried, elts[i])))
+        {
+            continue;
+        }
 
-        switch (error) {
+        tried = elts[i];
 
-        case AKL_JWS_OK:
-            if (ngx_http_akl_k8s_minted_names(&jws->payload, elts[i])) {
-                *config = elts[i];
-                return AKL_OK;
-            }
+        reason = ngx_http_akl_k8s_minted_reason(
+                               akl_jws_verify_set(jws, &tried->keys, 0, used));
 
-            algorithm = configs->nelts + 1;
-            break;
+        switch (reason) {
 
-        case AKL_JWS_ALGORITHM:
-            if (algorithm <= configs->nelts) {
-                algorithm++;
-            }
+        case AKL_OK:
+            *config = tried;
+            return AKL_OK;
 
-            break;
-
-        case AKL_JWS_SIGNATURE:
-            break;
+        case AKL_INTERNAL_ERROR:
+            return AKL_INTERNAL_ERROR;
 
         default:
-            return AKL_INTERNAL_ERROR;
+            if (refused != AKL_SIGNATURE_INVALID) {
+                refused = reason;
+            }
         }
     }
 
-    if (algorithm > configs->nelts) {
-        return AKL_CONFIG_UNKNOWN;
+    return tried ? refused : ngx_http_akl_k8s_minted_stranger(jws, configs);
+}
+
+
+static ngx_uint_t
+ngx_http_akl_k8s_minted_same_keys(ngx_http_akl_k8s_config_t *a,
+    ngx_http_akl_k8s_config_t *b)
+{
+    size_t  i;
+
+    if (a->keys.n != b->keys.n) {
+        return 0;
     }
 
-    return (algorithm == configs->nelts) ? AKL_ALGORITHM_NOT_ALLOWED
-                                         : AKL_SIGNATURE_INVALID;
+    for (i = 0; i < a->keys.n; i++) {
+        if (ngx_memcmp(a->keys.keys[i].thumbprint, b->keys.keys[i].thumbprint,
+                       AKL_THUMBPRINT)
+            != 0
+            || !akl_str_eq(a->keys.keys[i].kid, b->keys.keys[i].kid))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * A token that names none of the configs is only looked at for its reason, by
+ * the first of their keys that it may be signed with.
+ */
+
+static akl_reason_t
+ngx_http_akl_k8s_minted_stranger(akl_jws_t *jws, ngx_array_t *configs)
+{
+    size_t                        k;
+    ngx_uint_t                    i, unknown;
+    akl_jwks_t                   *keys;
+    akl_reason_t                  reason;
+    ngx_http_akl_k8s_config_t   **elts;
+
+    unknown = 0;
+    elts = configs->elts;
+
+    for (i = 0; i < configs->nelts; i++) {
+
+        keys = &elts[i]->keys;
+        reason = AKL_SIGNATURE_INVALID;
+
+        for (k = 0; k < keys->n; k++) {
+
+            if (jws->kid.len && !akl_str_eq(keys->keys[k].kid, jws->kid)) {
+                continue;
+            }
+
+            reason = ngx_http_akl_k8s_minted_reason(
+                                      akl_jws_verify(jws, &keys->keys[k]));
+
+            if (reason != AKL_ALGORITHM_NOT_ALLOWED) {
+                return (reason == AKL_OK) ? AKL_CONFIG_UNKNOWN : reason;
+            }
+        }
+
+        unknown |= (reason == AKL_SIGNATURE_INVALID);
+    }
+
+    return unknown ? AKL_SIGNATURE_INVALID : AKL_ALGORITHM_NOT_ALLOWED;
 }
 
 

@@ -15,7 +15,8 @@ akl_reason_t ngx_http_akl_k8s_minted_reason(akl_jws_error_t error);
 /*
  * Verifies the signature by the keys of these auth configs (of .._config_t *):
  * AKL_OK with *config, which the token names, and the index of the key in it;
- * or why not.
+ * or why not.  A token that names a config costs as many signatures as that one
+ * has keys for it, any other token costs one at most.
  */
 akl_reason_t ngx_http_akl_k8s_minted_signature(akl_jws_t *jws,
     ngx_array_t *configs, ngx_http_akl_k8s_config_t **config, size_t *used);
