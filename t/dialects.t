@@ -277,6 +277,19 @@ def a_token_in_the_query_of_http_2_is_in_no_log(gateway):
     t.unlike(lines + nginx.error_log(mark), JWT, 'no token is in either')
 
 
+@t.story
+def what_is_not_a_logins_own_query_stays_what_it_is(gateway):
+    for login, status in (('', 200), ('1', 400), ('', 200)):
+        answer = gateway.post('', '/written', {'Login': login} if login else {})
+        t.is_(answer.status, status, 'written by the configuration')
+        t.ok(status != 200 or answer.text == 'token=text',
+             'which is the same for all requests')
+    answer = client.get(gateway.port, '/asks?token=somebodys')
+    t.is_((answer.status, answer.header('x-uri')),
+          (403, '/asks?token=somebodys'),
+          'that of the request for which one of ours is asked')
+
+
 # Pinned configs
 
 @t.story

@@ -13,7 +13,8 @@ typedef struct {
 } ngx_http_akl_k8s_secret_t;
 
 
-static ngx_uint_t ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last);
+static ngx_uint_t ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last,
+    ngx_uint_t write);
 static void ngx_http_akl_k8s_secret_wipe(void *data);
 static void ngx_http_akl_k8s_secret_wipe_request(void *data);
 static void ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r);
@@ -77,43 +78,60 @@ ngx_http_akl_k8s_secret_query(ngx_http_request_t *r)
 {
     u_char  *p, *last, *blank;
 
-    /* the same memory, mostly, but not over HTTP/2, nor after a rewrite */
+    /* what a subrequest came by, the main request may yet hand on */
 
-    last = r->unparsed_uri.data + r->unparsed_uri.len;
+    if (r == r->main) {
 
-    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
-    if (p) {
-        (void) ngx_http_akl_k8s_secret_hide(p + 1, last);
-    }
+        /* the same memory, mostly, but not over HTTP/2 */
 
-    last = r->request_line.data + r->request_line.len;
+        last = r->unparsed_uri.data + r->unparsed_uri.len;
 
-    p = ngx_strlchr(r->request_line.data, last, '?');
-    if (p) {
-
-        /* what follows the last blank is the version */
-
-        for (blank = last - 1; blank > p && *blank != ' '; blank--) {
-            /* void */
+        p = ngx_strlchr(r->unparsed_uri.data, last, '?');
+        if (p) {
+            (void) ngx_http_akl_k8s_secret_hide(p + 1, last, 1);
         }
 
-        (void) ngx_http_akl_k8s_secret_hide(p + 1,
-                                            (blank > p) ? blank : last);
+        last = r->request_line.data + r->request_line.len;
+
+        p = ngx_strlchr(r->request_line.data, last, '?');
+        if (p) {
+
+            /* what follows the last blank is the version */
+
+            for (blank = last - 1; blank > p && *blank != ' '; blank--) {
+                /* void */
+            }
+
+            (void) ngx_http_akl_k8s_secret_hide(p + 1,
+                                                (blank > p) ? blank : last, 1);
+        }
     }
 
-    if (r->args.len == 0) {
+    last = r->args.data + r->args.len;
+
+    if (!ngx_http_akl_k8s_secret_hide(r->args.data, last, 0)) {
         return 0;
     }
 
-    return ngx_http_akl_k8s_secret_hide(r->args.data,
-                                        r->args.data + r->args.len);
+    /* they may be text of the configuration, which all requests have */
+
+    p = ngx_pstrdup(r->pool, &r->args);
+    if (p) {
+        r->args.data = p;
+        (void) ngx_http_akl_k8s_secret_hide(p, p + r->args.len, 1);
+    }
+
+    return 1;
 }
 
 
-/* as ngx_http_arg() finds them, but all of them; 1 where there are any */
+/*
+ * Looks for members as ngx_http_arg() does, but for all of them, and writes
+ * over their values or lets them be.  Returns 1 where there are any.
+ */
 
 static ngx_uint_t
-ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last)
+ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last, ngx_uint_t write)
 {
     u_char      *end, *value;
     ngx_str_t   *name;
@@ -146,8 +164,11 @@ ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last)
             if ((size_t) (value - p) == name->len
                 && ngx_strncasecmp(p, name->data, name->len) == 0)
             {
-                ngx_memset(value + 1, '*', end - value - 1);
                 found = 1;
+
+                if (write) {
+                    ngx_memset(value + 1, '*', end - value - 1);
+                }
             }
         }
     }

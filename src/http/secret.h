@@ -29,8 +29,10 @@ ngx_int_t ngx_http_akl_k8s_secret_text(ngx_pool_t *pool, ngx_str_t *text);
 
 /*
  * Overwrites the values of members of the query that are called as tokens are,
- * at once and with '*': in the arguments, the URI and the request line, which
- * nginx writes into its logs.  Returns 1 where there is such a member, else 0.
+ * at once and with '*', in the URI and the request line, which nginx writes
+ * into its logs; r->args becomes a copy.  Of a subrequest r->args alone, as the
+ * rest is its main request's.  Returns 1 where r->args has such a member, else
+ * 0.
  */
 ngx_uint_t ngx_http_akl_k8s_secret_query(ngx_http_request_t *r);
 

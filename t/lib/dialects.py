@@ -74,6 +74,16 @@ class Gateway:
                 location = /logout { akl_k8s_revoke self; }
                 location = /vault/self { akl_k8s_introspect vault; }
                 location = /vault/logout { akl_k8s_revoke vault; }
+                location = /written {
+                    set $args token=text;
+                    if ($http_login) { rewrite ^ /v2/auth last; }
+                    return 200 $args;
+                }
+                location = /asks {
+                    auth_request /vault/self;
+                    add_header X-Uri $request_uri always;
+                    empty_gif;
+                }
             }
             server {
                 @http2@
