@@ -326,6 +326,7 @@ def a_minted_token_is_known_by_the_key_that_made_it(gateway, desk, pod_token):
     code, configs = desk.judged(forged, '--config', gateway.conf)
     t.is_((code, configs[CONFIG]['reason']), (1, 'signature_invalid'),
           'a forged one is not')
+    t.like(configs[CONFIG]['cure'], 'log in again', 'and what to do')
 
 
 @t.story

@@ -82,6 +82,9 @@ def a_token_that_a_file_revokes_is_told(cluster, place):
     t.is_(verdict(path, mint(jti='a'))[1],
           [f'token_revoked: it stands in "{os.path.realpath(listed)}"'],
           'with the file')
+    t.like(cli.run('inspect', '--config', path, stdin=mint(jti='a')).out,
+           'try: log in again\n',
+           'and what to do')
     t.write(os.path.join(place, 'list'), 'none\n')
     got, said = verdict(path, mint(jti='a'))
     t.is_(got, 'ok', 'a broken file says nothing')

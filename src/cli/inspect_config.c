@@ -300,7 +300,8 @@ akl_walk_end(akl_walk_t *walk, json_t *object)
 {
     const char  *cure;
 
-    cure = akl_words_cure(walk->reason);
+    cure = walk->in->minted ? akl_words_cure_minted(walk->reason)
+                            : akl_words_cure(walk->reason);
 
     if (object) {
         json_object_set_new(object, "reason",

@@ -169,6 +169,35 @@ akl_words_cure(akl_reason_t reason)
 }
 
 
+const char *
+akl_words_cure_minted(akl_reason_t reason)
+{
+    switch (reason) {
+
+    case AKL_OK:
+        return NULL;
+
+    case AKL_SIGNATURE_INVALID:
+        return "another gateway minted it, or its key was taken out: log in "
+               "again";
+
+    case AKL_ISSUER_MISMATCH:
+        return "token_issuer was changed since: log in again";
+
+    case AKL_AUDIENCE_MISMATCH:
+        return "log in without asking for an audience: guards demand the "
+               "first of token_audience";
+
+    case AKL_TOKEN_EXPIRED:
+    case AKL_TOKEN_REVOKED:
+        return "log in again";
+
+    default:
+        return akl_words_cure(reason);
+    }
+}
+
+
 char *
 akl_words_labels(const akl_selector_t *selector, const char *between)
 {

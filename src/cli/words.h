@@ -22,6 +22,9 @@ char *akl_words_time(int64_t time);
 /* What helps against a reason: one sentence, static; NULL with AKL_OK. */
 const char *akl_words_cure(akl_reason_t reason);
 
+/* The same for a minted token that a guard refuses. */
+const char *akl_words_cure_minted(akl_reason_t reason);
+
 /* "key=value" of each label, with that text between two. */
 char *akl_words_labels(const akl_selector_t *selector, const char *between);
 
