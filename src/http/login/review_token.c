@@ -55,8 +55,8 @@ ngx_http_akl_k8s_review_token(ngx_http_akl_k8s_cluster_t *cluster,
         ngx_memzero(refused, sizeof(ngx_http_akl_k8s_verdict_t));
     }
 
-    refused->detail = ngx_http_akl_k8s_seen(request_pool, &review->claimant,
-                                            reason);
+    refused->detail = ngx_http_akl_k8s_seen_claim(request_pool,
+                                                  &review->claimant, reason);
 
     ngx_http_akl_k8s_review_free(review);
 

@@ -13,7 +13,7 @@ static akl_str_t ngx_http_akl_k8s_seen_audience(akl_pod_token_t *pod,
 
 
 const char *
-ngx_http_akl_k8s_seen(ngx_pool_t *pool, ngx_http_akl_k8s_claimant_t *c,
+ngx_http_akl_k8s_seen_claim(ngx_pool_t *pool, ngx_http_akl_k8s_claimant_t *c,
     akl_reason_t reason)
 {
     char         time[AKL_TIME_LEN + 1];

@@ -14,7 +14,7 @@
  * of "pool", escaped and cut as any text of a stranger's; NULL where there is
  * no such claim, or memory is short.
  */
-const char *ngx_http_akl_k8s_seen(ngx_pool_t *pool,
+const char *ngx_http_akl_k8s_seen_claim(ngx_pool_t *pool,
     ngx_http_akl_k8s_claimant_t *c, akl_reason_t reason);
 
 
