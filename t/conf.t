@@ -55,6 +55,14 @@ def mount(name, **files):
     return path
 
 
+def sparse(name, size):
+    """Make a file of that size, without its blocks; return its path."""
+    path = os.path.join(t.dir, name)
+    with open(path, 'wb') as file:
+        file.truncate(size)
+    return path
+
+
 def values_of(cluster):
     """Return what stands for @NAME@ in the files, but for needed_of."""
     gateway = tokens.key('RSA-2048', 'gateway')
@@ -134,6 +142,7 @@ def values_of(cluster):
         'junk': cluster.file('junk', 'neither this nor that\n'),
         'large': cluster.file('large', 'x' * (1024 * 1024 + 1)),
         'pipe': os.path.join(t.dir, 'pipe'),
+        'revocations_large': sparse('huge.list', 64 * 1024 * 1024 + 1),
         'long_label': 'x' * 64 + '.example',
         'long_glob': 'x' * 513,
         'mount': mount('mount', ca_crt=ca, token=bound),

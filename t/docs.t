@@ -84,6 +84,88 @@ def the_table_of_costs_is_that_of_the_test_that_counts_them():
           'what was counted is within them')
 
 
+# where the code has what a row of the limits tells; a time in its unit
+
+LIMITS = {
+    'a token': 'jose/jws.h:AKL_JWS_MAX',
+    'body of a login': 'http/login/endpoint.h:NGX_HTTP_AKL_K8S_BODY_MAX',
+    'body of an introspection':
+        'http/token/introspect.c:NGX_HTTP_AKL_K8S_INTROSPECT_BODY_MAX',
+    'body of a revocation':
+        'http/token/revoke_body.h:NGX_HTTP_AKL_K8S_REVOKE_BODY_MAX',
+    'depth of JSON': 'jose/doc_read.c:AKL_DOC_DEPTH',
+    '`kid`': 'jose/jwk.h:AKL_KID_MAX',
+    'a set of keys': 'jose/jwks.c:AKL_JWKS_MAX',
+    'a file with a key, certificate or credential':
+        'http/cluster/source.c:NGX_HTTP_AKL_K8S_SOURCE_MAX',
+    'answer to a review': 'k8s/tokenreview.h:AKL_REVIEW_ANSWER_MAX',
+    'answer with a namespace': 'k8s/namespace.h:AKL_NAMESPACE_ANSWER_MAX',
+    'claims of a minted token': 'k8s/subclaims.h:AKL_CLAIMS_MAX',
+    '`sub` of a minted token': 'k8s/subject.h:AKL_SUBJECT_MAX',
+    'a glob': 'k8s/bounds.c:AKL_GLOB_MAX',
+    'a `jti` or `sub` to revoke': 'k8s/revocation.h:AKL_REVOCATION_NAME',
+    'a line in a file of revocations':
+        'k8s/revocation.h:AKL_REVOCATION_LINE',
+    'a file of revocations':
+        'http/token/revocation_file.c:NGX_HTTP_AKL_K8S_REVOCATIONS_MAX',
+    'the journal':
+        'http/token/revocation_files.h:NGX_HTTP_AKL_K8S_JOURNAL',
+    'the zone': 'http/conf/main.c:NGX_HTTP_AKL_K8S_ZONE_SIZE',
+    'keys of a set': 'jose/jwks.c:AKL_JWKS_KEYS_MAX',
+    '`token_audience`': 'http/token/mint.h:NGX_HTTP_AKL_K8S_AUDIENCES',
+    '`audience` and `resource` of a token exchange':
+        'http/form.h:NGX_HTTP_AKL_K8S_FORM_MANY',
+    'reviews at once, of a config in a worker':
+        'http/conf/main.c:NGX_HTTP_AKL_K8S_MAX_REVIEWS',
+    'reviews that wait, likewise':
+        'http/conf/main.c:NGX_HTTP_AKL_K8S_MAX_QUEUE',
+    'a review, with all repetitions':
+        'http/conf/main.c:NGX_HTTP_AKL_K8S_REVIEW_TIMEOUT',
+    'a connect': 'http/conf/main.c:NGX_HTTP_AKL_K8S_CONNECT_TIMEOUT',
+    'clocks that differ': 'k8s/pod_token.h:AKL_LEEWAY',
+    'what `Retry-After` tells clients':
+        'http/refusal.c:NGX_HTTP_AKL_K8S_RETRY_MAX',
+}
+# set by no number alone, or by several: the tests of the row hold these
+UNNUMBERED = {
+    'a header with a token', 'a signature', 'an RSA key',
+    'revocations in the zone',
+    'any lifetime or age in the configuration'}
+
+
+def number_of(place):
+    """Return what a macro of the code comes to."""
+    path, name = place.split(':')
+    text = re.search(rf'^#define {name}\s+(\w+|\(.*?\))(?=\s*(?:/\*|$))',
+                     read('src', path), re.M)[1]
+    text = re.sub(r'AKL_JWS_MAX', lambda _: str(number_of(
+        'jose/jws.h:AKL_JWS_MAX')), text)
+    if not re.fullmatch(r'[\d\s()+*]+', text):
+        raise ValueError(f'{place} is {text}')
+    out = 0
+    for term in text.strip('()').split('+'):
+        product = 1
+        for factor in term.split('*'):
+            product *= int(factor)
+        out += product
+    return out
+
+
+@t.story
+def the_limits_are_those_of_the_code():
+    section = read('docs', 'security.md').split('## Limits\n')[1]
+    lines = re.findall(r'^\| (?!size |number |time |---).*',
+                       section.split('\n## ')[0], re.M)
+    rows = dict(line.split(' | ')[:2] for line in
+                (line.removeprefix('| ') for line in lines))
+    t.is_(sorted(rows), sorted({*LIMITS, *UNNUMBERED}), 'the rows')
+    t.is_([line for line in lines
+           if not re.search(r'::|the same \|$', line)], [],
+          'those that no test holds')
+    for row, place in LIMITS.items():
+        t.is_(rows.get(row, '').split()[:1], [f'{number_of(place):,}'], row)
+
+
 @t.story
 def each_file_that_the_walk_through_a_login_names_is_there():
     named = set(re.findall(r'`(src/[a-z0-9_./]*)`', read('docs', 'login.md')))
