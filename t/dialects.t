@@ -226,6 +226,13 @@ def a_bearer_that_is_not_one_token_is_refused(gateway):
 
 
 @t.story
+def a_login_whose_bearer_was_forgotten_is_told_so(gateway):
+    for path, expected in ((BEARER, (401, 'token_missing')),
+                           ('/v2/auth', (404, 'request_malformed'))):
+        t.is_(status(gateway.post(None, path)), expected, path)
+
+
+@t.story
 def a_bearer_needs_a_config_from_the_query_or_the_location(gateway):
     t.is_(gateway.bearer('/pinned/auth').status, 200,
           'the config of the location')

@@ -99,15 +99,20 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
     ngx_http_akl_k8s_form_t *form)
 {
     u_char        *dst, *src;
+    ngx_int_t      named;
     ngx_str_t      name;
     akl_reason_t   reason;
 
     ngx_str_null(&name);
 
+    named = ngx_http_arg(r, (u_char *) "k8s-auth-config-name",
+                         sizeof("k8s-auth-config-name") - 1, &name);
+
     reason = ngx_http_akl_k8s_bearer(r, NULL, &form->token);
 
-    if (reason == AKL_TOKEN_MISSING && r->method == NGX_HTTP_POST) {
-
+    if (reason == AKL_TOKEN_MISSING && r->method == NGX_HTTP_POST
+        && named != NGX_OK)
+    {
         /* what External Secrets looks for when it probes a URL */
 
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
@@ -121,10 +126,7 @@ ngx_http_akl_k8s_akeyless_bearer(ngx_http_request_t *r,
         return;
     }
 
-    if (ngx_http_arg(r, (u_char *) "k8s-auth-config-name",
-                     sizeof("k8s-auth-config-name") - 1, &name)
-        == NGX_OK)
-    {
+    if (named == NGX_OK) {
         src = name.data;
 
         dst = ngx_pnalloc(r->pool, name.len);
