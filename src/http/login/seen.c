@@ -2,6 +2,8 @@
  * Claims of refused pod tokens, for the log.
  */
 
+#include <ngx_config.h>
+
 #include "../../k8s/time.h"
 #include "../request.h"
 #include "seen.h"
