@@ -105,9 +105,14 @@ CASES = {
         [(refused('internal_error', 1)
           + refused('internal_error', 0, 'guard_total'), {'config': 'c'}),
          (refused('internal_error', 0)
-          + refused('internal_error', 1, 'guard_total'), {'config': 'c'})],
+          + refused('internal_error', 1, 'guard_total'), {'config': 'c'}),
+         ([jumps('refused_requests_total', 0, 1, reason='internal_error')],
+          {'config': '-'})],
         [refused('internal_error', 0)
-         + refused('internal_error', 0, 'guard_total')]),
+         + refused('internal_error', 0, 'guard_total')
+         + [jumps('refused_requests_total', 0, 0, reason='internal_error'),
+            jumps('refused_requests_total', 0, 9,
+                  reason='config_unknown')]]),
     'AklReviewsSlow': (
         [(reviews(90, 10), {'config': 'c'})], [reviews(10000, 10)]),
     'AklRefusalsJump': (

@@ -267,15 +267,17 @@ def a_body_whose_file_cannot_be_read_is_an_error_of_ours():
         for path in filed.bodies:
             mark = nginx.mark()
             t.write(disk, f'{how} {nginx.dir}/client_body_temp')
-            t.is_(filed.post(path, '/mirror').status, 500, f'{how}: {path}')
+            answer = filed.post(path, '/mirror')
+            t.is_((answer.status, answer.json().get('reason')),
+                  (500, 'internal_error'), f'{how}: {path}')
             t.ok(nginx.wait_log('internal_error: .*the request body was not '
                                 'readable', since=mark), 'the log says why')
             t.write(disk, '')
             t.is_(filed.post(path, '/mirror').status, 200,
                   'and it is well when the disk is')
     t.is_(client.get(nginx.port, '/status?format=json').json()[
-        'refused_requests_total']['internal_error'], 6,
-        'the logins are counted as such')
+        'refused_requests_total']['internal_error'], 8,
+        'each is counted as such')
 
 
 def pipeline(port, request, number):

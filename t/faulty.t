@@ -6,6 +6,7 @@ faulty/faulty.h; t/memory.t does the same to all of nginx and its libraries.
 """
 
 import http.client
+import json
 import os
 import re
 import struct
@@ -24,7 +25,27 @@ MODULE = os.environ.get('AKL_FAULTY_MODULE', os.path.join(
     nginx_.ROOT, 'objs', 'ngx_http_akl_k8s_module_faulty.so'))
 MOST = 500
 FORM = 'application/x-www-form-urlencoded'
-TOLD = r'akl_k8s: (login failed|introspection failed|refused), (\w+): '
+TOLD = r'akl_k8s: (\w+) (failed|refused), (\w+): '
+
+# what fails there, and how a document says so; None: nginx's own page
+
+PLACES = {
+    '/akeyless': ('login', {'error': 'an internal error occurred'}),
+    '/vault': ('login', {'errors': [
+        'internal_error: an internal error occurred']}),
+    '/oauth': ('login', {'error': 'server_error'}),
+    '/exchange': ('exchange', None),
+    '/guard': ('guard', None),
+    '/require': ('guard', None),
+    '/verify': ('guard', None),
+    '/self': ('introspection', {'errors': [
+        'internal_error: an internal error occurred']}),
+    '/introspect': ('introspection', {'error': 'server_error'}),
+    '/revoke': ('revocation', {'error': 'server_error'}),
+    '/revoke-self': ('revocation', {'error': 'server_error'}),
+    '/revoke-vault': ('revocation', {'errors': [
+        'internal_error: an internal error occurred']}),
+}
 
 HTTP = '''
     akl_k8s_cache_valid 60s refused=0;
@@ -48,6 +69,8 @@ HTTP = '''
         location = /self { akl_k8s_introspect vault; }
         location = /introspect { akl_k8s_introspect @known@; }
         location = /revoke { akl_k8s_revoke; }
+        location = /revoke-self { akl_k8s_revoke self; }
+        location = /revoke-vault { akl_k8s_revoke vault; }
         location = /status { access_log off; akl_k8s_status; }
     }
 '''
@@ -92,7 +115,7 @@ class Gateway:
         return count
 
     def send(self, method, path, token=None, kind=None, body=None):
-        """Send a request; return its status, None where none came."""
+        """Send a request; return its answer, None where none came."""
         headers = {}
         if token:
             headers['Authorization'] = f'Bearer {token}'
@@ -100,7 +123,7 @@ class Gateway:
             headers['Content-Type'] = kind
         try:
             return client.request(self.nginx.port, method, path, headers,
-                                  body).status
+                                  body)
         except (OSError, ValueError, http.client.HTTPException):
             return None
 
@@ -122,12 +145,18 @@ def gateway(cluster):
 
 
 def counts(page, family):
-    """Return what a family of counters says, by reason."""
-    out = dict(page['configs'][CONFIG][family])
+    """Return what a family of counters says, by reason; None: what fails."""
+    config = page['configs'][CONFIG]
+    refused = page['refused_requests_total']
+    if family is None:
+        return {'internal_error': sum(
+            counted.get('internal_error', 0) for counted in (
+                refused, config['logins_total'], config['guard_total']))}
+    out = dict(config[family])
 
     # where there is not even a context there is no config
 
-    for reason, n in page['refused_requests_total'].items():
+    for reason, n in refused.items():
         out[reason] = out.get(reason, 0) + n
     return out
 
@@ -138,12 +167,27 @@ def grown(before, after):
             for _ in range(after.get(reason, 0) - before.get(reason, 0))]
 
 
-def walk(gateway, ask, good, family=None, reason='ok'):
+def misshapen(answer, shape):
+    """Return what is wrong with an answer that failed, or None."""
+    if shape is None or answer is None:
+        return None
+    if answer.header('content-type') != 'application/json':
+        return answer.header('content-type')
+    said = answer.json()
+    if said.get('reason') != 'internal_error' or not shape.items() <= \
+            said.items() or answer.header('cache-control') != 'no-store':
+        return said, answer.header('cache-control')
+    return None
+
+
+def walk(gateway, place, ask, good, family=None, reason='ok'):
     """Fail each allocation of a request in turn, until none is left.
 
-    good: its status with enough memory; family: the counter that has to grow
-    by one each time, and reason: the outcome that is not for want of memory.
+    place: a key of PLACES; good: its status with enough memory; family: the
+    counter that has to grow by one each time, and reason: the outcome that is
+    not for want of memory.
     """
+    task, shape = PLACES[place]
     worker = gateway.nginx.workers()
     wrong, failures, nth = [], 0, 0
     for nth in range(1, MOST):
@@ -151,7 +195,8 @@ def walk(gateway, ask, good, family=None, reason='ok'):
         before = gateway.page()
         seen = len(gateway.outcomes())
         gateway.fail(nth)
-        status = ask()
+        answer = ask(place)
+        status = answer and answer.status
         count = gateway.allow()
         if not wait_for(lambda: len(gateway.outcomes()) > seen):
             wrong.append((nth, 'no line in the access log'))
@@ -164,14 +209,16 @@ def walk(gateway, ask, good, family=None, reason='ok'):
         told = 'internal_error' if failed else reason
         if status not in (good, 500, None):
             wrong.append((nth, f'status {status}'))
-        if [line[1] for line in lines] != ([told] if told != 'ok' else []):
+        if lines != ([(task, 'failed' if failed else 'refused', told)]
+                     if told != 'ok' else []):
             wrong.append((nth, f'status {status}, told as {lines}'))
-        if family:
-            if status and outcome != [f'{status} {told}']:
-                wrong.append((nth, f'status {status}, variable {outcome}'))
-            if grown(counts(before, family), counts(after, family)) != [told]:
-                wrong.append((nth, f'status {status}, counted as', grown(
-                    counts(before, family), counts(after, family))))
+        if failed and misshapen(answer, shape):
+            wrong.append((nth, 'answered', misshapen(answer, shape)))
+        if family and status and outcome != [f'{status} {told}']:
+            wrong.append((nth, f'status {status}, variable {outcome}'))
+        counted = grown(counts(before, family), counts(after, family))
+        if counted != ([told] if family or failed else []):
+            wrong.append((nth, f'status {status}, counted as', counted))
         if count < nth:
             break
     t.ok(failures > 0 and nth < MOST - 1, f'{nth - 1} allocations, '
@@ -185,93 +232,94 @@ def walk(gateway, ask, good, family=None, reason='ok'):
                 page['configs'][CONFIG]['reviews_queued'],
                 page['zone']['flights'], page['worker']['calls'])
     t.ok(wait_for(lambda: rest() == (0, 0, 0, 0)), 'nothing is left', rest())
-    t.is_(ask(), good, 'and requests go on')
+    t.is_(ask(place).status, good, 'and requests go on')
 
 
-def post(gateway, path, kind, body):
-    """Send a body."""
-    return gateway.send('POST', path, None, kind, body)
+def form(gateway, body):
+    """Return what sends a form."""
+    return lambda place: gateway.send('POST', place, None, FORM, body)
+
+
+def json_(gateway, body):
+    """Return what sends JSON."""
+    return lambda place: gateway.send('POST', place, None, 'application/json',
+                                      json.dumps(body))
+
+
+def bearer(gateway, make, method='GET'):
+    """Return what presents a token that is made for each request."""
+    return lambda place: gateway.send(method, place, make())
 
 
 @t.story
 def a_login_of_akeyless_ends_once(cluster, gateway):
-    walk(gateway, lambda: client_json(gateway, '/akeyless', cluster.login(
-        cluster.issue())), 200, 'logins_total')
+    walk(gateway, '/akeyless', lambda place: json_(gateway, cluster.login(
+        cluster.issue()))(place), 200, 'logins_total')
 
 
 @t.story
 def a_login_that_is_remembered_ends_once(cluster, gateway):
-    body = cluster.login(cluster.issue())
-    client_json(gateway, '/akeyless', body)
-    walk(gateway, lambda: client_json(gateway, '/akeyless', body), 200,
-         'logins_total')
+    ask = json_(gateway, cluster.login(cluster.issue()))
+    ask('/akeyless')
+    walk(gateway, '/akeyless', ask, 200, 'logins_total')
 
 
 @t.story
 def a_login_of_vault_ends_once(cluster, gateway):
-    walk(gateway, lambda: client_json(gateway, '/vault', {
-        'role': CONFIG, 'jwt': cluster.issue()}), 200, 'logins_total')
+    walk(gateway, '/vault', lambda place: json_(gateway, {
+        'role': CONFIG, 'jwt': cluster.issue()})(place), 200, 'logins_total')
 
 
 @t.story
 def a_login_of_oauth_ends_once(cluster, gateway):
-    walk(gateway, lambda: post(gateway, '/oauth', FORM,
-                               token_exchange(cluster.issue())),
-         200, 'logins_total')
+    walk(gateway, '/oauth', lambda place: form(gateway, token_exchange(
+        cluster.issue()))(place), 200, 'logins_total')
 
 
 @t.story
 def a_login_that_is_refused_ends_once(cluster, gateway):
-    cluster.api.pod('my-namespace-b', 'stranger', 'builder')
-    walk(gateway, lambda: client_json(gateway, '/akeyless', cluster.login(
-        'a.b.c')), 401, 'logins_total', 'token_malformed')
-    walk(gateway, lambda: client_json(gateway, '/akeyless', {}), 400,
-         'logins_total', 'request_malformed')
-    walk(gateway, lambda: client_json(gateway, '/vault', {
-        'role': 'nobody', 'jwt': cluster.issue()}), 403, 'logins_total',
-         'config_unknown')
+    walk(gateway, '/akeyless', json_(gateway, cluster.login('a.b.c')), 401,
+         'logins_total', 'token_malformed')
+    walk(gateway, '/akeyless', json_(gateway, {}), 400, 'logins_total',
+         'request_malformed')
+    walk(gateway, '/vault', lambda place: json_(gateway, {
+        'role': 'nobody', 'jwt': cluster.issue()})(place), 403,
+         'logins_total', 'config_unknown')
 
 
 @t.story
 def an_exchange_ends_once(cluster, gateway):
-    walk(gateway, lambda: gateway.send('GET', '/exchange', cluster.issue()),
-         200, 'logins_total')
-    walk(gateway, lambda: gateway.send('GET', '/exchange'), 401,
-         'logins_total', 'token_missing')
+    walk(gateway, '/exchange', bearer(gateway, cluster.issue), 200,
+         'logins_total')
+    walk(gateway, '/exchange', bearer(gateway, str), 401, 'logins_total',
+         'token_missing')
 
 
 @t.story
 def a_guarded_request_ends_once(gateway):
     token = mint()
-    walk(gateway, lambda: gateway.send('GET', '/guard', mint()), 200,
-         'guard_total')
-    walk(gateway, lambda: gateway.send('GET', '/guard', token[:-9]), 401,
+    walk(gateway, '/guard', bearer(gateway, mint), 200, 'guard_total')
+    walk(gateway, '/guard', bearer(gateway, lambda: token[:-9]), 401,
          'guard_total', 'token_malformed')
-    walk(gateway, lambda: gateway.send('GET', '/require', token), 403,
+    walk(gateway, '/require', bearer(gateway, lambda: token), 403,
          'guard_total', 'claim_not_allowed')
-    walk(gateway, lambda: gateway.send('GET', '/verify', token), 204)
+    walk(gateway, '/verify', bearer(gateway, lambda: token), 204)
 
 
 @t.story
 def who_asks_about_a_token_is_answered_once(gateway):
     token = mint()
-    walk(gateway, lambda: gateway.send('GET', '/self', token), 200)
-    form = urllib.parse.urlencode({'token': token})
-    walk(gateway, lambda: post(gateway, '/introspect', FORM, form), 200)
+    walk(gateway, '/self', bearer(gateway, lambda: token), 200)
+    walk(gateway, '/introspect', form(gateway, urllib.parse.urlencode(
+        {'token': token})), 200)
 
 
 @t.story
 def a_revocation_ends_once(gateway):
-    walk(gateway, lambda: client_json(gateway, '/revoke', {'jti': 'a'}), 200)
-    walk(gateway, lambda: post(gateway, '/revoke', FORM, 'jti=a'), 200)
-
-
-def client_json(gateway, path, body):
-    """Send a JSON body; return the status, None where none came."""
-    try:
-        return client.post(gateway.nginx.port, path, body).status
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
+    walk(gateway, '/revoke', json_(gateway, {'jti': 'a'}), 200)
+    walk(gateway, '/revoke', form(gateway, 'jti=a'), 200)
+    for place, good in ('/revoke-self', 200), ('/revoke-vault', 204):
+        walk(gateway, place, bearer(gateway, mint, 'POST'), good)
 
 
 t.tell()

@@ -104,7 +104,7 @@ class Gateway:
                      'Cache-Control: no-store'):
             if headers.count(name) != 1:
                 return f'not {name}: {headers}'
-        where = f'akl_k8s: refused, {reason}: {SENTENCES[reason]}, ' \
+        where = f'akl_k8s: guard refused, {reason}: {SENTENCES[reason]}, ' \
             f'config "{kind}", namespace "", service account "", pod "", '
         if len(told) != 1 or where not in told[0]:
             return f'not the log line of {reason}: {told}'

@@ -196,8 +196,8 @@ def short_everywhere(gateway, ask):
         places += 1
         if status and status >= 500:
             refused += status == 500
-            if not gateway.nginx.wait_log('akl_k8s: login failed, ', timeout=1,
-                                          since=mark):
+            if not gateway.nginx.wait_log(r'akl_k8s: (login|exchange) failed, ',
+                                          timeout=1, since=mark):
                 untold.append((nth, status))
 
         # libcurl may lose an event that it has no memory for: the deadline

@@ -320,6 +320,8 @@ def revocations_that_cannot_be_written_are_not_answered_well(gateway):
           (503, 'revocation_not_kept'), 'one that cannot')
     t.ok(gateway.nginx.grep('akl_k8s_revocations .*open.*nothing was kept'),
          'the log says why')
+    t.ok(gateway.nginx.grep('akl_k8s: revocation failed, revocation_not_kept: '
+                            '.*POST /revoke '), 'and what came of it')
     os.rmdir(gateway.journal)
     os.rename(gateway.journal + '.away', gateway.journal)
     t.is_(gateway.revoke({'jti': 'after'}).status, 200, 'and one afterwards')

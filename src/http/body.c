@@ -3,6 +3,7 @@
  * file, and what is too large is noticed as soon as it is.
  */
 
+#include "content.h"
 #include "request.h"
 #include "body.h"
 #include "secret.h"
@@ -19,6 +20,8 @@ struct ngx_http_akl_k8s_body_s {
 
 static void ngx_http_akl_k8s_body_start(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_body_event(ngx_http_request_t *r);
+static ngx_int_t ngx_http_akl_k8s_body_unread(ngx_http_request_t *r,
+    ngx_int_t rc);
 static void ngx_http_akl_k8s_body_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_body_t *state, ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_body_collect(ngx_http_request_t *r,
@@ -64,7 +67,7 @@ ngx_http_akl_k8s_read_body(ngx_http_request_t *r, size_t max,
     rc = ngx_http_read_client_request_body(r, ngx_http_akl_k8s_body_start);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
+        return ngx_http_akl_k8s_body_unread(r, rc);
     }
 
     return NGX_DONE;
@@ -98,7 +101,7 @@ ngx_http_akl_k8s_body_event(ngx_http_request_t *r)
         rc = ngx_http_akl_k8s_body_collect(r, state, &body);
 
         if (rc == NGX_ERROR || rc == NGX_ABORT) {
-            ngx_http_finalize_request(r, ngx_http_akl_k8s_fail(r,
+            ngx_http_akl_k8s_finalize(r, ngx_http_akl_k8s_fail(r,
                                     (rc == NGX_ABORT)
                                         ? "the request body was not readable"
                                         : "out of memory"));
@@ -121,7 +124,7 @@ ngx_http_akl_k8s_body_event(ngx_http_request_t *r)
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ngx_http_finalize_request(r, rc);
+            ngx_http_akl_k8s_finalize(r, ngx_http_akl_k8s_body_unread(r, rc));
             return;
         }
 
@@ -138,6 +141,17 @@ ngx_http_akl_k8s_body_event(ngx_http_request_t *r)
 }
 
 
+/* what nginx says of a body that it could not read; errors of ours are told */
+
+static ngx_int_t
+ngx_http_akl_k8s_body_unread(ngx_http_request_t *r, ngx_int_t rc)
+{
+    return (rc == NGX_HTTP_INTERNAL_SERVER_ERROR)
+           ? ngx_http_akl_k8s_fail(r, "the request body could not be read")
+           : rc;
+}
+
+
 static void
 ngx_http_akl_k8s_body_done(ngx_http_request_t *r,
     ngx_http_akl_k8s_body_t *state, ngx_str_t *body)
@@ -151,12 +165,12 @@ ngx_http_akl_k8s_body_done(ngx_http_request_t *r,
     rc = state->handler(r, body);
 
     if (rc != NGX_AGAIN) {
-        ngx_http_finalize_request(r, rc);
+        ngx_http_akl_k8s_finalize(r, rc);
         return;
     }
 
     if (ngx_http_akl_k8s_park(r) != NGX_OK) {
-        ngx_http_finalize_request(r, ngx_http_akl_k8s_no_memory(r));
+        ngx_http_akl_k8s_finalize(r, ngx_http_akl_k8s_no_memory(r));
     }
 }
 

@@ -20,6 +20,7 @@
 #include "../k8s/version.h"
 #include "../net/client.h"
 #include "../shm/zone.h"
+#include "respond.h"
 
 
 #define NGX_HTTP_AKL_K8S_VERSION  AKL_VERSION
@@ -213,12 +214,24 @@ typedef struct {
 } ngx_http_akl_k8s_publication_t;
 
 
+/* what a location serves */
+
+typedef struct {
+    ngx_http_handler_pt          handler;
+    const char                  *task;      /* for the log: what it is that
+                                               fails, or is refused */
+    ngx_http_akl_k8s_write_pt    failure;   /* the body of internal_error, for
+                                               "data" NULL; or NULL: nginx's
+                                               own page */
+} ngx_http_akl_k8s_service_t;
+
+
 typedef struct {
     /*
-     * the content handler, of whichever directive, and what it serves; the
-     * locations that "if" and limit_except make inherit all of it or nothing
+     * what the location serves, by whichever directive; the locations that "if"
+     * and limit_except make inherit all of it or nothing
      */
-    ngx_http_handler_pt          handler;
+    const ngx_http_akl_k8s_service_t  *service;     /* or NULL */
     ngx_str_t                    directive;
     ngx_http_akl_k8s_where_t     where_handler;
 
@@ -280,6 +293,8 @@ typedef struct {
     ngx_http_request_t          *request;
     ngx_http_akl_k8s_login_t    *login;         /* of endpoint or exchange */
     ngx_uint_t                   established;   /* a reason was set */
+    const char                  *task;          /* for the log: what it is that
+                                                   fails, or is refused */
     akl_reason_t                 reason;
     ngx_str_t                    line;          /* of the log, while it is not
                                                    told; len 0: none */
@@ -306,6 +321,8 @@ typedef struct {
     unsigned                     exchanged:1;   /* by this pass of phases */
     unsigned                     unreadable:1;  /* the token has no claims */
     unsigned                     untold:1;      /* an outcome, so far */
+    unsigned                     unwritten:1;   /* its line, memory was short */
+    unsigned                     failed:1;      /* told as internal_error */
     unsigned                     counted:1;     /* as a login */
     void                        *form;          /* endpoint.c's own */
     ngx_http_akl_k8s_body_t     *body;          /* being read; body.c's own */

@@ -11,18 +11,14 @@
 static ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_own_ctx(
     ngx_http_request_t *r);
 static void ngx_http_akl_k8s_ctx_cleanup(void *data);
+static const char *ngx_http_akl_k8s_task(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_tell_short(ngx_http_request_t *r,
+    const char *task);
 
 
 /* that of all requests for which there is no memory for one; to be read */
 
 static ngx_http_akl_k8s_ctx_t  ngx_http_akl_k8s_starved;
-
-
-/* all that is told where not even that much memory is there */
-
-static ngx_str_t  ngx_http_akl_k8s_short =
-    ngx_string("login failed, internal_error: an internal error occurred: "
-               "out of memory");
 
 
 ngx_http_akl_k8s_ctx_t *
@@ -62,6 +58,7 @@ ngx_http_akl_k8s_ctx(ngx_http_request_t *r, ngx_uint_t create)
     ngx_memzero(ctx, sizeof(ngx_http_akl_k8s_ctx_t));
 
     ctx->request = r;
+    ctx->task = ngx_http_akl_k8s_task(r);
     ctx->review_time = -1;
 
     cln->handler = ngx_http_akl_k8s_ctx_cleanup;
@@ -127,7 +124,7 @@ ngx_http_akl_k8s_subrequest(ngx_http_request_t *r)
     }
 
     return ngx_http_akl_k8s_ctx(r, 1) ? NGX_DECLINED
-                                      : NGX_HTTP_INTERNAL_SERVER_ERROR;
+                                      : ngx_http_akl_k8s_no_memory(r);
 }
 
 
@@ -157,6 +154,7 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
     ctx->reason = reason;
     ctx->established = 1;
     ctx->untold = 1;
+    ctx->unwritten = 0;
     ctx->line.len = 0;
 
     if (reason == AKL_OK) {
@@ -181,8 +179,7 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
 
     if (ctx->line.data == NULL) {
         ctx->reason = AKL_INTERNAL_ERROR;
-        ctx->level = NGX_LOG_ERR;
-        ctx->line = ngx_http_akl_k8s_short;
+        ctx->unwritten = 1;
         return;
     }
 
@@ -199,10 +196,11 @@ ngx_http_akl_k8s_outcome(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx,
     }
 
     ctx->line.len = ngx_snprintf(ctx->line.data, NGX_MAX_ERROR_STR,
-                  "%s %s: %s%s%s, config \"%s\", namespace \"%s\", "
+                  "%s %s, %s: %s%s%s, config \"%s\", namespace \"%s\", "
                   "service account \"%s\", pod \"%s\"",
+                  ctx->task,
                   (akl_reason_kind(reason) == AKL_KIND_OUTAGE)
-                      ? "login failed," : "refused,",
+                      ? "failed" : "refused",
                   akl_reason_code(reason).data, text.data,
                   detail ? ": " : "", detail ? detail : "",
                   ngx_http_akl_k8s_log_text(config,
@@ -226,6 +224,9 @@ ngx_http_akl_k8s_tell(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
     if (ctx->line.len) {
         ngx_log_error(ctx->level, r->connection->log, 0, "akl_k8s: %V",
                       &ctx->line);
+
+    } else if (ctx->unwritten) {
+        ngx_http_akl_k8s_tell_short(r, ctx->task);
     }
 
     switch (ctx->counts) {
@@ -241,10 +242,65 @@ ngx_http_akl_k8s_tell(ngx_http_request_t *r, ngx_http_akl_k8s_ctx_t *ctx)
         break;
 
     default: /* NGX_HTTP_AKL_K8S_COUNT_NOTHING */
-        break;
+
+        /* what is no login and asks no guard is counted where it fails */
+
+        if (ctx->reason == AKL_INTERNAL_ERROR) {
+            ngx_http_akl_k8s_metrics_login(NULL, AKL_INTERNAL_ERROR,
+                                           NGX_HTTP_AKL_K8S_CACHE_NONE, 1);
+        }
     }
 
     ctx->counts = NGX_HTTP_AKL_K8S_COUNT_NOTHING;
+}
+
+
+/* all that is told where there is no memory for a line */
+
+static void
+ngx_http_akl_k8s_tell_short(ngx_http_request_t *r, const char *task)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "akl_k8s: %s failed, %s: %s: out of memory", task,
+                  akl_reason_code(AKL_INTERNAL_ERROR).data,
+                  akl_reason_text(AKL_INTERNAL_ERROR).data);
+}
+
+
+/* what a request fails in, as long as no part of the module has begun on it */
+
+static const char *
+ngx_http_akl_k8s_task(ngx_http_request_t *r)
+{
+    ngx_http_akl_k8s_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_akl_k8s_module);
+
+    if (alcf->service) {
+        return alcf->service->task;
+    }
+
+    if (alcf->exchange) {
+        return NGX_HTTP_AKL_K8S_EXCHANGE;
+    }
+
+    return alcf->guard ? NGX_HTTP_AKL_K8S_GUARD : "request";
+}
+
+
+void
+ngx_http_akl_k8s_begin(ngx_http_request_t *r, const char *task)
+{
+    ngx_http_akl_k8s_ctx_t  *ctx;
+
+    ctx = ngx_http_akl_k8s_own_ctx(r);
+
+    if (ctx && ctx != &ngx_http_akl_k8s_starved) {
+        ngx_http_akl_k8s_tell(r, ctx);
+
+        ctx->task = task;
+        ctx->failed = 0;
+    }
 }
 
 
@@ -255,9 +311,16 @@ ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail)
 
     ctx = ngx_http_akl_k8s_ctx(r, 0);
 
-    if (ctx == NULL || ctx == &ngx_http_akl_k8s_starved) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "akl_k8s: %V",
-                      &ngx_http_akl_k8s_short);
+    if (ctx == &ngx_http_akl_k8s_starved
+        || (ctx && ctx->failed && !ctx->untold))
+    {
+        /* told already, and another answer fails, too */
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx == NULL) {
+        ngx_http_akl_k8s_tell_short(r, ngx_http_akl_k8s_task(r));
 
         ngx_http_akl_k8s_metrics_login(NULL, AKL_INTERNAL_ERROR,
                                        NGX_HTTP_AKL_K8S_CACHE_NONE, 1);
@@ -286,6 +349,8 @@ ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail)
         ngx_http_akl_k8s_metrics_login(ctx->config, AKL_OK, ctx->cache, -1);
         ctx->counts = NGX_HTTP_AKL_K8S_COUNT_LOGIN;
     }
+
+    ctx->failed = 1;
 
     ngx_http_akl_k8s_outcome(r, ctx, AKL_INTERNAL_ERROR, detail);
     ngx_http_akl_k8s_tell(r, ctx);

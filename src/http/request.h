@@ -9,6 +9,11 @@
 #include "module.h"
 
 
+/* what is begun for a request where its location serves nothing of ours */
+#define NGX_HTTP_AKL_K8S_EXCHANGE  "exchange"
+#define NGX_HTTP_AKL_K8S_GUARD     "guard"
+
+
 /*
  * The request's context, made when "create" is set; NULL when out of memory.
  * Without "create" that of the parent of a clone, to be read only, or NULL
@@ -16,6 +21,12 @@
  */
 ngx_http_akl_k8s_ctx_t *ngx_http_akl_k8s_ctx(ngx_http_request_t *r,
     ngx_uint_t create);
+
+/*
+ * Begins on what "task" (static) names, which is said in the lines of the log
+ * from now on: "TASK failed, REASON: ...", "TASK refused, REASON: ...".
+ */
+void ngx_http_akl_k8s_begin(ngx_http_request_t *r, const char *task);
 
 /*
  * Sets the outcome, which is told later, once and at the request's end: an
@@ -29,7 +40,8 @@ void ngx_http_akl_k8s_outcome(ngx_http_request_t *r,
 
 /*
  * Tells an outcome that was not told: its line, and the counter that
- * ctx->counts says.  Called where no answer of ours can fail any more.
+ * ctx->counts says; where that is none, internal_error counts as a refused
+ * request.  Called where no answer of ours can fail any more.
  */
 void ngx_http_akl_k8s_tell(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx);
@@ -42,8 +54,8 @@ void ngx_http_akl_k8s_tell(ngx_http_request_t *r,
 /*
  * The end of a request that cannot be answered as it should: the outcome is
  * internal_error with that detail for the log, and told, in place of one that
- * was not told or of a login's ok, which counts no more.  Returns
- * NGX_HTTP_INTERNAL_SERVER_ERROR.
+ * was not told or of a login's ok, which counts no more.  What has failed once
+ * is not told again.  Returns NGX_HTTP_INTERNAL_SERVER_ERROR.
  */
 ngx_int_t ngx_http_akl_k8s_fail(ngx_http_request_t *r, const char *detail);
 

@@ -209,6 +209,21 @@ ngx_http_akl_k8s_respond_write_error(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_respond_failure(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
+{
+    akl_json_out_open(out, NULL, '{');
+    akl_json_out_str(out, "error", akl_str("server_error"));
+    akl_json_out_str(out, "error_description",
+                     akl_reason_text(AKL_INTERNAL_ERROR));
+    akl_json_out_str(out, "reason", akl_reason_code(AKL_INTERNAL_ERROR));
+    akl_json_out_close(out, '}');
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_respond_headers(ngx_http_request_t *r,
     ngx_http_akl_k8s_document_t *document)

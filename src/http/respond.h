@@ -63,6 +63,13 @@ ngx_int_t ngx_http_akl_k8s_respond_json(ngx_http_request_t *r,
     ngx_uint_t status, size_t size, ngx_http_akl_k8s_write_pt write,
     void *data);
 
+/*
+ * Writes the body of internal_error in the manner of RFC 6749 section 5.2, for
+ * whatever "data", and says the reason besides.
+ */
+ngx_int_t ngx_http_akl_k8s_respond_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
+
 /* An error of RFC 6749 section 5.2, a code and a sentence; likewise. */
 ngx_int_t ngx_http_akl_k8s_respond_error(ngx_http_request_t *r,
     ngx_uint_t status, const char *error, const char *description);

@@ -3,11 +3,10 @@
  * configs in them.
  */
 
-#include "../login/endpoint.h"
-#include "../token/introspect.h"
-#include "../token/self.h"
+#include "../content.h"
 #include "guard.h"
 #include "names.h"
+#include "serve.h"
 #include "location.h"
 
 
@@ -41,7 +40,7 @@ ngx_http_akl_k8s_create_loc_conf(ngx_conf_t *cf)
      *     alcf->where_handler, where_guard, where_exchange = { 0 };
      *     alcf->auth_config, guard, exchange, token_source = NULL;
      *     alcf->introspect_names, introspect = NULL;
-     *     alcf->handler = NULL;
+     *     alcf->service = NULL;
      *     alcf->publication = NULL;
      */
 
@@ -107,7 +106,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->handler && clcf->handler != conf->handler) {
+    if (conf->service && clcf->handler != ngx_http_akl_k8s_content) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%V\" has a location that another handler serves as "
                       "well in %V:%ui", &conf->directive,
@@ -115,7 +114,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->handler == ngx_http_akl_k8s_auth_handler && conf->exchange) {
+    if (conf->service == &ngx_http_akl_k8s_serve_auth && conf->exchange) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"akl_k8s_auth\" gets only what \"akl_k8s_exchange\" "
                       "lets through, say \"akl_k8s_exchange off\" in its "
@@ -124,15 +123,15 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (clcf->noname && clcf->handler == NULL) {
-        conf->handler = prev->handler;
+        conf->service = prev->service;
         conf->where_handler = prev->where_handler;
         conf->dialect = prev->dialect;
         conf->auth_config_name = prev->auth_config_name;
         conf->publication = prev->publication;
         conf->introspect_names = prev->introspect_names;
 
-        if (clcf->lmt_excpt) {
-            clcf->handler = conf->handler;
+        if (clcf->lmt_excpt && conf->service) {
+            clcf->handler = ngx_http_akl_k8s_content;
         }
     }
 
@@ -158,7 +157,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_akl_k8s_module);
 
-    if (conf->handler == ngx_http_akl_k8s_self_handler
+    if (conf->service == &ngx_http_akl_k8s_serve_self
         && amcf->configs.nelts == 0)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -169,8 +168,8 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->handler == ngx_http_akl_k8s_auth_handler
-        || conf->handler == ngx_http_akl_k8s_introspect_handler)
+    if (conf->service == &ngx_http_akl_k8s_serve_auth
+        || conf->service == &ngx_http_akl_k8s_serve_introspect)
     {
 
         /* these have a limit of their own, and say so in their dialect */
@@ -178,7 +177,7 @@ ngx_http_akl_k8s_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->client_max_body_size = 0;
     }
 
-    if (conf->handler || conf->guard || conf->exchange) {
+    if (conf->service || conf->guard || conf->exchange) {
         ngx_http_akl_k8s_cleanse(cf);
     }
 

@@ -34,8 +34,8 @@ static const ngx_http_akl_k8s_discovery_url_t
 static ngx_int_t ngx_http_akl_k8s_discovery_url(ngx_conf_t *cf,
     ngx_http_akl_k8s_publication_t *pub, ngx_str_t *value);
 static char *ngx_http_akl_k8s_publication(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler,
-    ngx_uint_t n);
+    ngx_http_akl_k8s_loc_conf_t *alcf,
+    const ngx_http_akl_k8s_service_t *service, ngx_uint_t n);
 static ngx_int_t ngx_http_akl_k8s_publish_one(ngx_conf_t *cf,
     ngx_http_akl_k8s_main_conf_t *amcf, ngx_http_akl_k8s_publication_t *pub);
 static ngx_int_t ngx_http_akl_k8s_publish_bundle(ngx_conf_t *cf,
@@ -56,7 +56,7 @@ ngx_http_akl_k8s_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     spiffe = (n && ngx_strcmp(value[n].data, "spiffe") == 0);
 
-    rv = ngx_http_akl_k8s_publication(cf, alcf, ngx_http_akl_k8s_jwks_handler,
+    rv = ngx_http_akl_k8s_publication(cf, alcf, &ngx_http_akl_k8s_serve_jwks,
                                       n - spiffe);
 
     if (rv == NGX_CONF_OK) {
@@ -77,7 +77,7 @@ ngx_http_akl_k8s_discovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t   i;
 
     rv = ngx_http_akl_k8s_publication(cf, alcf,
-                                      ngx_http_akl_k8s_discovery_handler, 1);
+                                      &ngx_http_akl_k8s_serve_discovery, 1);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -157,7 +157,7 @@ ngx_http_akl_k8s_discovery_url(ngx_conf_t *cf,
 
 static char *
 ngx_http_akl_k8s_publication(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
-    ngx_http_handler_pt handler, ngx_uint_t n)
+    const ngx_http_akl_k8s_service_t *service, ngx_uint_t n)
 {
     char                             *rv;
     ngx_str_t                        *value, *name;
@@ -165,7 +165,7 @@ ngx_http_akl_k8s_publication(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
     ngx_http_akl_k8s_main_conf_t     *amcf;
     ngx_http_akl_k8s_publication_t   *pub, **slot;
 
-    rv = ngx_http_akl_k8s_serve(cf, alcf, handler);
+    rv = ngx_http_akl_k8s_serve(cf, alcf, service);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -176,7 +176,7 @@ ngx_http_akl_k8s_publication(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
         return NGX_CONF_ERROR;
     }
 
-    pub->discovery = (handler == ngx_http_akl_k8s_discovery_handler);
+    pub->discovery = (service == &ngx_http_akl_k8s_serve_discovery);
     ngx_http_akl_k8s_here(cf, &pub->where);
 
     if (n) {

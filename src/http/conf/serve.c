@@ -3,10 +3,12 @@
  * handler.
  */
 
+#include "../content.h"
 #include "../guard/verify.h"
 #include "../login/endpoint.h"
 #include "../status/status.h"
 #include "../token/introspect.h"
+#include "../token/jwks.h"
 #include "../token/revoke.h"
 #include "../token/self.h"
 #include "conf.h"
@@ -21,13 +23,59 @@ typedef struct {
 } ngx_http_akl_k8s_verification_t;
 
 
+const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_auth = {
+    ngx_http_akl_k8s_auth_handler, "login", ngx_http_akl_k8s_auth_failure
+};
+
+const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_introspect = {
+    ngx_http_akl_k8s_introspect_handler, "introspection",
+    ngx_http_akl_k8s_respond_failure
+};
+
+const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_self = {
+    ngx_http_akl_k8s_self_handler, "introspection",
+    ngx_http_akl_k8s_self_failure
+};
+
+const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_jwks = {
+    ngx_http_akl_k8s_jwks_handler, "publication", NULL
+};
+
+const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_discovery = {
+    ngx_http_akl_k8s_discovery_handler, "publication", NULL
+};
+
+static const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_revoke = {
+    ngx_http_akl_k8s_revoke_handler, "revocation",
+    ngx_http_akl_k8s_respond_failure
+};
+
+static const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_revoke_self = {
+    ngx_http_akl_k8s_revoke_self_handler, "revocation",
+    ngx_http_akl_k8s_respond_failure
+};
+
+static const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_revoke_vault = {
+    ngx_http_akl_k8s_revoke_vault_handler, "revocation",
+    ngx_http_akl_k8s_self_failure
+};
+
+static const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_verify = {
+    ngx_http_akl_k8s_verify_handler, "guard", NULL
+};
+
+static const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_status = {
+    ngx_http_akl_k8s_status_handler, "status", NULL
+};
+
+
 char *
 ngx_http_akl_k8s_serve(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
-    ngx_http_handler_pt handler)
+    const ngx_http_akl_k8s_service_t *service)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (alcf->handler == handler) {
+    if (alcf->service == service) {
         return "is duplicate";
     }
 
@@ -37,8 +85,8 @@ ngx_http_akl_k8s_serve(ngx_conf_t *cf, ngx_http_akl_k8s_loc_conf_t *alcf,
         return "has a location that another handler serves already";
     }
 
-    clcf->handler = handler;
-    alcf->handler = handler;
+    clcf->handler = ngx_http_akl_k8s_content;
+    alcf->service = service;
     alcf->directive = *(ngx_str_t *) cf->args->elts;
     ngx_http_akl_k8s_here(cf, &alcf->where_handler);
 
@@ -96,7 +144,7 @@ ngx_http_akl_k8s_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         alcf->dialect = NGX_HTTP_AKL_K8S_AKEYLESS;
     }
 
-    return ngx_http_akl_k8s_serve(cf, alcf, ngx_http_akl_k8s_auth_handler);
+    return ngx_http_akl_k8s_serve(cf, alcf, &ngx_http_akl_k8s_serve_auth);
 
 invalid:
 
@@ -133,7 +181,7 @@ ngx_http_akl_k8s_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     v->file = cf->conf_file->file.name.data;
     v->line = cf->conf_file->line;
 
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_verify_handler);
+    return ngx_http_akl_k8s_serve(cf, conf, &ngx_http_akl_k8s_serve_verify);
 }
 
 
@@ -173,7 +221,7 @@ ngx_http_akl_k8s_verify_check(ngx_conf_t *cf)
 char *
 ngx_http_akl_k8s_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_http_akl_k8s_serve(cf, conf, ngx_http_akl_k8s_status_handler);
+    return ngx_http_akl_k8s_serve(cf, conf, &ngx_http_akl_k8s_serve_status);
 }
 
 
@@ -184,19 +232,19 @@ ngx_http_akl_k8s_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 1) {
         return ngx_http_akl_k8s_serve(cf, conf,
-                                      ngx_http_akl_k8s_revoke_handler);
+                                      &ngx_http_akl_k8s_serve_revoke);
     }
 
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "self") == 0) {
         return ngx_http_akl_k8s_serve(cf, conf,
-                                      ngx_http_akl_k8s_revoke_self_handler);
+                                      &ngx_http_akl_k8s_serve_revoke_self);
     }
 
     if (ngx_strcmp(value[1].data, "vault") == 0) {
         return ngx_http_akl_k8s_serve(cf, conf,
-                                      ngx_http_akl_k8s_revoke_vault_handler);
+                                      &ngx_http_akl_k8s_serve_revoke_vault);
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -215,8 +263,8 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char       *rv;
     ngx_str_t  *value;
 
-    if (alcf->handler == ngx_http_akl_k8s_introspect_handler
-        || alcf->handler == ngx_http_akl_k8s_self_handler)
+    if (alcf->service == &ngx_http_akl_k8s_serve_introspect
+        || alcf->service == &ngx_http_akl_k8s_serve_self)
     {
         return "is duplicate";
     }
@@ -233,7 +281,7 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        return ngx_http_akl_k8s_serve(cf, alcf, ngx_http_akl_k8s_self_handler);
+        return ngx_http_akl_k8s_serve(cf, alcf, &ngx_http_akl_k8s_serve_self);
     }
 
     rv = ngx_http_akl_k8s_names(cf, &alcf->introspect_names);
@@ -243,5 +291,5 @@ ngx_http_akl_k8s_introspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_akl_k8s_serve(cf, alcf,
-                                  ngx_http_akl_k8s_introspect_handler);
+                                  &ngx_http_akl_k8s_serve_introspect);
 }

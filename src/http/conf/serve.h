@@ -8,12 +8,20 @@
 #include "../module.h"
 
 
+/* Those that are told apart by other directives. */
+extern const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_auth;
+extern const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_introspect;
+extern const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_self;
+extern const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_jwks;
+extern const ngx_http_akl_k8s_service_t  ngx_http_akl_k8s_serve_discovery;
+
 /*
- * Has "handler" serve the location.  NGX_CONF_OK, or the cause where it or
- * another handler serves there already.
+ * Has the location serve that.  NGX_CONF_OK, or the cause where it serves it,
+ * or another handler does anything, already.
  */
 char *ngx_http_akl_k8s_serve(ngx_conf_t *cf,
-    ngx_http_akl_k8s_loc_conf_t *alcf, ngx_http_handler_pt handler);
+    ngx_http_akl_k8s_loc_conf_t *alcf,
+    const ngx_http_akl_k8s_service_t *service);
 
 /* The directives, as nginx's table of commands has them. */
 

@@ -71,6 +71,7 @@ ngx_http_akl_k8s_exchange_start(ngx_http_request_t *r,
     akl_reason_t  reason;
 
     ngx_http_akl_k8s_forget(ctx);
+    ngx_http_akl_k8s_begin(r, NGX_HTTP_AKL_K8S_EXCHANGE);
 
     ctx->config = alcf->exchange;
 

@@ -122,6 +122,8 @@ ngx_http_akl_k8s_guard_run(ngx_http_request_t *r)
         return ngx_http_akl_k8s_no_memory(r);
     }
 
+    ngx_http_akl_k8s_begin(r, NGX_HTTP_AKL_K8S_GUARD);
+
     reason = ngx_http_akl_k8s_guard_check(r, ctx, alcf);
 
     if (reason == AKL_OK) {

@@ -5,6 +5,7 @@
 
 #include "../body.h"
 #include "../certificate.h"
+#include "../content.h"
 #include "../refusal.h"
 #include "../request.h"
 #include "../respond.h"
@@ -225,7 +226,7 @@ ngx_http_akl_k8s_endpoint_done(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_akl_k8s_module);
 
-    ngx_http_finalize_request(r,
+    ngx_http_akl_k8s_finalize(r,
                           ngx_http_akl_k8s_endpoint_answer(r, ctx->form, ctx));
 }
 
@@ -311,6 +312,19 @@ ngx_http_akl_k8s_endpoint_failure(ngx_http_request_t *r,
     }
 
     return ngx_http_akl_k8s_respond_json(r, status, 0, dialect->failure, form);
+}
+
+
+ngx_int_t
+ngx_http_akl_k8s_auth_failure(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
+{
+    ngx_http_akl_k8s_form_t  form;
+
+    ngx_memzero(&form, sizeof(ngx_http_akl_k8s_form_t));
+    ngx_http_akl_k8s_form_fail(&form, AKL_INTERNAL_ERROR, NULL);
+
+    return ngx_http_akl_k8s_dialect(r)->failure(r, out, &form);
 }
 
 

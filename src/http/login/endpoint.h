@@ -99,8 +99,10 @@ void ngx_http_akl_k8s_form_token(ngx_http_request_t *r,
 akl_str_t ngx_http_akl_k8s_form_sentence(ngx_http_akl_k8s_form_t *form);
 
 
-/* The content handler of akl_k8s_auth. */
+/* What akl_k8s_auth serves, and the body of internal_error in its dialect. */
 ngx_int_t ngx_http_akl_k8s_auth_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_akl_k8s_auth_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 
 #endif /* NGX_HTTP_AKL_K8S_ENDPOINT_H */

@@ -129,15 +129,7 @@ ngx_http_akl_k8s_introspect_token(ngx_http_request_t *r, ngx_str_t *token)
     }
 
     if (akl_reason_kind(reason) == AKL_KIND_OUTAGE) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "akl_k8s: introspection failed, %s: %s",
-                      akl_reason_code(reason).data,
-                      akl_reason_text(reason).data);
-
-        return ngx_http_akl_k8s_respond_error(r, akl_reason_status(reason),
-                                              "server_error",
-                                              "the token could not be "
-                                              "verified");
+        return ngx_http_akl_k8s_fail(r, "the token could not be verified");
     }
 
     ngx_log_error(alcf->log_level, r->connection->log, 0,

@@ -12,6 +12,7 @@
 #include "../../jose/json.h"
 #include "../../k8s/subclaims.h"
 #include "../body.h"
+#include "../content.h"
 #include "../form.h"
 #include "../metrics.h"
 #include "../refusal.h"
@@ -453,7 +454,7 @@ ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev, ngx_int_t rc)
 
     c = revoke->request->connection;
 
-    ngx_http_finalize_request(revoke->request,
+    ngx_http_akl_k8s_finalize(revoke->request,
                               ngx_http_akl_k8s_revoke_result(revoke, rc));
     ngx_http_run_posted_requests(c);
 }

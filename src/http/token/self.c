@@ -338,6 +338,16 @@ ngx_http_akl_k8s_self_error(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_self_failure(ngx_http_request_t *r, akl_json_out_t *out,
+    void *data)
+{
+    ngx_http_akl_k8s_self_write_errors(r, out, NULL, AKL_INTERNAL_ERROR,
+                                       akl_reason_text(AKL_INTERNAL_ERROR));
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_akl_k8s_self_write_error(ngx_http_request_t *r, akl_json_out_t *out,
     void *data)

@@ -10,10 +10,14 @@
 
 
 /*
- * The content handler of "akl_k8s_introspect vault": GET is Vault's
+ * What "akl_k8s_introspect vault" serves: GET is Vault's
  * auth/token/lookup-self, PUT and POST its auth/token/renew-self.
  */
 ngx_int_t ngx_http_akl_k8s_self_handler(ngx_http_request_t *r);
+
+/* The body of internal_error as Vault has it, for whatever "data". */
+ngx_int_t ngx_http_akl_k8s_self_failure(ngx_http_request_t *r,
+    akl_json_out_t *out, void *data);
 
 /*
  * Answers a method that allow() let not pass as Vault does; "rc" is what it
