@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import http2  # noqa: E402
 import nginx as nginx_  # noqa: E402
+import procs  # noqa: E402
 from akltest import Test, client, wait_for  # noqa: E402
 from minted import bearer  # noqa: E402
 
@@ -35,8 +36,11 @@ HTTP = f'''
             proxy_pass http://127.0.0.1:@mock@;
         }}
         location = /plain {{ return 200 plain; }}
+        location = /guarded {{ akl_k8s_guard k8s-conf; }}
     }}
 '''
+# one after the other, each a byte on the wire and some on nginx's heap
+MANY = [('a', 'b')] * 15000
 
 
 @t.shared
@@ -204,6 +208,28 @@ def a_stream_is_reset_and_the_others_stay_by_poll(poll):
 @t.story
 def a_connection_is_lost_with_its_streams_by_poll(poll):
     by_poll(poll, lose)
+
+
+# What a request costs
+
+@t.story
+def headers_cost_no_more_where_they_are_overwritten(cluster):
+    with open(nginx_.BINARY, 'rb') as file:
+        limit = 'max_headers 20000;' if b'max_headers' in file.read() else ''
+    nginx = t.nginx(limit + HTTP, workers=1, method=cluster.method(),
+                    config=cluster.config(kind='P-256'), mock=1)
+    worker = nginx.workers()[0]
+    times = {}
+    for path, status in ('/plain', 200), ('/guarded', 401):
+        with http2.Session(nginx.port) as session:
+            before = procs.spent(worker)
+            got = {session.receive(session.send(
+                path=path, headers=bearer('x'), pairs=MANY)).status
+                for _ in range(20)}
+            times[path] = procs.spent(worker) - before
+        t.is_(got, {status}, f'{path}: answers')
+    t.ok(times['/guarded'] <= 3 * times['/plain'] + 0.05,
+         'not by the square of their number', times)
 
 
 t.tell()

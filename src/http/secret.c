@@ -21,7 +21,8 @@ static void ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_secret_wipe_buffers(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r,
     ngx_pool_t *pool);
-static ngx_uint_t ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p);
+static ngx_uint_t ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p,
+    ngx_pool_t **found);
 
 
 u_char *
@@ -327,11 +328,12 @@ ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r, ngx_pool_t *pool)
 {
     ngx_str_t        *value;
     ngx_uint_t        i;
-    ngx_pool_t       *stream;
+    ngx_pool_t       *stream, *found;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
     stream = NULL;
+    found = NULL;
 
 #if (NGX_HTTP_V2)
 
@@ -347,9 +349,14 @@ ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r, ngx_pool_t *pool)
         for (i = 0; i < part->nelts; i++) {
             value = &header[i].value;
 
-            if (ngx_http_akl_k8s_secret_in(pool, value->data)
-                || ngx_http_akl_k8s_secret_in(stream, value->data)
-                || ngx_http_akl_k8s_secret_in(r->connection->pool, value->data))
+            if (value->len == 0) {
+                continue;
+            }
+
+            if (ngx_http_akl_k8s_secret_in(pool, value->data, &found)
+                || ngx_http_akl_k8s_secret_in(stream, value->data, &found)
+                || ngx_http_akl_k8s_secret_in(r->connection->pool, value->data,
+                                              &found))
             {
                 ngx_explicit_memzero(value->data, value->len);
             }
@@ -358,8 +365,14 @@ ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r, ngx_pool_t *pool)
 }
 
 
+/*
+ * *found is the block that the last one was in, or NULL: headers lie one behind
+ * the other, and looking through all blocks for each of them would cost the
+ * square of their number.
+ */
+
 static ngx_uint_t
-ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p)
+ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p, ngx_pool_t **found)
 {
     ngx_pool_t        *block;
     ngx_pool_large_t  *large;
@@ -368,8 +381,13 @@ ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p)
         return 0;
     }
 
+    if (*found && p > (u_char *) *found && p < (*found)->d.end) {
+        return 1;
+    }
+
     for (block = pool; block; block = block->d.next) {
         if (p > (u_char *) block && p < block->d.end) {
+            *found = block;
             return 1;
         }
     }

@@ -41,16 +41,17 @@ class Session:
         self.sock.sendall(self.state.data_to_send())
 
     def send(self, method='GET', path='/', headers=None, body=None,
-             end=True):
+             end=True, pairs=()):
         """Send a request; return the number of its stream.
 
-        Without end the body is not complete: see more().
+        Without end the body is not complete: see more().  Pairs are more
+        headers, of which a name may come often.
         """
         number = self.state.get_next_available_stream_id()
         pairs = [(':method', method), (':path', path), (':scheme', 'http'),
-                 (':authority', 'localhost')]
-        pairs += [(name.lower(), value)
-                  for name, value in (headers or {}).items()]
+                 (':authority', 'localhost'),
+                 *((name.lower(), value)
+                   for name, value in (headers or {}).items()), *pairs]
         self.answers[number] = [None, [], b'', time.monotonic()]
         self.state.send_headers(number, pairs,
                                 end_stream=end and body is None)

@@ -83,6 +83,13 @@ def stopped(pid):
         return file.read().rpartition(')')[2].split()[0] == 'T'
 
 
+def spent(pid):
+    """Return the processor time that a process has had, in seconds."""
+    with open(f'/proc/{pid}/stat', encoding='latin-1') as file:
+        fields = file.read().rpartition(')')[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+
 def title(pid):
     """Return a process's command line, '' when it is gone or a zombie."""
     try:
