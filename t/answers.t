@@ -281,14 +281,16 @@ def a_connection_that_dies_under_a_review_costs_one_repetition(api, gateway):
 @t.story
 def what_an_api_server_says_unasked_is_no_answer_to_what_follows(api, gateway):
     for name in ('unasked_408', 'unasked_201', 'unasked_bytes'):
-        api.drop()
-        api.fault(name, count=1)
-        t.is_(gateway.login(), OK, f'{name}: before it')
-        api.reset_stats()
-        t.is_(gateway.login(), OK, f'{name}: after it')
-        t.is_((gateway.reviews(), api.stats()['connections']), (1, 1),
-              f'{name}: asked once, on a new connection')
-        api.clear()
+        for config in ('k8s-conf', 'anyone'):
+            api.drop()
+            api.fault(name, count=1)
+            t.is_(gateway.login(), OK, f'{name}: before it')
+            api.reset_stats()
+            t.is_(gateway.login(config=config), OK,
+                  f'{name}: after it, by {config}')
+            t.is_((gateway.reviews(), api.stats()['connections']), (1, 1),
+                  f'{name}: asked once, on a new connection')
+            api.clear()
 
 
 @t.story

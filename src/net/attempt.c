@@ -347,8 +347,7 @@ ngx_akl_attempt_clean(void *arg, char *peer, char *local, int peer_port,
     connects = 1;
     (void) curl_easy_getinfo(a->easy, CURLINFO_NUM_CONNECTS, &connects);
 
-    return (connects == 0
-            && ngx_akl_sockets_spoken(a->call->target, local_port))
+    return (connects == 0 && ngx_akl_sockets_spoken(local_port))
            ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 

@@ -292,7 +292,7 @@ ngx_akl_socket_open(ngx_akl_sock_t *known, curl_socket_t s)
 
 
 ngx_uint_t
-ngx_akl_sockets_spoken(void *owner, in_port_t port)
+ngx_akl_sockets_spoken(in_port_t port)
 {
     u_char           ch;
     ngx_queue_t     *q, *next;
@@ -305,7 +305,7 @@ ngx_akl_sockets_spoken(void *owner, in_port_t port)
         next = ngx_queue_next(q);
         known = ngx_queue_data(q, ngx_akl_sock_t, all);
 
-        if (known->owner != owner || (known->port && known->port != port)
+        if ((known->port && known->port != port)
             || ngx_akl_sockets_gone(known))
         {
             continue;

@@ -63,11 +63,13 @@ ngx_int_t ngx_akl_sockets_own(CURL *easy);
 ngx_int_t ngx_akl_sockets_for(CURL *easy, ngx_akl_opening_t *opening);
 
 /*
- * 1 where something waits to be read on an owner's connection from that local
- * port, be it the end: what the peer has said before anybody asked.  Looks
- * through our own sockets, however many descriptors there are besides.
+ * 1 where something waits to be read on a connection from that local port, be
+ * it the end: what the peer has said before anybody asked.  Whose socket it was
+ * made for does not count: libcurl hands a connection on to whoever has the
+ * same host and means of trust.  Looks through our own sockets, however many
+ * descriptors there are besides.
  */
-ngx_uint_t ngx_akl_sockets_spoken(void *owner, in_port_t port);
+ngx_uint_t ngx_akl_sockets_spoken(in_port_t port);
 
 /*
  * Has an owner's connections serve no further transfer: idle ones are closed
