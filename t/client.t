@@ -332,6 +332,29 @@ def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
 
 
 @t.story
+def a_resolver_that_lacks_a_descriptor_is_not_one_without_an_answer(cluster):
+    gateway = Gateway(cluster, {'plain': {
+        'k8s_host': f'https://api.test:{cluster.port}'}},
+        main='worker_rlimit_nofile 48;')
+    gateway.nginx.expect('Too many open files')
+    session, rest, _ = waiting(gateway)
+    socks = crowd(gateway, r'accept4?\(\) failed \(24')
+    with session:
+        session.sock.sendall(rest)
+        answer = session.receive('POST')
+    t.is_((answer.status, answer.json()['reason'],
+           answer.header('Retry-After')), (*BUSY, '1'), 'a login')
+    t.ok(gateway.nginx.wait_log(
+        'login failed, overloaded: .*: no socket could be opened for the '
+        'resolver: Too many open files'), 'the log says so')
+    t.is_(gateway.names.asked, {}, 'nobody was asked')
+    for sock in socks:
+        sock.close()
+    t.is_([gateway.login() for _ in range(5)], [OK] * 5,
+          'the next login asks, and waits for no time to pass')
+
+
+@t.story
 def a_connection_that_only_waits_gives_way_to_a_review(cluster):
     gateway = Gateway(cluster, {'plain': {}}, connections=16)
     gateway.nginx.expect('worker_connections are not enough')

@@ -35,6 +35,7 @@ ngx_akl_attempt_begin(ngx_akl_attempt_t *a)
     a->addr = 0;
     a->visited = 0;
     a->skipped = 0;
+    a->unasked = 0;
     a->fresh = 0;
 }
 
@@ -57,6 +58,10 @@ ngx_akl_attempt_next(ngx_akl_attempt_t *a)
 
         if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
+        }
+
+        if (rc == NGX_DECLINED) {
+            a->unasked = ngx_errno;
         }
 
         if (a->addr == 0) {

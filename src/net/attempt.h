@@ -42,6 +42,8 @@ typedef struct {
     ngx_uint_t            first;        /* from this one */
     ngx_uint_t            visited;      /* places begun in this round */
     ngx_uint_t            skipped;      /* addresses known to be silent */
+    ngx_err_t             unasked;      /* why the resolver was not asked for a
+                                           place of this round; 0: it was */
     ngx_uint_t            repeats;
     ngx_uint_t            looks;        /* at the sockets, after a limit */
     ngx_buf_t            *answer;

@@ -5,8 +5,6 @@
 #include "outcome.h"
 
 
-#define NGX_AKL_CAUSE_LEN  64           /* of an error of the system */
-
 /* statuses of a CONNECT, RFC 9110 sections 9.3.6 and 15.5.8 */
 
 #define NGX_AKL_PROXY_REFUSED  300

@@ -8,6 +8,9 @@
 #include "attempt.h"
 
 
+#define NGX_AKL_CAUSE_LEN  64           /* of an error of the system */
+
+
 /* What a transfer that failed with "rc" came to; before _stop(). */
 ngx_akl_outcome_e ngx_akl_attempt_outcome(ngx_akl_attempt_t *a, CURLcode rc);
 

@@ -15,6 +15,7 @@
 
 static ngx_int_t ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
     ngx_resolver_addr_t *resolved, ngx_uint_t n);
+static ngx_err_t ngx_akl_place_starved(ngx_resolver_t *resolver);
 static ngx_akl_address_t *ngx_akl_place_address(ngx_akl_place_t *place,
     u_char *connect_to);
 static void ngx_akl_place_resolved(ngx_resolver_ctx_t *ctx);
@@ -122,6 +123,7 @@ ngx_akl_place_set(ngx_akl_place_t *place, ngx_addr_t *addrs,
 ngx_int_t
 ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
 {
+    ngx_err_t            err;
     ngx_resolver_ctx_t  *ctx;
 
     if (place->via->naddrs
@@ -155,12 +157,62 @@ ngx_akl_place_resolve(ngx_akl_place_t *place, ngx_akl_waiter_t *waiter)
         if (place->resolving == NULL) {
             return place->naddrs ? NGX_OK : NGX_ERROR;
         }
+
+        err = ngx_akl_place_starved(place->resolver);
+
+        if (err) {
+            ngx_resolve_name_done(ctx);
+            place->resolving = NULL;
+
+            if (place->naddrs) {
+                ngx_akl_place_extend(place);
+                return NGX_OK;
+            }
+
+            ngx_set_errno(err);
+            return NGX_DECLINED;
+        }
     }
 
     waiter->place = place;
     ngx_queue_insert_tail(&place->waiting, &waiter->queue);
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * A resolver that gets no socket says nothing of it, and tries again after five
+ * seconds; where it has none, whether there are any is seen by opening one.
+ * Returns why not, or 0.
+ */
+
+static ngx_err_t
+ngx_akl_place_starved(ngx_resolver_t *resolver)
+{
+    ngx_err_t                   err;
+    ngx_uint_t                  i;
+    ngx_socket_t                s;
+    ngx_resolver_connection_t  *rec;
+
+    rec = resolver->connections.elts;
+
+    for (i = 0; i < resolver->connections.nelts; i++) {
+        if (rec[i].udp || rec[i].tcp) {
+            return 0;
+        }
+    }
+
+    s = ngx_socket(AF_INET, SOCK_DGRAM, 0);
+
+    if (s != (ngx_socket_t) -1) {
+        (void) ngx_close_socket(s);
+        return 0;
+    }
+
+    err = ngx_socket_errno;
+
+    return (err == NGX_EMFILE || err == NGX_ENFILE) ? err : 0;
 }
 
 

@@ -71,7 +71,8 @@ void ngx_akl_place_free(ngx_akl_place_t *place);
 
 /*
  * Sees to it that a place has addresses.  NGX_OK: it has, NGX_AGAIN: its
- * handler will be called, NGX_ERROR: there are none.
+ * handler will be called, NGX_ERROR: there are none, NGX_DECLINED: the resolver
+ * cannot be asked for want of a descriptor, as ngx_errno says.
  */
 ngx_int_t ngx_akl_place_resolve(ngx_akl_place_t *place,
     ngx_akl_waiter_t *waiter);
