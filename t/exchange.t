@@ -73,6 +73,11 @@ HTTP = '''
             akl_k8s_require pod_name=mypod1;
             proxy_pass http://127.0.0.1:@mock@;
         }
+        location /twice/ {
+            akl_k8s_exchange k8s-conf;
+            error_page 503 = @twice;
+        }
+        location @twice { akl_k8s_exchange other; empty_gif; }
         location /both/ {
             akl_k8s_exchange k8s-conf;
             akl_k8s_guard k8s-conf;
@@ -486,6 +491,10 @@ def an_outage_is_no_refusal(cluster, gateway):
           'the answer')
     t.is_(gateway.get('/page/x', cluster.issue()).text, 'api_unreachable',
           'error_page 503')
+    answer = gateway.get('/twice/x', cluster.issue())
+    t.is_((answer.status, answer.all('retry-after'),
+           answer.all('cache-control')), (503, ['1'], ['no-store']),
+          'and one where that leads to another')
 
 
 # Many pairs at once: each sees its own

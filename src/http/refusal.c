@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_akl_k8s_name_claim(ngx_http_request_t *r,
 
 static const char  ngx_http_akl_k8s_authenticate[] = "WWW-Authenticate";
 static const char  ngx_http_akl_k8s_no_store[] = "Cache-Control";
+static const char  ngx_http_akl_k8s_retry_after[] = "Retry-After";
 
 
 ngx_int_t
@@ -54,7 +55,9 @@ ngx_http_akl_k8s_refusal_headers(ngx_http_request_t *r, ngx_uint_t status)
                                         NGX_HTTP_AKL_K8S_RETRY_MAX))
                     - value.data;
 
-        if (ngx_http_akl_k8s_add_header(r, "Retry-After", &value) == NULL) {
+        if (ngx_http_akl_k8s_set_header(r, ngx_http_akl_k8s_retry_after, &value)
+            == NULL)
+        {
             return NGX_ERROR;
         }
     }
