@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import struct
 import sys
 import time
@@ -201,6 +202,25 @@ def a_file_of_revocations_is_no_older_since_the_clock_was_set(cluster):
     age = client.get(gateway.nginx.port, '/status?format=json').json()[
         'revocations']['files'][path]['age_seconds']
     t.ok(0 <= age < 3600, 'the clock has no say in how long', age)
+
+
+@t.story
+def rates_are_those_of_the_time_that_passed_however_the_clock_was_set(cluster):
+    gateway = Gateway(cluster)
+    gateway.nginx.stop()
+    gateway.set(3600)
+    gateway.nginx.start()
+    for _ in range(10):
+        gateway.login(cluster.issue(now=time.time() + 3600))
+
+    def rate():
+        page = client.get(gateway.nginx.port, '/status?format=html').text
+        return float(re.search(r'<dt>rate</dt><dd>([\d.]+)/s', page).group(1))
+    gateway.set(0)
+    t.ok(wait_for(lambda: 0 < rate() < 10),
+         'ten logins are fewer a second as seconds pass, an hour back')
+    gateway.set(360000)
+    t.ok(rate() > 0, 'and not as good as none, days ahead')
 
 
 @t.story

@@ -47,6 +47,8 @@ ngx_http_akl_k8s_metrics_init(ngx_conf_t *cf)
 
     amcf->since = ngx_http_akl_k8s_metrics_series(cf, zone, "since", NULL,
                                                   NULL, NULL, 0);
+    amcf->steady = ngx_http_akl_k8s_metrics_series(cf, zone, "steady", NULL,
+                                                   NULL, NULL, 0);
 
     n = amcf->configs.nelts;
 
@@ -140,6 +142,7 @@ ngx_http_akl_k8s_metrics_init_process(ngx_cycle_t *cycle)
         && ngx_http_akl_k8s_metrics_since(amcf) == 0)
     {
         ngx_akl_zone_lift(amcf->zone, amcf->since, ngx_time());
+        ngx_akl_zone_lift(amcf->zone, amcf->steady, ngx_akl_zone_now() / 1000);
     }
 }
 
@@ -148,6 +151,14 @@ time_t
 ngx_http_akl_k8s_metrics_since(ngx_http_akl_k8s_main_conf_t *amcf)
 {
     return ngx_akl_zone_read(amcf->zone, amcf->since);
+}
+
+
+time_t
+ngx_http_akl_k8s_metrics_span(ngx_http_akl_k8s_main_conf_t *amcf)
+{
+    return ngx_akl_zone_now() / 1000
+           - (time_t) ngx_akl_zone_read(amcf->zone, amcf->steady);
 }
 
 

@@ -56,6 +56,9 @@ void ngx_http_akl_k8s_metrics_init_process(ngx_cycle_t *cycle);
 /* Since when the zone counts, in seconds since the epoch. */
 time_t ngx_http_akl_k8s_metrics_since(ngx_http_akl_k8s_main_conf_t *amcf);
 
+/* For how many seconds it has counted, however the clock was set meanwhile. */
+time_t ngx_http_akl_k8s_metrics_span(ngx_http_akl_k8s_main_conf_t *amcf);
+
 /*
  * A login that ended, by 1; or -1: one that was counted did not.  "config" is
  * NULL where none was found: then "cache" does not matter.

@@ -180,6 +180,7 @@ typedef struct {
     ngx_uint_t                   bound;     /* any config binds its tokens */
     void                        *metrics;   /* series indices, metrics.c */
     ngx_uint_t                   since;     /* series: when it began to count */
+    ngx_uint_t                   steady;    /* likewise, by the steady clock */
     ngx_array_t                 *publications;  /* of .._publication_t * */
     ngx_array_t                 *verifications; /* verify.c's own */
     ngx_uint_t                   revocations;   /* series: number of them */

@@ -406,7 +406,7 @@ ngx_http_akl_k8s_page_rate(ngx_http_akl_k8s_main_conf_t *amcf,
     time_t    span;
     uint64_t  rate;
 
-    span = ngx_time() - ngx_http_akl_k8s_metrics_since(amcf);
+    span = ngx_http_akl_k8s_metrics_span(amcf);
     rate = (uint64_t) n * 100 / ngx_max(span, 1);
 
     ngx_http_akl_k8s_page_figure(text, "all", n);
