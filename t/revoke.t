@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 
 import tokens  # noqa: E402
-from akltest import Test, client, wait_for  # noqa: E402
+from akltest import NAMESPACE, Test, client, wait_for  # noqa: E402
 from dialects import FORM  # noqa: E402
 from minted import ISSUER, bearer, mint  # noqa: E402
 
@@ -32,6 +32,12 @@ HTTP = '''
             add_header X-Who "$akl_k8s_status $akl_k8s_pod_name" always;
         }
         location = /denied { akl_k8s_revoke; deny all; }
+        location = /dry {
+            akl_k8s_guard k8s-conf;
+            akl_k8s_dry_run on;
+            add_header X-Pod "<$akl_k8s_pod_name$akl_k8s_claim_pod_name>";
+            alias @dir@/html/f;
+        }
         location / { akl_k8s_guard k8s-conf; root @dir@/html; }
     }
 '''
@@ -108,6 +114,27 @@ def a_token_is_revoked_by_its_jti(gateway):
           'Bearer realm="akl_k8s", error="invalid_token", '
           'error_description="token_revoked"', 'and why')
     t.is_(gateway.status(other), 200, 'another one')
+
+
+@t.story
+def the_log_says_whose_the_revoked_token_is_and_variables_do_not(gateway):
+    nginx = gateway.nginx
+    tokens_ = {'remembered': mint(jti='whose-1', pod_name='mypod1'),
+               'new': mint(jti='whose-2', pod_name='mypod2')}
+    t.is_(gateway.present(tokens_['remembered']).status, 200, 'a good token')
+    for jti in ('whose-1', 'whose-2'):
+        gateway.revoke({'jti': jti})
+    for number, (name, token) in enumerate(tokens_.items(), 1):
+        for path, end in (('/f', ''), ('/dry', ': dry run, let through')):
+            mark = nginx.mark()
+            answer = client.get(nginx.port, path, bearer(token))
+            t.ok(nginx.wait_log(
+                f'guard refused, token_revoked: [^:]*{end}, config '
+                f'"k8s-conf", namespace "{NAMESPACE}", service account '
+                f'"builder", pod "mypod{number}"', since=mark),
+                 f'{name}, {path}: the log names the pod',
+                 nginx.error_log(mark))
+        t.is_(answer.header('x-pod'), '<>', f'{name}: a dry run tells nobody')
 
 
 @t.story

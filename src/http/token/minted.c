@@ -45,6 +45,8 @@ static akl_reason_t ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, akl_jws_t *jws,
     ngx_http_akl_k8s_minted_head_t *head, ngx_akl_key_t *key,
     ngx_http_akl_k8s_revocations_t *now);
+static ngx_int_t ngx_http_akl_k8s_minted_say(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_str_t claims);
 static ngx_uint_t ngx_http_akl_k8s_minted_revoked(
     ngx_http_akl_k8s_main_conf_t *amcf, akl_str_t claims, time_t iat,
     ngx_uint_t listed);
@@ -153,6 +155,8 @@ ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
         && ngx_http_akl_k8s_minted_revoked(amcf, claims, head.iat, listed))
     {
         ctx->config = config;
+        (void) ngx_http_akl_k8s_minted_say(r, ctx, claims);
+
         *reason = AKL_TOKEN_REVOKED;
         return NGX_OK;
     }
@@ -167,15 +171,11 @@ ngx_http_akl_k8s_minted_recall(ngx_http_request_t *r,
                                 ngx_http_akl_k8s_minted_buf, len, expires);
     }
 
-    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
-    if (ctx->claims.data == NULL) {
+    if (ngx_http_akl_k8s_minted_say(r, ctx, claims) != NGX_OK) {
         *reason = AKL_INTERNAL_ERROR;
         return NGX_OK;
     }
 
-    ngx_memcpy(ctx->claims.data, claims.data, claims.len);
-
-    ctx->claims.len = claims.len;
     ctx->config = config;
     ctx->token_expires = head.exp;
     ctx->cache = NGX_HTTP_AKL_K8S_CACHE_HIT;
@@ -299,17 +299,14 @@ ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
         && ngx_http_akl_k8s_minted_revoked(amcf, claims, head->iat,
                                           now->listed != 0))
     {
+        (void) ngx_http_akl_k8s_minted_say(r, ctx, claims);
         return AKL_TOKEN_REVOKED;
     }
 
-    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
-    if (ctx->claims.data == NULL) {
+    if (ngx_http_akl_k8s_minted_say(r, ctx, claims) != NGX_OK) {
         return AKL_INTERNAL_ERROR;
     }
 
-    ngx_memcpy(ctx->claims.data, p, claims.len);
-
-    ctx->claims.len = claims.len;
     ctx->token_expires = head->exp;
 
     ngx_memcpy(ngx_http_akl_k8s_minted_buf, head,
@@ -323,6 +320,26 @@ ngx_http_akl_k8s_minted_keep(ngx_http_request_t *r,
                             ngx_min(expires, (time_t) head->exp));
 
     return AKL_OK;
+}
+
+
+/* of a token that is revoked, too: the log says whose it was */
+
+static ngx_int_t
+ngx_http_akl_k8s_minted_say(ngx_http_request_t *r,
+    ngx_http_akl_k8s_ctx_t *ctx, akl_str_t claims)
+{
+    ctx->claims.data = ngx_pnalloc(r->pool, claims.len);
+
+    if (ctx->claims.data == NULL) {
+        ctx->claims.len = 0;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ctx->claims.data, claims.data, claims.len);
+    ctx->claims.len = claims.len;
+
+    return NGX_OK;
 }
 
 

@@ -14,7 +14,9 @@
 /*
  * Verifies "token" as one that one of these auth configs (of .._config_t *)
  * minted, from memory where it was seen before, and sets the context's
- * config, claims and token_expires.  AKL_OK or why not; sets no outcome.
+ * config, claims and token_expires.  AKL_OK or why not; sets no outcome.  Of a
+ * token that is revoked the claims are set as well, for the log line alone:
+ * ngx_http_akl_k8s_minted_refused() drops them.
  */
 akl_reason_t ngx_http_akl_k8s_minted(ngx_http_request_t *r,
     ngx_http_akl_k8s_ctx_t *ctx, ngx_array_t *configs, ngx_str_t *token);
