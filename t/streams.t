@@ -214,6 +214,9 @@ def a_connection_is_lost_with_its_streams_by_poll(poll):
 
 @t.story
 def headers_cost_no_more_where_they_are_overwritten(cluster):
+    if nginx_.sanitized():
+        t.skip('pools of that nginx are lists of small pieces', 3)
+        return
     with open(nginx_.BINARY, 'rb') as file:
         limit = 'max_headers 20000;' if b'max_headers' in file.read() else ''
     nginx = t.nginx(limit + HTTP, workers=1, method=cluster.method(),
