@@ -102,8 +102,11 @@ def json_that_is_not_quite_json_is_malformed(gateway):
             ('text', 'hello'), ('deep', '[' * 5000),
             ('NUL', '{"access-type":"k8s\\u0000"}'),
             ('broken UTF-8', b'{"access-type":"\xff"}')):
-        t.is_(status(gateway.post(text, headers={
-            'Content-Type': 'application/json'})), MALFORMED, name)
+        answer = gateway.post(text, headers={
+            'Content-Type': 'application/json'})
+        t.is_(status(answer), MALFORMED, name)
+        t.like(answer.json()['error'], 'a JSON object|string',
+               f'{name}: and what is wrong')
 
 
 @t.story

@@ -182,7 +182,8 @@ ngx_http_akl_k8s_form_json(ngx_http_request_t *r, ngx_str_t *body,
 
     default:
         ngx_http_akl_k8s_form_fail(form, AKL_REQUEST_MALFORMED,
-                                   "the request body is no JSON object");
+                                   "the request body is not a JSON object, or "
+                                   "a member is there twice");
     }
 
     if (form->reason == AKL_OK && form->token.len) {
