@@ -42,15 +42,13 @@ static ngx_int_t ngx_http_akl_k8s_revoke_vault(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_akl_k8s_revoke_read(
     ngx_http_akl_k8s_revoke_t *revoke, ngx_str_t *body);
-static ngx_int_t ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason);
 static ngx_http_akl_k8s_revoke_t *ngx_http_akl_k8s_revoke_create(
     ngx_http_request_t *r);
 static void ngx_http_akl_k8s_revoke_cleanup(void *data);
 static akl_reason_t ngx_http_akl_k8s_revoke_verify(
     ngx_http_akl_k8s_revoke_t *revoke, ngx_http_akl_k8s_ctx_t *ctx);
-static akl_reason_t ngx_http_akl_k8s_revoke_own(
-    ngx_http_akl_k8s_revoke_t *revoke, ngx_http_akl_k8s_ctx_t *ctx);
+static ngx_int_t ngx_http_akl_k8s_revoke_own(
+    ngx_http_akl_k8s_revoke_t *revoke, akl_reason_t reason);
 static ngx_int_t ngx_http_akl_k8s_revoke_it(ngx_http_akl_k8s_revoke_t *revoke);
 static void ngx_http_akl_k8s_revoke_done(ngx_http_akl_k8s_revocation_t *rev,
     ngx_int_t rc);
@@ -188,14 +186,12 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
     ngx_int_t                     rc;
     ngx_str_t                     said;
     akl_reason_t                  reason;
-    ngx_http_akl_k8s_ctx_t       *ctx;
     ngx_http_akl_k8s_revoke_t    *revoke;
     ngx_http_akl_k8s_loc_conf_t  *alcf;
 
     revoke = ngx_http_akl_k8s_revoke_create(r);
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
 
-    if (revoke == NULL || ctx == NULL) {
+    if (revoke == NULL) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
@@ -220,11 +216,7 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
 
     reason = ngx_http_akl_k8s_bearer(r, alcf->token_source, &revoke->token);
 
-    if (reason != AKL_OK) {
-        return ngx_http_akl_k8s_revoke_refuse(r, ctx, reason);
-    }
-
-    if (said.len
+    if (reason == AKL_OK && said.len
         && (said.len != revoke->token.len
             || CRYPTO_memcmp(said.data, revoke->token.data, said.len) != 0))
     {
@@ -232,15 +224,7 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
                                               &ngx_http_akl_k8s_revoke_other);
     }
 
-    revoke->quiet = 1;
-
-    reason = ngx_http_akl_k8s_revoke_own(revoke, ctx);
-
-    if (reason != AKL_OK) {
-        return ngx_http_akl_k8s_revoke_refuse(r, ctx, reason);
-    }
-
-    return ngx_http_akl_k8s_revoke_it(revoke);
+    return ngx_http_akl_k8s_revoke_own(revoke, reason);
 }
 
 
@@ -249,33 +233,18 @@ ngx_http_akl_k8s_revoke_self(ngx_http_request_t *r, ngx_str_t *body)
 static ngx_int_t
 ngx_http_akl_k8s_revoke_vault(ngx_http_request_t *r, ngx_str_t *body)
 {
-    akl_reason_t                reason;
-    ngx_http_akl_k8s_ctx_t     *ctx;
     ngx_http_akl_k8s_revoke_t  *revoke;
 
     revoke = ngx_http_akl_k8s_revoke_create(r);
-    ctx = ngx_http_akl_k8s_ctx(r, 1);
 
-    if (revoke == NULL || ctx == NULL) {
+    if (revoke == NULL) {
         return ngx_http_akl_k8s_no_memory(r);
     }
 
     revoke->vault = 1;
-    revoke->quiet = 1;
 
-    reason = ngx_http_akl_k8s_self_token(r, &revoke->token);
-
-    if (reason == AKL_OK) {
-        reason = ngx_http_akl_k8s_revoke_own(revoke, ctx);
-    }
-
-    if (reason != AKL_OK) {
-        ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
-
-        return ngx_http_akl_k8s_self_refuse(r, ctx);
-    }
-
-    return ngx_http_akl_k8s_revoke_it(revoke);
+    return ngx_http_akl_k8s_revoke_own(revoke,
+                               ngx_http_akl_k8s_self_token(r, &revoke->token));
 }
 
 
@@ -319,16 +288,6 @@ ngx_http_akl_k8s_revoke_read(ngx_http_akl_k8s_revoke_t *revoke,
     }
 
     return ngx_http_akl_k8s_revoke_answer(revoke, &error);
-}
-
-
-static ngx_int_t
-ngx_http_akl_k8s_revoke_refuse(ngx_http_request_t *r,
-    ngx_http_akl_k8s_ctx_t *ctx, akl_reason_t reason)
-{
-    ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
-
-    return ngx_http_akl_k8s_refuse(r, ctx);
 }
 
 
@@ -406,20 +365,45 @@ ngx_http_akl_k8s_revoke_verify(ngx_http_akl_k8s_revoke_t *revoke,
 }
 
 
-/* by who presents it: a token that is bound is presented by its holder alone */
+/*
+ * By who presents it, where "reason" is that it was presented; one that is bound
+ * is presented by its holder alone.
+ */
 
-static akl_reason_t
+static ngx_int_t
 ngx_http_akl_k8s_revoke_own(ngx_http_akl_k8s_revoke_t *revoke,
-    ngx_http_akl_k8s_ctx_t *ctx)
+    akl_reason_t reason)
 {
-    akl_reason_t  reason;
+    ngx_http_request_t      *r;
+    ngx_http_akl_k8s_ctx_t  *ctx;
 
-    ngx_http_akl_k8s_forget(ctx);
+    r = revoke->request;
 
-    reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+    ctx = ngx_http_akl_k8s_ctx(r, 1);
+    if (ctx == NULL) {
+        return ngx_http_akl_k8s_no_memory(r);
+    }
 
-    return (reason == AKL_OK)
-           ? ngx_http_akl_k8s_minted_holder(revoke->request, ctx) : reason;
+    revoke->quiet = 1;
+
+    if (reason == AKL_OK) {
+        ngx_http_akl_k8s_forget(ctx);
+
+        reason = ngx_http_akl_k8s_revoke_verify(revoke, ctx);
+    }
+
+    if (reason == AKL_OK) {
+        reason = ngx_http_akl_k8s_minted_holder(r, ctx);
+    }
+
+    if (reason == AKL_OK) {
+        return ngx_http_akl_k8s_revoke_it(revoke);
+    }
+
+    ngx_http_akl_k8s_minted_refused(r, ctx, reason, NULL);
+
+    return revoke->vault ? ngx_http_akl_k8s_self_refuse(r, ctx)
+                         : ngx_http_akl_k8s_refuse(r, ctx);
 }
 
 
