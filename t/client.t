@@ -310,10 +310,8 @@ def crowd(gateway, said):
     return socks
 
 
-@t.story
-def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
-    gateway = Gateway(cluster, {'plain': {}},
-                      main='worker_rlimit_nofile 48;')
+def without_descriptors(gateway):
+    """Log in when none is left; return the connections that took them."""
     gateway.nginx.expect('Too many open files')
     session, rest, _ = waiting(gateway)
     socks = crowd(gateway, r'accept4?\(\) failed \(24')
@@ -322,6 +320,14 @@ def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
         answer = session.receive('POST')
     t.is_((answer.status, answer.json()['reason'],
            answer.header('Retry-After')), (*BUSY, '1'), 'a login')
+    return socks
+
+
+@t.story
+def a_lack_of_descriptors_is_not_held_against_the_api_server(cluster):
+    gateway = Gateway(cluster, {'plain': {}},
+                      main='worker_rlimit_nofile 48;')
+    socks = without_descriptors(gateway)
     t.ok(gateway.nginx.wait_log('login failed, overloaded: .*: no socket could '
                                 'be opened: Too many open files'),
          'the log says so')
@@ -336,14 +342,7 @@ def a_resolver_that_lacks_a_descriptor_is_not_one_without_an_answer(cluster):
     gateway = Gateway(cluster, {'plain': {
         'k8s_host': f'https://api.test:{cluster.port}'}},
         main='worker_rlimit_nofile 48;')
-    gateway.nginx.expect('Too many open files')
-    session, rest, _ = waiting(gateway)
-    socks = crowd(gateway, r'accept4?\(\) failed \(24')
-    with session:
-        session.sock.sendall(rest)
-        answer = session.receive('POST')
-    t.is_((answer.status, answer.json()['reason'],
-           answer.header('Retry-After')), (*BUSY, '1'), 'a login')
+    socks = without_descriptors(gateway)
     t.ok(gateway.nginx.wait_log(
         'login failed, overloaded: .*: no socket could be opened for the '
         'resolver: Too many open files'), 'the log says so')

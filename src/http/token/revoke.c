@@ -366,8 +366,8 @@ ngx_http_akl_k8s_revoke_verify(ngx_http_akl_k8s_revoke_t *revoke,
 
 
 /*
- * By who presents it, where "reason" is that it was presented; one that is bound
- * is presented by its holder alone.
+ * By who presents it, where "reason" is that it was presented; one that is
+ * bound is presented by its holder alone.
  */
 
 static ngx_int_t
