@@ -17,6 +17,7 @@
 #include "src/http/login/review.h"
 #include "src/http/metrics.h"
 #include "src/http/request.h"
+#include "src/http/secret.h"
 #include "src/http/token/revocation_files.h"
 #include "src/http/token/revocations.h"
 #include "src/http/variables.h"
@@ -278,6 +279,13 @@ ngx_http_akl_k8s_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_akl_k8s_guard_granted;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_akl_k8s_secret_passed;
 
     /* revocations before metrics, which may fill the table of series */
 

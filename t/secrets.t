@@ -60,6 +60,18 @@ HTTP = '''
             akl_k8s_guard k8s-conf;
             proxy_pass http://127.0.0.1:@mock@;
         }
+        location = /failed {
+            akl_k8s_guard k8s-conf;
+            error_page 502 = @again;
+            proxy_pass http://127.0.0.1:1;
+        }
+        location = /asked {
+            auth_request /asks;
+            akl_k8s_guard k8s-conf;
+            empty_gif;
+        }
+        location = /asks { proxy_pass http://127.0.0.1:@mock@; }
+        location @again { proxy_pass http://127.0.0.1:@mock@; }
         location = /plain { empty_gif; }
     }
 '''
@@ -193,6 +205,10 @@ def uses():
     return {
         'guard': lambda token: ('GET', '/guarded', bearer(token)),
         'guard, passed on': lambda token: ('GET', '/passed', bearer(token)),
+        'guard, asked elsewhere': lambda token: (
+            'GET', '/asked', bearer(token)),
+        'guard, passed on twice': lambda token: (
+            'GET', '/failed', bearer(token)),
         'introspection': lambda token: ('POST', '/introspect', FORM,
                                         'token=' + token),
         'of itself': lambda token: ('GET', SELF, {'X-Vault-Token': token}),

@@ -18,6 +18,7 @@ static ngx_uint_t ngx_http_akl_k8s_secret_hide(u_char *p, u_char *last,
 static void ngx_http_akl_k8s_secret_wipe(void *data);
 static void ngx_http_akl_k8s_secret_wipe_request(void *data);
 static void ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r);
+static void ngx_http_akl_k8s_secret_wipe_upstream(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_secret_wipe_buffers(ngx_http_request_t *r);
 static void ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r,
     ngx_pool_t *pool);
@@ -220,6 +221,32 @@ ngx_http_akl_k8s_secret_request(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_akl_k8s_secret_passed(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_akl_k8s_secret_wipe_request) {
+            break;
+        }
+    }
+
+    if (cln == NULL) {
+        return NGX_DECLINED;
+    }
+
+    /* one that is at work yet has its clean-up */
+
+    if (r->upstream && r->upstream->cleanup == NULL) {
+        ngx_http_akl_k8s_secret_wipe_upstream(r);
+    }
+
+    return (ngx_http_akl_k8s_secret_request(r) == NGX_OK)
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
 /* the lines of the logs have been written by now */
 
 static void
@@ -254,15 +281,11 @@ ngx_http_akl_k8s_secret_wipe_request(void *data)
 static void
 ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r)
 {
+#if (NGX_SSL)
     ngx_buf_t  *b;
+#endif
 
-    if (r->upstream && r->upstream->request_bufs) {
-        b = r->upstream->request_bufs->buf;
-
-        if (b->temporary) {
-            ngx_explicit_memzero(b->start, b->end - b->start);
-        }
-    }
+    ngx_http_akl_k8s_secret_wipe_upstream(r);
 
 #if (NGX_SSL)
 
@@ -275,6 +298,28 @@ ngx_http_akl_k8s_secret_wipe_sent(ngx_http_request_t *r)
     }
 
 #endif
+}
+
+
+/* the head is before the body; where none was made there is but the body */
+
+static void
+ngx_http_akl_k8s_secret_wipe_upstream(ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = r->upstream ? r->upstream->request_bufs : NULL;
+
+    if (cl == NULL || (r->request_body && cl == r->request_body->bufs)) {
+        return;
+    }
+
+    b = cl->buf;
+
+    if (b->temporary) {
+        ngx_explicit_memzero(b->start, b->end - b->start);
+    }
 }
 
 

@@ -46,5 +46,13 @@ ngx_uint_t ngx_http_akl_k8s_secret_query(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_akl_k8s_secret_request(ngx_http_request_t *r);
 
+/*
+ * In the precontent phase, as nginx's phase engine calls it: overwrites the
+ * head for an upstream that r was at before "error_page" led here, which is
+ * lost when it gets another one; and has a subrequest overwritten where its
+ * main request is.
+ */
+ngx_int_t ngx_http_akl_k8s_secret_passed(ngx_http_request_t *r);
+
 
 #endif /* NGX_HTTP_AKL_K8S_SECRET_H */
