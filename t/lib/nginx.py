@@ -74,6 +74,14 @@ def http2(address):
     return f'listen {address} http2;'
 
 
+def http3(address):
+    """Return the directives that listen there for HTTP/3.
+
+    And by TLS over TCP, as all servers of HTTP/3 do, to tell clients of it.
+    """
+    return f'listen {address} ssl; listen {address} quic;'
+
+
 def available():
     """Say whether the binary and the module to test are there."""
     return os.access(BINARY, os.X_OK) \
