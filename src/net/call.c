@@ -15,12 +15,9 @@
 #define NGX_AKL_CALL_POOL      4096     /* bytes, at first */
 
 #define NGX_AKL_NO_CONNECTION  "no worker_connections are free"
-#define NGX_AKL_UNASKED        "no socket could be opened for the resolver: "
-#define NGX_AKL_UNASKED_LEN    (sizeof(NGX_AKL_UNASKED) - 1)
 
 
 static void ngx_akl_attempt_step(ngx_akl_attempt_t *a);
-static void ngx_akl_attempt_nowhere(ngx_akl_attempt_t *a);
 static void ngx_akl_attempt_done(CURL *easy, CURLcode rc);
 static void ngx_akl_attempt_failed(ngx_akl_attempt_t *a, CURLcode rc);
 static void ngx_akl_attempt_unreachable(ngx_akl_attempt_t *a);
@@ -228,34 +225,11 @@ ngx_akl_attempt_step(ngx_akl_attempt_t *a)
         break;
 
     default:
-        ngx_akl_attempt_nowhere(a);
+        ngx_akl_attempt_later(a, ngx_akl_attempt_nowhere(a), NULL);
         return;
     }
 
     ngx_akl_attempt_wait(a, (ngx_msec_t) left);
-}
-
-
-/* a round is over; what nobody could look for is not what cannot be reached */
-
-static void
-ngx_akl_attempt_nowhere(ngx_akl_attempt_t *a)
-{
-    u_char  *p, text[NGX_AKL_UNASKED_LEN + NGX_AKL_CAUSE_LEN];
-
-    if (a->unasked) {
-        p = ngx_cpymem(text, NGX_AKL_UNASKED, NGX_AKL_UNASKED_LEN);
-        p = ngx_strerror(a->unasked, p, NGX_AKL_CAUSE_LEN - 1);
-        *p = '\0';
-
-        ngx_akl_attempt_later(a, NGX_AKL_NO_ROOM, (char *) text);
-        return;
-    }
-
-    ngx_akl_attempt_later(a, NGX_AKL_UNREACHABLE,
-                          a->call->error.len ? NULL
-                          : a->skipped ? "all addresses were silent lately"
-                                       : "no address is known");
 }
 
 

@@ -203,3 +203,35 @@ ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "akl_k8s call %08xD: %s", a->call->id, a->text);
 }
+
+
+ngx_akl_outcome_e
+ngx_akl_attempt_nowhere(ngx_akl_attempt_t *a)
+{
+    u_char  *p, *last;
+
+    if (a->call->error.len && !a->unasked) {
+        return NGX_AKL_UNREACHABLE;
+    }
+
+    p = a->text;
+    last = a->text + sizeof(a->text) - 1;
+
+    if (a->unasked) {
+        p = ngx_slprintf(p, last,
+                         "no socket could be opened for the resolver: ");
+        p = ngx_strerror(a->unasked, p, NGX_AKL_CAUSE_LEN);
+
+    } else {
+        p = ngx_slprintf(p, last, "%s",
+                         a->skipped ? "all addresses were silent lately"
+                                    : "no address is known");
+    }
+
+    *p = '\0';
+
+    a->call->error.data = a->text;
+    a->call->error.len = p - a->text;
+
+    return a->unasked ? NGX_AKL_NO_ROOM : NGX_AKL_UNREACHABLE;
+}

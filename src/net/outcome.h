@@ -24,5 +24,12 @@ ngx_uint_t ngx_akl_attempt_died(ngx_akl_attempt_t *a, CURLcode rc);
  */
 void ngx_akl_attempt_say(ngx_akl_attempt_t *a, const char *what, CURLcode rc);
 
+/*
+ * What a round that found no address came to, and its text in the call's error,
+ * unless an attempt has left one there.  What nobody could look for is not what
+ * cannot be reached.
+ */
+ngx_akl_outcome_e ngx_akl_attempt_nowhere(ngx_akl_attempt_t *a);
+
 
 #endif /* NGX_AKL_OUTCOME_H */
