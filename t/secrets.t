@@ -2,7 +2,8 @@
 """What is left of secrets in the memory of nginx's processes.
 
 A worker's memory is looked through when all that it did is done: by any 24
-bytes of a signature, as text, in base64 and as it was decoded.
+bytes of a signature, as text, in base64, in the Huffman code of HTTP/2 and 3
+(RFC 7541 appendix B), and as it was decoded.
 """
 
 import base64
@@ -19,6 +20,12 @@ import nginx as nginx_  # noqa: E402
 import tokens  # noqa: E402
 from akltest import CONFIG, Test, client, wait_for  # noqa: E402
 from dialects import GRANT, TYPE, VAULT  # noqa: E402
+
+try:
+    import hpack.huffman
+    import hpack.huffman_constants
+except ImportError:
+    hpack = None
 
 FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 PIECE = 24          # bytes that are looked for
@@ -106,7 +113,20 @@ def shapes(token):
     signature = token.split('.')[2]
     whole = base64.b64encode(token.encode())
     return {'text': signature.encode(), 'bytes': tokens.unb64u(signature),
-            'base64': whole[-len(signature):]}
+            'base64': whole[-len(signature):], **coded(token, signature)}
+
+
+def coded(token, signature):
+    """Return the codes of the end of a header with a token, and of a token."""
+    if hpack is None:
+        return {}
+    coder = hpack.huffman.HuffmanEncoder(
+        hpack.huffman_constants.REQUEST_CODES,
+        hpack.huffman_constants.REQUEST_CODES_LENGTH)
+    # the last byte is filled up, others depend on all that is before them
+    size = len(coder.encode(signature.encode())) - 1
+    return {f'Huffman{of}': coder.encode((of + token).encode())[-size:-1]
+            for of in ('', 'Bearer ')}
 
 
 def left(pid, given):
@@ -320,6 +340,15 @@ def a_connection_that_is_kept_keeps_nothing_but_the_next_request(
         t.is_(client.read_response(sock).status, 200, 'it is of use yet')
 
 
+def over(session, way, token):
+    """Send a request; return status, and the tokens that it is about."""
+    method, path, headers, *body = way(token)
+    if body and isinstance(body[0], dict):
+        body = [client.json.dumps(body[0])]
+    answer = session.request(method, path, headers, *body)
+    return answer.status, given_by(answer, token)
+
+
 @t.story
 def over_http_2_it_is_gone_with_the_next_frames(cluster, gateway):
     if not nginx_.has('http_v2_module') or not http2.available():
@@ -328,17 +357,19 @@ def over_http_2_it_is_gone_with_the_next_frames(cluster, gateway):
     for name, way in {**logins(cluster), **uses()}.items():
         if name in INDEXED:
             continue
-        token = mint(cluster, gateway) if name in uses() else cluster.issue()
-        with http2.Session(gateway.port_of('port2')) as session:
-            method, path, headers, *body = way(token)
-            if body and isinstance(body[0], dict):
-                body = [client.json.dumps(body[0])]
-            answer = session.request(method, path, headers, *body)
-            t.is_(answer.status, 200, name)
-            # nginx reads all frames of a worker into the same buffer
-            t.is_(session.request('POST', '/v2/auth', {}, 'x' * 8000).status,
-                  400, f'{name}: another request')
-            gone(gateway, given_by(answer, token), f'{name}: gone')
+        for at_once in (False, True):
+            how = f'{name}, at once' if at_once else name
+            token = mint(cluster, gateway) if name in uses() \
+                else cluster.issue()
+            with http2.Session(gateway.port_of('port2'),
+                               at_once=at_once) as session:
+                status, given = over(session, way, token)
+                t.is_(status, 200, how)
+                # nginx reads all frames of a worker into the same buffer
+                t.is_(session.request('POST', '/v2/auth', {},
+                                      'x' * 8000).status, 400,
+                      f'{how}: another request')
+                gone(gateway, given, f'{how}: gone')
 
 
 @t.story

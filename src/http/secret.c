@@ -24,6 +24,12 @@ static void ngx_http_akl_k8s_secret_wipe_headers(ngx_http_request_t *r,
     ngx_pool_t *pool);
 static ngx_uint_t ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p,
     ngx_pool_t **found);
+#if (NGX_HTTP_V2)
+static ngx_int_t ngx_http_akl_k8s_secret_connection(ngx_connection_t *c);
+#endif
+#if (NGX_HTTP_V2 || NGX_HTTP_V3)
+static void ngx_http_akl_k8s_secret_wipe_buffer(void *data);
+#endif
 
 
 u_char *
@@ -206,6 +212,17 @@ ngx_http_akl_k8s_secret_request(ngx_http_request_t *r)
         }
     }
 
+#if (NGX_HTTP_V2)
+
+    if (r->stream
+        && ngx_http_akl_k8s_secret_connection(r->stream->connection->connection)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+#endif
+
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_akl_k8s_secret_t));
     if (cln == NULL) {
         return NGX_ERROR;
@@ -275,6 +292,31 @@ ngx_http_akl_k8s_secret_wipe_request(void *data)
     if (b && b->start && b != r->header_in) {
         ngx_explicit_memzero(b->start, b->end - b->start);
     }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream) {
+        b = r->stream->connection->connection->buffer;
+
+        /* what is in it yet may be another stream's */
+
+        if (b && b->pos == b->last) {
+            ngx_http_akl_k8s_secret_wipe_buffer(b);
+        }
+    }
+
+#endif
+
+#if (NGX_HTTP_V3)
+
+    if (r->connection->quic) {
+
+        /* of this stream alone: the end of its head and the body behind it */
+
+        ngx_http_akl_k8s_secret_wipe_buffer(r->header_in);
+    }
+
+#endif
 }
 
 
@@ -445,3 +487,55 @@ ngx_http_akl_k8s_secret_in(ngx_pool_t *pool, u_char *p, ngx_pool_t **found)
 
     return 0;
 }
+
+
+#if (NGX_HTTP_V2 || NGX_HTTP_V3)
+
+static void
+ngx_http_akl_k8s_secret_wipe_buffer(void *data)
+{
+    ngx_buf_t  *b = data;
+
+    if (b->start) {
+        ngx_explicit_memzero(b->start, b->end - b->start);
+    }
+}
+
+#endif
+
+
+#if (NGX_HTTP_V2)
+
+/*
+ * What nginx reads of a connection that is not encrypted, before it knows that
+ * this speaks HTTP/2, stays in a buffer of the connection: the frames that come
+ * with its first ones.
+ */
+
+static ngx_int_t
+ngx_http_akl_k8s_secret_connection(ngx_connection_t *c)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (c->buffer == NULL) {
+        return NGX_OK;
+    }
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_akl_k8s_secret_wipe_buffer) {
+            return NGX_OK;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(c->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_akl_k8s_secret_wipe_buffer;
+    cln->data = c->buffer;
+
+    return NGX_OK;
+}
+
+#endif

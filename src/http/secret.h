@@ -41,8 +41,10 @@ ngx_uint_t ngx_http_akl_k8s_secret_query(ngx_http_request_t *r);
  * by (over HTTP/1 nginx's buffers up to what the client has sent behind it,
  * which is its next request; over HTTP/2 and 3 the values of all headers), the
  * head that was written for an upstream, and nginx's buffer of what it had
- * OpenSSL send.  A subrequest came by what its main request did.  May be called
- * again.  NGX_OK, or NGX_ERROR where memory is short.
+ * OpenSSL send.  What a connection of HTTP/2 holds of its first frames is
+ * overwritten likewise, or with its end.  A subrequest came by what its main
+ * request did.  May be called again.  NGX_OK, or NGX_ERROR where memory is
+ * short.
  */
 ngx_int_t ngx_http_akl_k8s_secret_request(ngx_http_request_t *r);
 

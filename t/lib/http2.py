@@ -22,14 +22,16 @@ def available():
 class Session:
     """A connection; its streams are known by their numbers."""
 
-    def __init__(self, port, context=None, timeout=20):
+    def __init__(self, port, context=None, timeout=20, at_once=False):
+        """Connect; at_once sends the first request with the preface."""
         self.sock = client.connect(port, context, timeout)
         self.state = h2.connection.H2Connection(
             h2.config.H2Configuration(header_encoding='utf-8'))
         self.state.initiate_connection()
         self.answers = {}
         self.ended = {}
-        self._flush()
+        if not at_once:
+            self._flush()
 
     def __enter__(self):
         return self
