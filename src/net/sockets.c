@@ -204,15 +204,14 @@ static void
 ngx_akl_sockets_sweep(void)
 {
     ngx_uint_t    i;
-    ngx_queue_t  *q;
+    ngx_queue_t  *q, *next;
 
-    for (i = 0; i < NGX_AKL_SOCKETS_SWEEP; i++) {
-
-        if (ngx_queue_empty(&ngx_akl_sockets_all)) {
-            return;
-        }
-
-        q = ngx_queue_head(&ngx_akl_sockets_all);
+    for (i = 0, q = ngx_queue_head(&ngx_akl_sockets_all);
+         i < NGX_AKL_SOCKETS_SWEEP
+         && q != ngx_queue_sentinel(&ngx_akl_sockets_all);
+         i++, q = next)
+    {
+        next = ngx_queue_next(q);
 
         ngx_queue_remove(q);
         ngx_queue_insert_tail(&ngx_akl_sockets_all, q);
@@ -405,14 +404,15 @@ ngx_akl_sockets_opened(void)
 void
 ngx_akl_sockets_free(void)
 {
-    ngx_queue_t  *q;
+    ngx_uint_t  i;
 
-    while (!ngx_queue_empty(&ngx_akl_sockets_all)) {
-        q = ngx_queue_head(&ngx_akl_sockets_all);
-        ngx_akl_socket_forget(ngx_queue_data(q, ngx_akl_sock_t, all));
+    for (i = 0; i < ngx_akl_sockets_n; i++) {
+        free(ngx_akl_sockets[i]);
     }
 
     free(ngx_akl_sockets);
+
+    ngx_queue_init(&ngx_akl_sockets_all);
 
     ngx_akl_sockets = NULL;
     ngx_akl_sockets_n = 0;
