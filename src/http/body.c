@@ -4,6 +4,7 @@
  */
 
 #include "content.h"
+#include "park.h"
 #include "request.h"
 #include "body.h"
 #include "secret.h"

@@ -1,6 +1,6 @@
 /*
  * What is known of a request: its context, the outcome and its log line, the
- * token it carries, and parking.
+ * token it carries.
  */
 
 #ifndef NGX_HTTP_AKL_K8S_REQUEST_H
@@ -86,18 +86,6 @@ akl_str_t ngx_http_akl_k8s_request_id(ngx_http_request_t *r);
  */
 akl_reason_t ngx_http_akl_k8s_bearer(ngx_http_request_t *r,
     ngx_http_complex_value_t *source, ngx_str_t *token);
-
-/*
- * Parks a request that waits for a review: a client that leaves meanwhile is
- * noticed, a body that was not read stays unread.  NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_akl_k8s_park(ngx_http_request_t *r);
-
-/*
- * The contrary, before its phases go on: what the client sends is left for
- * the one who reads the body.  NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_akl_k8s_unpark(ngx_http_request_t *r);
 
 /*
  * Forgets what another location established for r: called where guard or

@@ -5,6 +5,7 @@
  */
 
 #include "../login/login.h"
+#include "../park.h"
 #include "../refusal.h"
 #include "../request.h"
 #include "require.h"
