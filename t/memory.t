@@ -197,7 +197,7 @@ def short_everywhere(gateway, ask):
         if status and status >= 500:
             refused += status == 500
             if not gateway.nginx.wait_log(r'akl_k8s: (login|exchange) failed, ',
-                                          timeout=1, since=mark):
+                                          since=mark):
                 untold.append((nth, status))
 
         # libcurl may lose an event that it has no memory for: the deadline

@@ -3,6 +3,7 @@
 import time
 
 import client
+from tap import PATIENCE
 
 try:
     import h2.config
@@ -22,7 +23,7 @@ def available():
 class Session:
     """A connection; its streams are known by their numbers."""
 
-    def __init__(self, port, context=None, timeout=20, at_once=False):
+    def __init__(self, port, context=None, timeout=PATIENCE, at_once=False):
         """Connect; at_once sends the first request with the preface."""
         self.sock = client.connect(port, context, timeout)
         self.state = h2.connection.H2Connection(
