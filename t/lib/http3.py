@@ -24,7 +24,7 @@ except ImportError:
 
 
 def available():
-    """Say whether Python has an HTTP/3 library (Debian 13: python3-aioquic)."""
+    """Say whether Python has an HTTP/3 library (aioquic)."""
     return h3 is not None
 
 
