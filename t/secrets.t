@@ -84,7 +84,7 @@ HTTP = '''
 '''
 
 t = Test(need_module=True)
-if 'ASAN_OPTIONS' in os.environ or 'AKL_WRAP' in os.environ:
+if nginx_.sanitized() or 'AKL_WRAP' in os.environ:
     t.skip_all('the memory of a sanitizer is not that of nginx')
 
 
