@@ -228,10 +228,11 @@ def headers_cost_no_more_where_they_are_overwritten(cluster):
             before = procs.spent(worker)
             got = {session.receive(session.send(
                 path=path, headers=bearer('x'), pairs=MANY)).status
-                for _ in range(20)}
+                for _ in range(60)}
             times[path] = procs.spent(worker) - before
         t.is_(got, {status}, f'{path}: answers')
-    t.ok(times['/guarded'] <= 3 * times['/plain'] + 0.05,
+    # as much as without, or twelve times as much
+    t.ok(times['/guarded'] <= 5 * times['/plain'] + 0.05,
          'not by the square of their number', times)
 
 
