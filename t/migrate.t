@@ -72,6 +72,11 @@ class Move:
         except FileNotFoundError:
             return []
 
+    def line(self, name):
+        """Wait for a log's line, which follows the answer; return it."""
+        line, = wait_for(lambda: self.lines(name))
+        return line
+
 
 # what each flag is tried with; None is what is made when it is tried
 
@@ -260,10 +265,9 @@ def before_the_move_a_login_is_tried_here_and_answered_there(cluster):
     body = cluster.login(cluster.issue())
     answer = client.post(move.nginx.port, '/v2/auth', body)
     t.is_(answer.json(), {'token': 'former'}, 'the answer')
-    wait_for(lambda: move.lines('shadow.log'))
-    copy, = move.lines('shadow.log')
+    copy = move.line('shadow.log')
     t.is_((copy['outcome'], copy['pod']), ('ok', 'mypod1'), 'of the copy')
-    login, = move.lines('login.log')
+    login = move.line('login.log')
     t.is_((login['status'], login['served_by'], login['request_id']),
           (200, 'former', copy['request_id']), 'of the login')
 
@@ -274,8 +278,7 @@ def a_login_that_only_this_gateway_would_refuse_is_told_of(cluster):
     answer = client.post(move.nginx.port, '/v2/auth',
                          cluster.login(cluster.issue()))
     t.is_(answer.json(), {'token': 'former'}, 'the answer')
-    wait_for(lambda: move.lines('shadow.log'))
-    t.is_(move.lines('shadow.log')[0]['outcome'], 'namespace_not_bound',
+    t.is_(move.line('shadow.log')['outcome'], 'namespace_not_bound',
           'of the copy')
     move.nginx.wait_log(r'refused, namespace_not_bound')
 
@@ -291,8 +294,7 @@ def a_cluster_that_does_not_answer_keeps_no_former_login_waiting(cluster):
          'while the copy waits')
     t.is_(move.lines('shadow.log'), [], 'and has none')
     cluster.api.release()
-    wait_for(lambda: move.lines('shadow.log'))
-    t.is_(move.lines('shadow.log')[0]['outcome'], 'ok', 'but gets one')
+    t.is_(move.line('shadow.log')['outcome'], 'ok', 'but gets one')
 
 
 @t.story
@@ -304,8 +306,7 @@ def a_client_that_has_moved_is_answered_here_alone(cluster):
                            tokens.key('RSA-2048', 'gateway'))
     t.is_(minted['pod_name'], 'mypod1', 'the answer')
     t.is_(move.mock.requests, [], 'what the former gateway was asked')
-    wait_for(lambda: move.lines('login.log'))
-    login, = move.lines('login.log')
+    login = move.line('login.log')
     t.is_((login['served_by'], login['outcome']), ('akl_k8s', 'ok'),
           'of the login')
     t.is_(client.post(move.nginx.port, '/v2/get-secret-value', {}).json(),
